@@ -1,0 +1,2 @@
+// SPDX-License-Identifier: MPL-2.0
+//! A node without agents that others start from.

@@ -1,0 +1,2 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The A2AL daemon a2ald and its command line a2al.

@@ -1,0 +1,2 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Wire messages of the A2AL libp2p protocols.

@@ -1,0 +1,2 @@
+// SPDX-License-Identifier: MPL-2.0
+//! What A2AL is: addresses, proofs, records, and the libp2p network that carries them.
