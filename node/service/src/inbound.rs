@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use a2al_protocol::Aid;
 use a2al_protocol::network::{AgentStream, IncomingCall, Refusal};
 use tokio::io::copy_bidirectional_with_sizes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -41,7 +42,7 @@ pub(crate) async fn run(service: Service, mut calls: mpsc::Receiver<IncomingCall
 
 async fn answer(service: Service, call: IncomingCall, _slot: OwnedSemaphorePermit) {
     let (caller, agent) = (call.caller(), call.agent());
-    let (upstream, bridges) = match service.open_service(&call).await {
+    let (upstream, bridges) = match service.open_service(agent).await {
         Ok(opened) => opened,
         Err(refusal) => {
             tracing::debug!(%caller, %agent, ?refusal, "call refused");
@@ -72,11 +73,7 @@ async fn bridge(mut stream: AgentStream, mut upstream: ServiceStream, ended: &Ca
 
 impl Service {
     /// Connects to the service of the called agent; also returns what ends the connection early.
-    async fn open_service(
-        &self,
-        call: &IncomingCall,
-    ) -> Result<(ServiceStream, CancellationToken), Refusal> {
-        let aid = call.agent();
+    async fn open_service(&self, aid: Aid) -> Result<(ServiceStream, CancellationToken), Refusal> {
         if aid == self.node_aid() {
             return Err(Refusal::NoService);
         }
