@@ -57,7 +57,7 @@ pub enum Error {
     Lookup(#[source] network::Error),
     /// The call found no endpoint record of its target.
     #[error("resolve failed: {0}")]
-    TargetUnresolved(#[source] Box<Error>),
+    TargetUnresolved(#[source] Box<Self>),
     /// The agent to call as is not hosted here.
     #[error("connect failed: local_aid is not registered here")]
     CallerNotHosted,

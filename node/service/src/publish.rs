@@ -211,7 +211,7 @@ impl Service {
         match timeout(WITHDRAW_TIMEOUT, withdrawal).await {
             Ok(Ok(())) => tracing::info!(%aid, "withdrawn"),
             Ok(Err(error)) => {
-                tracing::warn!(%aid, %error, "not withdrawn; its record ends by itself")
+                tracing::warn!(%aid, %error, "not withdrawn; its record ends by itself");
             }
             Err(_) => tracing::warn!(%aid, "withdrawal still under way; its record ends by itself"),
         }

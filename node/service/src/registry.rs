@@ -4,6 +4,7 @@
 //! Only the writer of the store changes who is registered, right after each commit, so what is read here is on disk. What
 //! only matters while the process runs ([`Live`]) hangs on an agent and survives such a change.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -93,9 +94,7 @@ impl Registry {
                 agents.insert(agent.aid(), Arc::new(agent));
             }
             for record in saved.records {
-                edit(&mut agents, &record.aid(), |agent| {
-                    agent.put(record.clone())
-                });
+                edit(&mut agents, record.aid(), |agent| agent.put(record));
             }
         }
         registry
@@ -122,14 +121,12 @@ impl Registry {
             } => {
                 register(&mut agents, credential, service, at);
             }
-            Change::Bind { aid, service } => edit(&mut agents, &aid, |agent| agent.bind(service)),
+            Change::Bind { aid, service } => edit(&mut agents, aid, |agent| agent.bind(service)),
             Change::StartPublishing { aid } => {
-                edit(&mut agents, &aid, |agent| agent.is_publishing = true);
+                edit(&mut agents, aid, |agent| agent.is_publishing = true);
             }
             Change::PutRecord { record } => {
-                edit(&mut agents, &record.aid(), |agent| {
-                    agent.put(record.clone())
-                });
+                edit(&mut agents, record.aid(), |agent| agent.put(record));
             }
             Change::Delete { aid } => {
                 if let Some(agent) = agents.remove(&aid) {
@@ -156,27 +153,28 @@ fn register(
     service: Option<ServiceTcp>,
     at: UnixSeconds,
 ) {
-    let aid = credential.aid();
-    if agents.contains_key(&aid) {
-        edit(agents, &aid, |agent| {
+    match agents.entry(credential.aid()) {
+        Entry::Occupied(mut agent) => {
+            let agent = Arc::make_mut(agent.get_mut());
             agent.delegate(credential);
             if service.is_some() {
                 agent.bind(service);
             }
-        });
-    } else {
-        let saved = SavedAgent {
-            credential,
-            service,
-            is_publishing: false,
-            registered_at: at,
-        };
-        agents.insert(aid, Arc::new(Agent::new(saved)));
+        }
+        Entry::Vacant(place) => {
+            let saved = SavedAgent {
+                credential,
+                service,
+                is_publishing: false,
+                registered_at: at,
+            };
+            place.insert(Arc::new(Agent::new(saved)));
+        }
     }
 }
 
-fn edit(agents: &mut HashMap<Aid, Arc<Agent>>, aid: &Aid, change: impl FnOnce(&mut Agent)) {
-    if let Some(agent) = agents.get_mut(aid) {
+fn edit(agents: &mut HashMap<Aid, Arc<Agent>>, aid: Aid, change: impl FnOnce(&mut Agent)) {
+    if let Some(agent) = agents.get_mut(&aid) {
         change(Arc::make_mut(agent));
     }
 }

@@ -142,7 +142,6 @@ impl Service {
 
     /// Begins answering calls and renewing.
     fn run(&self, calls: mpsc::Receiver<IncomingCall>) {
-        self.core.client.host(Arc::clone(&self.core.node));
         for agent in self.core.registry.all() {
             self.core.client.host(Arc::clone(&agent.credential));
         }

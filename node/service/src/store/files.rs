@@ -1,9 +1,18 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Files and directories nobody else may read.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+#[cfg(not(unix))]
+#[path = "files/other.rs"]
+mod system;
+#[cfg(unix)]
+#[path = "files/unix.rs"]
+mod system;
+
+use std::fs;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+
+use system::{make_dir, private_options, protect, sync_dir};
 
 /// Why a file or directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -73,69 +82,35 @@ fn write_synced(path: &Path, content: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-#[cfg(unix)]
-mod system {
-    use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
-
+#[cfg(test)]
+mod tests {
     use super::*;
 
-    pub(super) fn private_options() -> OpenOptions {
-        let mut options = OpenOptions::new();
-        options.write(true).mode(0o600);
-        options
+    #[test]
+    fn an_atomic_write_leaves_no_second_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key");
+        write_atomically(&path, b"one").unwrap();
+        write_atomically(&path, b"two").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
-    pub(super) fn make_dir(path: &Path) -> io::Result<()> {
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(path)
-    }
+    #[cfg(unix)]
+    #[test]
+    fn nobody_else_may_read_what_is_ours() {
+        use std::os::unix::fs::PermissionsExt as _;
 
-    pub(super) fn sync_dir(path: &Path) -> io::Result<()> {
-        File::open(path)?.sync_all()
-    }
-
-    /// Refuses what another user owns and takes away what others may do.
-    pub(super) fn protect(path: &Path, mode: u32) -> Result<(), FileError> {
-        let found = fs::metadata(path).map_err(FileError::io(path))?;
-        if found.uid() != rustix::process::geteuid().as_raw() {
-            return Err(FileError::ForeignOwner {
-                path: path.to_owned(),
-            });
-        }
-        if found.permissions().mode() & 0o077 != 0 {
-            tracing::warn!(path = %path.display(), "was open to other users; tightened");
-            let tight = fs::Permissions::from_mode(mode);
-            fs::set_permissions(path, tight).map_err(FileError::io(path))?;
-        }
-        Ok(())
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let root = tempfile::tempdir().unwrap();
+        let (dir, file) = (root.path().join("dir"), root.path().join("dir/file"));
+        ensure_dir(&dir).unwrap();
+        ensure_file(&file).unwrap();
+        assert_eq!((mode(&dir), mode(&file)), (0o700, 0o600));
+        fs::set_permissions(&dir, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+        ensure_dir(&dir).unwrap();
+        ensure_file(&file).unwrap();
+        assert_eq!((mode(&dir), mode(&file)), (0o700, 0o600));
     }
 }
-
-#[cfg(not(unix))]
-mod system {
-    use super::*;
-
-    pub(super) fn private_options() -> OpenOptions {
-        let mut options = OpenOptions::new();
-        options.write(true);
-        options
-    }
-
-    pub(super) fn make_dir(path: &Path) -> io::Result<()> {
-        fs::create_dir_all(path)
-    }
-
-    /// Directories cannot be synced here; the rename itself is journalled.
-    pub(super) fn sync_dir(_: &Path) -> io::Result<()> {
-        Ok(())
-    }
-
-    /// The user's profile directory is private by its own access list.
-    pub(super) fn protect(_: &Path, _: u32) -> Result<(), FileError> {
-        Ok(())
-    }
-}
-
-use system::{make_dir, private_options, protect, sync_dir};
