@@ -18,7 +18,7 @@ use crate::DhtKey;
 ///
 /// Displayed in the canonical text form of its version; [`FromStr`] takes every accepted form.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Aid([u8; Aid::LEN]);
+pub struct Aid([u8; Self::LEN]);
 
 impl Aid {
     /// Length of an address in bytes.
@@ -129,7 +129,7 @@ impl FromStr for Aid {
     /// Reads any accepted text form; white space around it is ignored.
     ///
     /// The first rule whose shape matches decides: `0x` and 40 digits is Ethereum, `bc1…` and
-    /// `pr1…` are Bech32, `1…` is Base58Check, 42 hex digits are the native form.
+    /// `pr1…` are Bech32, `1…` is Base58, 42 hex digits are the native form.
     fn from_str(text: &str) -> Result<Self, ParseError> {
         let text = text.trim();
         if let Some(digits) = ethereum::digits(text) {

@@ -160,12 +160,12 @@ fn paralism_digest(message: &str) -> [u8; 32] {
 
 /// Bitcoin's variable-length integer.
 fn compact_size(len: usize) -> Vec<u8> {
-    let len = len as u64;
-    match len.to_le_bytes() {
-        [a, ..] if len < 0xfd => vec![a],
-        [a, b, ..] if len <= 0xffff => vec![0xfd, a, b],
-        [a, b, c, d, ..] if len <= 0xffff_ffff => vec![0xfe, a, b, c, d],
-        [a, b, c, d, e, f, g, h] => vec![0xff, a, b, c, d, e, f, g, h],
+    let bytes = len.to_le_bytes();
+    match len {
+        0..=0xfc => bytes[..1].to_vec(),
+        0xfd..=0xffff => [&[0xfd], &bytes[..2]].concat(),
+        0x1_0000..=0xffff_ffff => [&[0xfe], &bytes[..4]].concat(),
+        _ => [&[0xff], &bytes[..]].concat(),
     }
 }
 

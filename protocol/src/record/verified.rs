@@ -6,7 +6,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use super::{Category, Endpoint, Error, PayloadError, RecordKind, Seq, SignedRecord, Topic};
 use crate::{
     Aid, Delegation, DelegationProof, DhtKey, PublicKey, Signature, UnixSeconds,
-    limits::{CLOCK_SKEW, DELEGATION_GRACE, MAX_MAILBOX_LEN},
+    limits::{CLOCK_SKEW, MAX_MAILBOX_LEN},
 };
 
 impl SignedRecord {
@@ -135,12 +135,9 @@ impl VerifiedRecord {
     /// The last second in which it is in force: when its lifetime ends, or that of its delegation.
     pub fn expires_at(&self) -> UnixSeconds {
         let own = end_of_ttl(&self.0.record);
-        let delegation = self.delegation().and_then(Delegation::expires_at);
-        delegation.map_or(own, |end| {
-            // A delegation is over in the second in which its grace ends.
-            let last = end.saturating_add(DELEGATION_GRACE - Duration::from_secs(1));
-            own.min(last)
-        })
+        self.delegation()
+            .and_then(Delegation::last_second)
+            .map_or(own, |last| own.min(last))
     }
 
     /// Whether it is no longer in force at `now`.
