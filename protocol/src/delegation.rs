@@ -9,6 +9,7 @@
 
 mod message;
 mod proof;
+mod wire;
 
 use std::{fmt, sync::Arc};
 
@@ -84,7 +85,7 @@ struct Verified {
 }
 
 impl Delegation {
-    /// Wraps a proof after its check, or one that was just made.
+    /// Wraps a proof after its check.
     fn of_verified(proof: DelegationProof) -> Self {
         let encoded = proof.encode();
         Self(Arc::new(Verified { proof, encoded }))

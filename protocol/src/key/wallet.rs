@@ -12,6 +12,12 @@ use zeroize::Zeroizing;
 use super::{KeyError, secret_hex};
 use crate::{Aid, aid::Version};
 
+/// First header byte of a Bitcoin message signature whose key is meant uncompressed.
+const UNCOMPRESSED_HEADER: u8 = 27;
+
+/// First header byte of a Bitcoin message signature whose key is meant compressed.
+const COMPRESSED_HEADER: u8 = 31;
+
 /// A secp256k1 key, as a wallet holds it: the master key of an Ethereum or Paralism address.
 #[derive(Clone)]
 pub struct WalletKey(k256::ecdsa::SigningKey);
@@ -83,12 +89,6 @@ impl fmt::Debug for WalletKey {
         write!(f, "WalletKey({}, secret hidden)", self.ethereum_aid())
     }
 }
-
-/// First header byte of a Bitcoin message signature whose key is meant uncompressed.
-const UNCOMPRESSED_HEADER: u8 = 27;
-
-/// First header byte of a Bitcoin message signature whose key is meant compressed.
-const COMPRESSED_HEADER: u8 = 31;
 
 /// The Ethereum address whose key made `signature` over `message`; none if no key can have.
 ///

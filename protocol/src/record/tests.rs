@@ -223,6 +223,33 @@ fn bytes_beyond_the_limit_are_not_read() {
 }
 
 #[test]
+fn a_record_that_only_fits_without_its_zeros_is_refused() {
+    let mut body = SignedRecord::decode(profile().sign(&node()).unwrap().encoded())
+        .unwrap()
+        .body;
+    (body.seq, body.payload) = (Seq(0), Some(vec![1; MAX_RECORD_LEN - 142]));
+    let signature = key(1).sign(&body.signed_bytes());
+    let public_key = key(1).public();
+    let mut bytes = SignedRecord {
+        body,
+        public_key,
+        signature,
+        delegation: None,
+    }
+    .encode();
+    assert_eq!(SignedRecord::decode(&bytes), Err(Error::TooLong));
+    // Key 4 and zero, before key 5.
+    let at = bytes
+        .windows(3)
+        .position(|window| window == [0x04, 0x00, 0x05])
+        .unwrap();
+    bytes.drain(at..at + 2);
+    bytes[0] -= 1;
+    let record = SignedRecord::decode(&bytes).unwrap();
+    assert_eq!(record.verify(NOW), Err(Error::TooLong));
+}
+
+#[test]
 fn withdrawals_say_nothing_on_purpose() {
     let sign = |kind, payload: &[u8]| draft(kind, payload).sign(&node()).unwrap();
     assert!(sign(0x01, &Endpoint::default().encode().unwrap()).is_withdrawn());
