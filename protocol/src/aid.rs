@@ -225,4 +225,13 @@ mod tests {
         let segwit = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4";
         assert!(segwit.parse::<Aid>().is_err());
     }
+
+    #[cfg(feature = "serde")]
+    #[test]
+    fn json_holds_the_canonical_text() {
+        let json = r#""0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed""#;
+        let aid: Aid = serde_json::from_str(&json.to_ascii_lowercase()).unwrap();
+        assert_eq!(serde_json::to_string(&aid).unwrap(), json);
+        assert!(serde_json::from_str::<Aid>(r#""0x5a""#).is_err());
+    }
 }
