@@ -5,6 +5,7 @@
 //! data directory; everything else it learns again.
 
 use std::fs::{File, TryLockError};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
