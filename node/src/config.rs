@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 
 use a2al_protocol::network::Multiaddr;
 
-pub(crate) use addresses::{quic_addr, tcp_addr};
 pub use addresses::{AddressError, Host, Listen};
+pub(crate) use addresses::{quic_addr, tcp_addr};
 pub use patch::{Patch, Patched};
 pub use settings::{LogFormat, Settings, TurnServer, Update, Wake};
 pub use sources::{Environment, Flags, Origin, ProcessEnvironment};
@@ -132,7 +132,11 @@ pub enum Error {
 impl Error {
     fn syntax(path: &Path, text: &str, source: toml::de::Error) -> Self {
         let line = source.span().map_or(1, |span| line_at(text, span.start));
-        Self::Syntax { path: path.to_owned(), line, source: Box::new(source) }
+        Self::Syntax {
+            path: path.to_owned(),
+            line,
+            source: Box::new(source),
+        }
     }
 }
 
@@ -163,7 +167,10 @@ enum Problem {
 /// [`Error::NoHome`] when nothing says where.
 pub fn data_dir(flags: &Flags, environment: &impl Environment) -> Result<PathBuf, Error> {
     let said = flags.data_dir.clone().or_else(|| {
-        environment.get("A2AL_DATA_DIR").filter(|dir| !dir.is_empty()).map(PathBuf::from)
+        environment
+            .get("A2AL_DATA_DIR")
+            .filter(|dir| !dir.is_empty())
+            .map(PathBuf::from)
     });
     said.or_else(|| Some(directories::BaseDirs::new()?.config_dir().join("a2al")))
         .ok_or(Error::NoHome)
@@ -178,21 +185,37 @@ pub fn load(
     flags: &Flags,
     environment: &impl Environment,
 ) -> Result<Loaded, Error> {
-    let path = flags.config.clone().unwrap_or_else(|| data_dir.join("config.toml"));
-    let failed = |source| Error::File { path: path.clone(), source };
+    let path = flags
+        .config
+        .clone()
+        .unwrap_or_else(|| data_dir.join("config.toml"));
+    let failed = |source| Error::File {
+        path: path.clone(),
+        source,
+    };
     let text = file::read(&path).map_err(failed)?;
     let sources = Sources::read(&path, text.clone().unwrap_or_default(), environment, flags)?;
     let settings = sources.merged();
-    let (config, mut warnings) = Config::new(&settings)
-        .map_err(|invalid| Error::Invalid { origin: sources.origin(invalid.key), invalid })?;
+    let (config, mut warnings) = Config::new(&settings).map_err(|invalid| Error::Invalid {
+        origin: sources.origin(invalid.key),
+        invalid,
+    })?;
     if text.is_none() {
         file::create(&path, &sources.said_at_start()).map_err(failed)?;
     }
     let keys = sources.unknown_keys();
     if !keys.is_empty() {
-        warnings.push(Warning::UnknownKeys { file: path.clone(), keys });
+        warnings.push(Warning::UnknownKeys {
+            file: path.clone(),
+            keys,
+        });
     }
-    Ok(Loaded { config, settings, file: path, warnings })
+    Ok(Loaded {
+        config,
+        settings,
+        file: path,
+        warnings,
+    })
 }
 
 impl Config {
@@ -221,7 +244,10 @@ impl Config {
 }
 
 fn invalid(key: &'static str, problem: impl Into<Problem>) -> Invalid {
-    Invalid { key, problem: problem.into() }
+    Invalid {
+        key,
+        problem: problem.into(),
+    }
 }
 
 fn api_addr(settings: &Settings) -> Result<SocketAddr, Invalid> {
@@ -234,14 +260,24 @@ fn api_addr(settings: &Settings) -> Result<SocketAddr, Invalid> {
 }
 
 fn access(settings: &Settings) -> Result<Access, Invalid> {
-    match settings.api_token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        true => Ok(Access::new(&settings.api_token, settings.require_local_token)),
+    match settings
+        .api_token
+        .bytes()
+        .all(|byte| byte.is_ascii_graphic())
+    {
+        true => Ok(Access::new(
+            &settings.api_token,
+            settings.require_local_token,
+        )),
         false => Err(invalid("api_token", Problem::TokenCharacters)),
     }
 }
 
 fn fallback_host(text: &str) -> Result<Option<Host>, Invalid> {
-    let host = Some(text).filter(|text| !text.is_empty()).map(str::parse).transpose();
+    let host = Some(text)
+        .filter(|text| !text.is_empty())
+        .map(str::parse)
+        .transpose();
     host.map_err(|problem: AddressError| invalid("fallback_host", problem))
 }
 
@@ -250,7 +286,10 @@ fn bootstrap(list: &[String]) -> (Vec<Multiaddr>, Vec<Warning>) {
     for entry in list {
         match addresses::bootstrap(entry.trim()) {
             Ok(found) => addrs.extend(found),
-            Err(problem) => warnings.push(Warning::Bootstrap { entry: entry.clone(), problem }),
+            Err(problem) => warnings.push(Warning::Bootstrap {
+                entry: entry.clone(),
+                problem,
+            }),
         }
     }
     (addrs, warnings)

@@ -102,18 +102,30 @@ struct Node {
 impl Node {
     async fn start(data_dir: &Path, loaded: Loaded, log: Log) -> Result<Self, Error> {
         let config = loaded.config.clone();
-        let refused = |source| Error::Api { addr: config.api_addr, source };
+        let refused = |source| Error::Api {
+            addr: config.api_addr,
+            source,
+        };
         let listener = TcpListener::bind(config.api_addr).await.map_err(refused)?;
         let api_addr = listener.local_addr().map_err(refused)?;
         let service = Service::start(service_config(data_dir, &config, api_addr).await?).await?;
         let store = Arc::new(Store::new(loaded, log));
         let access = store.access();
-        let router = rest::router(App { service: service.clone(), config: store });
+        let router = rest::router(App {
+            service: service.clone(),
+            config: store,
+        });
         let guarded = Guarded::new(router, access, api_addr.port());
         let stop = CancellationToken::new();
         let api = tokio::spawn(server::serve(listener, guarded, stop.clone()));
         let joins_somebody = !config.bootstrap.is_empty();
-        Ok(Self { service, api_addr, api, stop, joins_somebody })
+        Ok(Self {
+            service,
+            api_addr,
+            api,
+            stop,
+            joins_somebody,
+        })
     }
 
     /// Says that the node is ready, and how another one joins it if it knows nobody itself.
@@ -121,7 +133,9 @@ impl Node {
         let status = self.service.status();
         let version = env!("CARGO_PKG_VERSION");
         let (api, peer) = (self.api_addr, &status.peer_id);
-        output::note(format_args!("a2ald {version} ready: api http://{api} peer {peer}"));
+        output::note(format_args!(
+            "a2ald {version} ready: api http://{api} peer {peer}"
+        ));
         if let (false, Some(addr)) = (self.joins_somebody, status.bootstrap_addrs.first()) {
             info!("to join from another machine: a2ald --bootstrap {addr}");
         }
@@ -132,7 +146,10 @@ impl Node {
         if tokio::time::timeout(API_DRAIN, self.api).await.is_err() {
             warn!("API requests were still running");
         }
-        if tokio::time::timeout(SERVICE_DRAIN, self.service.shutdown()).await.is_err() {
+        if tokio::time::timeout(SERVICE_DRAIN, self.service.shutdown())
+            .await
+            .is_err()
+        {
             warn!("the node did not end in time");
         }
     }

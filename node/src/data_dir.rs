@@ -79,7 +79,10 @@ pub fn prepare(dir: &Path) -> Result<Vec<PathBuf>, Error> {
 }
 
 fn failed(path: &Path, source: io::Error) -> Error {
-    Error::Io { path: path.to_owned(), source }
+    Error::Io {
+        path: path.to_owned(),
+        source,
+    }
 }
 
 fn create(dir: &Path) -> io::Result<()> {
@@ -96,10 +99,15 @@ fn restrict(path: &Path, mode: u32, tightened: &mut Vec<PathBuf>) -> Result<(), 
 
     let metadata = fs::metadata(path).map_err(|source| failed(path, source))?;
     if metadata.uid() != rustix::process::geteuid().as_raw() {
-        return Err(Error::ForeignOwner { path: path.to_owned(), owner: metadata.uid() });
+        return Err(Error::ForeignOwner {
+            path: path.to_owned(),
+            owner: metadata.uid(),
+        });
     }
     if metadata.mode() & 0o1002 == 0o1002 {
-        return Err(Error::Shared { path: path.to_owned() });
+        return Err(Error::Shared {
+            path: path.to_owned(),
+        });
     }
     if metadata.mode() & 0o077 == 0 {
         return Ok(());
@@ -107,7 +115,9 @@ fn restrict(path: &Path, mode: u32, tightened: &mut Vec<PathBuf>) -> Result<(), 
     let changed = fs::set_permissions(path, fs::Permissions::from_mode(mode));
     let now = fs::metadata(path).map_err(|source| failed(path, source))?;
     if now.mode() & 0o022 != 0 {
-        return Err(Error::Writable { path: path.to_owned() });
+        return Err(Error::Writable {
+            path: path.to_owned(),
+        });
     }
     if changed.is_ok() {
         tightened.push(path.to_owned());

@@ -68,11 +68,19 @@ pub async fn run() -> Result<(), Error> {
 
     let a = node(&dir.path().join("a"), Vec::new()).await?;
     let at = a.status().bootstrap_addrs;
-    steps.done(format_args!("node A runs: {}", at.first().map_or("", String::as_str)));
+    steps.done(format_args!(
+        "node A runs: {}",
+        at.first().map_or("", String::as_str)
+    ));
 
     let b = node(&dir.path().join("b"), at).await?;
-    timeout(JOIN_TIMEOUT, joined(&b)).await.map_err(|_| Error::NotJoined)?;
-    steps.done(format_args!("node B runs and has joined A: peer {}", b.status().peer_id));
+    timeout(JOIN_TIMEOUT, joined(&b))
+        .await
+        .map_err(|_| Error::NotJoined)?;
+    steps.done(format_args!(
+        "node B runs and has joined A: peer {}",
+        b.status().peer_id
+    ));
 
     let ended = calls(&a, &b, &mut steps).await;
     tokio::join!(a.shutdown(), b.shutdown());
@@ -91,13 +99,19 @@ async fn calls(a: &Service, b: &Service, steps: &mut Steps) -> Result<(), Error>
     steps.done(format_args!("node A hosts the agent {aid}"));
 
     let published = a.publish(aid).await?;
-    steps.done(format_args!("published, held by {} other node(s)", published.replicas));
+    steps.done(format_args!(
+        "published, held by {} other node(s)",
+        published.replicas
+    ));
 
     let Resolution { endpoints, .. } = b.resolve(aid).await?;
     steps.done(format_args!("node B found it at {}", endpoints.join(" ")));
 
     let text = fetched(b, aid).await?;
-    steps.done(format_args!("node B called it and was answered: {}", text.trim_end()));
+    steps.done(format_args!(
+        "node B called it and was answered: {}",
+        text.trim_end()
+    ));
 
     fetched(b, aid).await?;
     steps.done("and once more, over the connection that was already there");
@@ -107,7 +121,11 @@ async fn calls(a: &Service, b: &Service, steps: &mut Steps) -> Result<(), Error>
 /// A node on a free loopback port, with its files in `dir`.
 async fn node(dir: &Path, bootstrap: Vec<String>) -> Result<Service, Error> {
     let listen_addr = "127.0.0.1:0".to_owned();
-    let settings = Settings { listen_addr, bootstrap, ..Settings::default() };
+    let settings = Settings {
+        listen_addr,
+        bootstrap,
+        ..Settings::default()
+    };
     let (config, _) = Config::new(&settings)?;
     let mut service = a2al_service::Config::new(dir.to_owned());
     service.network = network::settings(&config).await?;

@@ -37,7 +37,10 @@ impl Access {
     /// `require_local_token` says so.
     pub fn new(token: &str, require_local_token: bool) -> Self {
         let token = Some(token.to_owned()).filter(|token| !token.is_empty());
-        Self { token, require_local_token }
+        Self {
+            token,
+            require_local_token,
+        }
     }
 
     fn allows(&self, caller: Caller, headers: &HeaderMap) -> bool {
@@ -90,7 +93,11 @@ pub struct Guarded {
 impl Guarded {
     /// Guards all of `router`, which is served on `port`.
     pub fn new(router: Router, access: watch::Receiver<Access>, port: u16) -> Self {
-        Self { router, access, port }
+        Self {
+            router,
+            access,
+            port,
+        }
     }
 
     /// Answers a request that came from `peer`: the router does, if the guard lets it.
@@ -138,7 +145,11 @@ enum Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let (status, text, code) = match self {
-            Self::Host => (StatusCode::BAD_REQUEST, "host header not allowed", "bad_host"),
+            Self::Host => (
+                StatusCode::BAD_REQUEST,
+                "host header not allowed",
+                "bad_host",
+            ),
             Self::Origin => (StatusCode::FORBIDDEN, "origin not allowed", "bad_origin"),
             Self::Site => (StatusCode::FORBIDDEN, "cross-site request", "cross_site"),
             Self::Token => (StatusCode::UNAUTHORIZED, "unauthorized", "unauthorized"),
@@ -161,7 +172,10 @@ fn sole<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
 /// Whether the request names this machine, in its `Host` and, where it has one, in its target.
 fn has_local_host(request: &Request) -> bool {
     let host = sole(request.headers(), &header::HOST);
-    let target = request.uri().authority().map(axum::http::uri::Authority::as_str);
+    let target = request
+        .uri()
+        .authority()
+        .map(axum::http::uri::Authority::as_str);
     host.is_some_and(origin::is_local) && target.is_none_or(origin::is_local)
 }
 
@@ -176,9 +190,18 @@ fn shows_token(headers: &HeaderMap, token: &str) -> bool {
 
 fn set_security_headers(headers: &mut HeaderMap) {
     const POLICY: &str = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'";
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    headers.insert(
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("no-referrer"),
+    );
+    headers.insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(POLICY),
+    );
 }
 
 #[cfg(test)]

@@ -39,12 +39,18 @@ impl Lock {
     /// [`Error::Held`] when another process has it, [`Error::Io`] when the file cannot be used.
     pub fn take(dir: &Path) -> Result<Self, Error> {
         let path = dir.join("daemon.lock");
-        let failed = |source| Error::Io { path: path.clone(), source };
+        let failed = |source| Error::Io {
+            path: path.clone(),
+            source,
+        };
         let mut file = open(&path).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(Error::Held { dir: dir.to_owned(), pid: holder(&mut file) });
+                return Err(Error::Held {
+                    dir: dir.to_owned(),
+                    pid: holder(&mut file),
+                });
             }
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }

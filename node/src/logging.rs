@@ -28,7 +28,10 @@ impl Config {
             directives = format!("{directives},{component}=debug");
         }
         EnvFilter::builder().parse(&directives)?;
-        Ok(Self { format: settings.log_format, directives })
+        Ok(Self {
+            format: settings.log_format,
+            directives,
+        })
     }
 
     fn filter(&self) -> EnvFilter {
@@ -63,7 +66,10 @@ impl Log {
         let subscriber = tracing_subscriber::registry().with(filter).with(lines);
         // Only tests start it twice in one process; the first one keeps the lines then.
         let _ = subscriber.try_init();
-        Self { filter: filter_handle, lines: lines_handle }
+        Self {
+            filter: filter_handle,
+            lines: lines_handle,
+        }
     }
 
     /// Logs as `config` says from now on.

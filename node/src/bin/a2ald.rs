@@ -26,7 +26,9 @@ fn run(args: Args) -> anyhow::Result<()> {
     let runtime = Runtime::new()?;
     let ended = match args.command() {
         Some(Command::Demo) => runtime.block_on(demo::run()).map_err(Into::into),
-        None => runtime.block_on(daemon::run(&args.into_flags())).map_err(Into::into),
+        None => runtime
+            .block_on(daemon::run(&args.into_flags()))
+            .map_err(Into::into),
     };
     runtime.shutdown_timeout(LAST_WORK);
     ended

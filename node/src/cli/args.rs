@@ -26,7 +26,12 @@ pub struct Args {
 #[derive(Debug, Group)]
 pub(super) struct Globals {
     /// The daemon's API
-    #[arg(long, global = true, env = "A2AL_API", default_value = "http://127.0.0.1:2121")]
+    #[arg(
+        long,
+        global = true,
+        env = "A2AL_API",
+        default_value = "http://127.0.0.1:2121"
+    )]
     pub(super) api: String,
     /// The token of the API, where it needs one
     #[arg(long, global = true, env = "A2AL_TOKEN", hide_env_values = true)]
@@ -88,7 +93,13 @@ pub(super) struct Register {
     #[arg(long)]
     pub(super) ethereum: bool,
     /// The wallet's private key, hexadecimal; without it a new wallet is made
-    #[arg(long, value_name = "HEX", requires = "ethereum", env = "A2AL_ETH_KEY", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "HEX",
+        requires = "ethereum",
+        env = "A2AL_ETH_KEY",
+        hide_env_values = true
+    )]
     pub(super) eth_key: Option<String>,
     /// The agent's local service: host:port, http://host:port or https://host:port
     #[arg(long, value_name = "ADDR")]

@@ -34,12 +34,17 @@ impl Client {
             .timeout(CALL_TIMEOUT)
             .build()
             .map_err(std::io::Error::other)?;
-        Ok(Self { http, api: api_url(&globals.api)?, token: globals.token.clone() })
+        Ok(Self {
+            http,
+            api: api_url(&globals.api)?,
+            token: globals.token.clone(),
+        })
     }
 
     /// GETs `path`.
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
-        self.answer(self.request(&Method::GET, path), &Method::GET, path).await
+        self.answer(self.request(&Method::GET, path), &Method::GET, path)
+            .await
     }
 
     /// DELETEs `path`.
@@ -72,7 +77,10 @@ impl Client {
         let mut url = self.api.clone();
         url.set_path(path);
         // The API wants the content type on every call that may change something.
-        let request = self.http.request(method.clone(), url).header(CONTENT_TYPE, "application/json");
+        let request = self
+            .http
+            .request(method.clone(), url)
+            .header(CONTENT_TYPE, "application/json");
         match &self.token {
             Some(token) => request.bearer_auth(token),
             None => request,
@@ -85,14 +93,21 @@ impl Client {
         method: &Method,
         path: &str,
     ) -> Result<T, Failure> {
-        let response = request.send().await.map_err(|error| self.no_answer(error))?;
+        let response = request
+            .send()
+            .await
+            .map_err(|error| self.no_answer(error))?;
         let status = response.status();
         if status.is_success() {
             return response.json().await.map_err(|error| self.no_answer(error));
         }
         let what = format!("{method} {path}");
         let problem = self.problem(response).await?;
-        Err(Failure::Refused { what, status, problem })
+        Err(Failure::Refused {
+            what,
+            status,
+            problem,
+        })
     }
 
     async fn problem(&self, response: Response) -> Result<ProblemBody, Failure> {
@@ -110,7 +125,16 @@ impl Client {
 }
 
 fn api_url(text: &str) -> Result<Url, Failure> {
-    let full = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-    let url = full.parse().ok().filter(|url: &Url| url.has_host() && url.scheme() == "http");
-    url.ok_or_else(|| Failure::BadApi { api: text.to_owned() })
+    let full = if text.contains("://") {
+        text.to_owned()
+    } else {
+        format!("http://{text}")
+    };
+    let url = full
+        .parse()
+        .ok()
+        .filter(|url: &Url| url.has_host() && url.scheme() == "http");
+    url.ok_or_else(|| Failure::BadApi {
+        api: text.to_owned(),
+    })
 }

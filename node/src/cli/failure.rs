@@ -95,7 +95,9 @@ impl Failure {
         match self {
             Self::NotRunning { .. } => 3,
             Self::Timeout { .. } => 6,
-            Self::Refused { status, problem, .. } => refused(*status, &problem.code),
+            Self::Refused {
+                status, problem, ..
+            } => refused(*status, &problem.code),
             Self::BadApi { .. }
             | Self::BadHeader(_)
             | Self::BadValue { .. }
@@ -113,7 +115,9 @@ impl Failure {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::NotRunning { .. } => Some("start it with `a2ald`, or name another with --api"),
-            Self::Refused { status, problem, .. } => hint(*status, &problem.code),
+            Self::Refused {
+                status, problem, ..
+            } => hint(*status, &problem.code),
             Self::NoSetting(_) => Some("`a2al config get` lists the settings"),
             Self::FixedSetting(_) => Some("edit config.toml and restart a2ald"),
             Self::BadApi { .. } => Some("write it as http://127.0.0.1:2121"),
@@ -152,10 +156,18 @@ mod tests {
     use super::*;
 
     fn exit_code(status: u16, code: &'static str) -> u8 {
-        let problem =
-            ProblemBody { error: "text".into(), code: code.into(), retryable: false };
+        let problem = ProblemBody {
+            error: "text".into(),
+            code: code.into(),
+            retryable: false,
+        };
         let status = StatusCode::from_u16(status).unwrap();
-        Failure::Refused { what: "GET /".to_owned(), status, problem }.exit_code()
+        Failure::Refused {
+            what: "GET /".to_owned(),
+            status,
+            problem,
+        }
+        .exit_code()
     }
 
     #[test]

@@ -17,7 +17,10 @@ pub(super) struct Printer {
 
 impl Printer {
     pub(super) fn new(globals: &Globals) -> Self {
-        Self { json: globals.json, quiet: globals.quiet }
+        Self {
+            json: globals.json,
+            quiet: globals.quiet,
+        }
     }
 
     /// Prints `value` as JSON if that was asked for, else the lines `text` makes of it.
@@ -56,8 +59,14 @@ fn json<T: Serialize>(value: &T) -> String {
 
 /// One `name  value` line a field, values below each other.
 pub(super) fn fields(fields: &[(&str, &dyn Display)]) -> String {
-    let width = fields.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
-    let lines = fields.iter().map(|(name, value)| format!("{name:width$}  {value}"));
+    let width = fields
+        .iter()
+        .map(|(name, _)| name.len())
+        .max()
+        .unwrap_or_default();
+    let lines = fields
+        .iter()
+        .map(|(name, value)| format!("{name:width$}  {value}"));
     lines.collect::<Vec<_>>().join("\n")
 }
 
@@ -65,10 +74,18 @@ pub(super) fn fields(fields: &[(&str, &dyn Display)]) -> String {
 pub(super) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) -> String {
     let heading = heading.map(ToOwned::to_owned);
     let all: Vec<_> = std::iter::once(&heading).chain(rows).collect();
-    let width = |column: usize| all.iter().map(|row| row[column].len()).max().unwrap_or_default();
+    let width = |column: usize| {
+        all.iter()
+            .map(|row| row[column].len())
+            .max()
+            .unwrap_or_default()
+    };
     let widths: [usize; N] = std::array::from_fn(width);
     let line = |row: &&[String; N]| {
-        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+        let cells = row
+            .iter()
+            .zip(widths)
+            .map(|(cell, width)| format!("{cell:width$}"));
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     all.iter().map(line).collect::<Vec<_>>().join("\n")
@@ -80,7 +97,10 @@ mod tests {
 
     #[test]
     fn columns_stand_below_each_other() {
-        let rows = [["a".to_owned(), "bbb".to_owned()], ["cc".to_owned(), String::new()]];
+        let rows = [
+            ["a".to_owned(), "bbb".to_owned()],
+            ["cc".to_owned(), String::new()],
+        ];
         assert_eq!(table(["X", "Y"], &rows), "X   Y\na   bbb\ncc");
         assert_eq!(fields(&[("a", &1), ("long", &2)]), "a     1\nlong  2");
     }

@@ -41,10 +41,17 @@ impl Listen {
     /// Reads `listen_addr` and `quic_listen_addr`.
     pub(super) fn parse(listen: &str, quic: &str) -> Result<Self, AddressError> {
         if listen.starts_with('/') {
-            return entries(listen).map(multiaddr).collect::<Result<_, _>>().map(Self::Multiaddrs);
+            return entries(listen)
+                .map(multiaddr)
+                .collect::<Result<_, _>>()
+                .map(Self::Multiaddrs);
         }
         let tcp = sockets(listen)?;
-        let quic = if quic.is_empty() { tcp.clone() } else { sockets(quic)? };
+        let quic = if quic.is_empty() {
+            tcp.clone()
+        } else {
+            sockets(quic)?
+        };
         Ok(Self::Sockets { tcp, quic })
     }
 }
@@ -62,7 +69,10 @@ impl FromStr for Host {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
-        let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+        let bare = text
+            .strip_prefix('[')
+            .and_then(|text| text.strip_suffix(']'))
+            .unwrap_or(text);
         if let Ok(ip) = bare.parse() {
             return Ok(Self::Ip(ip));
         }
@@ -76,7 +86,9 @@ impl FromStr for Host {
 
 /// The entries of a comma list, without blanks and empty ones.
 pub(super) fn entries(list: &str) -> impl Iterator<Item = &str> {
-    list.split(',').map(str::trim).filter(|entry| !entry.is_empty())
+    list.split(',')
+        .map(str::trim)
+        .filter(|entry| !entry.is_empty())
 }
 
 /// Reads an address to listen on: `127.0.0.1:2121`, `[::1]:2121`, `localhost:2121` or `:2121`.
@@ -113,7 +125,8 @@ fn host_part(host: &Host) -> String {
 }
 
 fn built(text: String) -> Multiaddr {
-    text.parse().expect("an address or a checked name, and a port, make a multiaddr")
+    text.parse()
+        .expect("an address or a checked name, and a port, make a multiaddr")
 }
 
 fn multiaddr(text: &str) -> Result<Multiaddr, AddressError> {
@@ -128,7 +141,10 @@ fn sockets(text: &str) -> Result<Vec<SocketAddr>, AddressError> {
         "localhost" => vec![Ipv4Addr::LOCALHOST.into()],
         _ => vec![host.parse::<IpAddr>().map_err(|_| AddressError::Host)?],
     };
-    Ok(ips.into_iter().map(|ip| SocketAddr::new(ip, port)).collect())
+    Ok(ips
+        .into_iter()
+        .map(|ip| SocketAddr::new(ip, port))
+        .collect())
 }
 
 fn host_and_port(text: &str) -> Result<(&str, u16), AddressError> {
@@ -154,8 +170,14 @@ mod tests {
 
     #[test]
     fn sockets_are_read_as_go_reads_them() {
-        assert_eq!(socket("127.0.0.1:0"), Ok(SocketAddr::from(([127, 0, 0, 1], 0))));
-        assert_eq!(socket("localhost:1"), Ok(SocketAddr::from(([127, 0, 0, 1], 1))));
+        assert_eq!(
+            socket("127.0.0.1:0"),
+            Ok(SocketAddr::from(([127, 0, 0, 1], 0)))
+        );
+        assert_eq!(
+            socket("localhost:1"),
+            Ok(SocketAddr::from(([127, 0, 0, 1], 1)))
+        );
         assert_eq!(socket("[::1]:1"), Ok("[::1]:1".parse().unwrap()));
         assert_eq!(sockets(":1").unwrap().len(), 2);
         for (text, error) in [
@@ -181,7 +203,10 @@ mod tests {
         assert!(matches!(apart, Listen::Sockets { tcp, quic } if tcp != quic));
         let listed = Listen::parse("/ip4/127.0.0.1/tcp/1, /ip6/::1/udp/2/quic-v1", "").unwrap();
         assert!(matches!(listed, Listen::Multiaddrs(addrs) if addrs.len() == 2));
-        assert_eq!(Listen::parse("/ip4/nonsense", ""), Err(AddressError::Multiaddr));
+        assert_eq!(
+            Listen::parse("/ip4/nonsense", ""),
+            Err(AddressError::Multiaddr)
+        );
     }
 
     #[test]
@@ -190,8 +215,14 @@ mod tests {
             texts(&bootstrap("192.0.2.1:4121").unwrap()),
             ["/ip4/192.0.2.1/udp/4121/quic-v1", "/ip4/192.0.2.1/tcp/4121"]
         );
-        assert_eq!(texts(&bootstrap("[2001:db8::1]:1").unwrap())[1], "/ip6/2001:db8::1/tcp/1");
-        assert_eq!(texts(&bootstrap("seed.example:1").unwrap())[1], "/dns/seed.example/tcp/1");
+        assert_eq!(
+            texts(&bootstrap("[2001:db8::1]:1").unwrap())[1],
+            "/ip6/2001:db8::1/tcp/1"
+        );
+        assert_eq!(
+            texts(&bootstrap("seed.example:1").unwrap())[1],
+            "/dns/seed.example/tcp/1"
+        );
         for garbage in ["", "::::", "host", ":1", "a b:1", "/ip4/1.2.3/tcp/1"] {
             assert!(bootstrap(garbage).is_err(), "{garbage}");
         }

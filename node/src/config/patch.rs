@@ -97,7 +97,10 @@ impl Patched {
             .filter(|(key, _)| changes.contains_key(*key))
             .map(|(key, _)| (*key).to_owned())
             .collect();
-        Self { ok: true, restart_required }
+        Self {
+            ok: true,
+            restart_required,
+        }
     }
 }
 

@@ -11,7 +11,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// Every key of the configuration, with its default where nothing was said.
-#[expect(clippy::struct_excessive_bools, reason = "one field per key of the file")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "one field per key of the file"
+)]
 #[derive(Clone, Deserialize, JsonSchema, PartialEq, Serialize, ToSchema)]
 #[serde(default)]
 pub struct Settings {
@@ -178,7 +181,10 @@ impl Default for Wake {
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde calls")]
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature serde calls"
+)]
 fn is_false(value: &bool) -> bool {
     !*value
 }

@@ -75,11 +75,19 @@ struct Variable {
 }
 
 const fn text(name: &'static str, key: &'static str) -> Variable {
-    Variable { name, key, is_bool: false }
+    Variable {
+        name,
+        key,
+        is_bool: false,
+    }
 }
 
 const fn switch(name: &'static str, key: &'static str) -> Variable {
-    Variable { name, key, is_bool: true }
+    Variable {
+        name,
+        key,
+        is_bool: true,
+    }
 }
 
 /// The variables of the reference daemon; `A2AL_DATA_DIR` is read apart, it says where the file is.
@@ -153,7 +161,11 @@ impl Sources {
     /// The keys of the file that mean nothing to any daemon.
     pub(super) fn unknown_keys(&self) -> Vec<String> {
         let known = known_keys();
-        self.file.keys().filter(|key| !known.contains(key)).cloned().collect()
+        self.file
+            .keys()
+            .filter(|key| !known.contains(key))
+            .cloned()
+            .collect()
     }
 
     /// Where the value of `key` in effect comes from.
@@ -174,7 +186,11 @@ impl Sources {
     fn bootstrap(&self) -> Vec<String> {
         let mut list: Vec<String> = Vec::new();
         for table in [&self.file, &self.flags] {
-            let entries = table.get("bootstrap").and_then(Value::as_array).into_iter().flatten();
+            let entries = table
+                .get("bootstrap")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten();
             for entry in entries.filter_map(Value::as_str) {
                 if !list.iter().any(|known| known == entry) {
                     list.push(entry.to_owned());
@@ -188,10 +204,15 @@ impl Sources {
 fn environment_table(environment: &impl Environment) -> Result<Table, Error> {
     let mut table = Table::new();
     for variable in &VARIABLES {
-        let Some(value) = environment.get(variable.name).filter(|value| !value.is_empty()) else {
+        let Some(value) = environment
+            .get(variable.name)
+            .filter(|value| !value.is_empty())
+        else {
             continue;
         };
-        let text = value.to_str().ok_or(Error::EnvironmentText { name: variable.name })?;
+        let text = value.to_str().ok_or(Error::EnvironmentText {
+            name: variable.name,
+        })?;
         let value = match variable.is_bool {
             true => Value::Boolean(boolean(text, variable.name)?),
             false => Value::String(text.to_owned()),
@@ -222,20 +243,26 @@ fn flag_table(flags: &Flags) -> Table {
         }
     }
     if let Some(list) = &flags.bootstrap {
-        let list = entries(list).map(|entry| Value::String(entry.to_owned())).collect();
+        let list = entries(list)
+            .map(|entry| Value::String(entry.to_owned()))
+            .collect();
         table.insert("bootstrap".to_owned(), Value::Array(list));
     }
     table
 }
 
 fn flag_of(key: &str) -> Option<&'static str> {
-    FLAG_KEYS.iter().find(|(set, _)| *set == key).map(|(_, flag)| *flag)
+    FLAG_KEYS
+        .iter()
+        .find(|(set, _)| *set == key)
+        .map(|(_, flag)| *flag)
 }
 
 fn known_keys() -> Vec<String> {
     let schema = schemars::schema_for!(Settings);
     let keys = schema.get("properties").and_then(|keys| keys.as_object());
-    keys.map(|keys| keys.keys().cloned().collect()).unwrap_or_default()
+    keys.map(|keys| keys.keys().cloned().collect())
+        .unwrap_or_default()
 }
 
 /// The line, counted from 1, on which the top-level `key` stands.
@@ -247,5 +274,9 @@ fn line_of_key(text: &str, key: &str) -> Option<usize> {
 
 /// The line, counted from 1, of the byte at `offset`.
 pub(super) fn line_at(text: &str, offset: usize) -> usize {
-    text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
+    text.bytes()
+        .take(offset)
+        .filter(|byte| *byte == b'\n')
+        .count()
+        + 1
 }

@@ -13,7 +13,12 @@ use crate::config::Flags;
 /// Flags win over the environment (`A2AL_*`), which wins over `config.toml`. Long flags may be
 /// written with one dash.
 #[derive(Debug, Parser)]
-#[command(name = "a2ald", version, args_override_self = true, args_conflicts_with_subcommands = true)]
+#[command(
+    name = "a2ald",
+    version,
+    args_override_self = true,
+    args_conflicts_with_subcommands = true
+)]
 pub struct Args {
     /// Directory for keys, state and configuration [default: a2al in the user's config directory]
     #[arg(long, value_name = "DIR")]
@@ -61,8 +66,23 @@ impl Args {
 
     /// What the flags say about the configuration.
     pub fn into_flags(self) -> Flags {
-        let Self { data_dir, config, api_addr, listen, bootstrap, fallback_host, .. } = self;
-        Flags { data_dir, config, api_addr, listen, bootstrap, fallback_host }
+        let Self {
+            data_dir,
+            config,
+            api_addr,
+            listen,
+            bootstrap,
+            fallback_host,
+            ..
+        } = self;
+        Flags {
+            data_dir,
+            config,
+            api_addr,
+            listen,
+            bootstrap,
+            fallback_host,
+        }
     }
 }
 
@@ -79,7 +99,12 @@ mod tests {
 
     #[test]
     fn go_spellings_are_read() {
-        let flags = parse(&["-listen", ":1", "--api-addr=127.0.0.1:2", "-no-open-browser"]);
+        let flags = parse(&[
+            "-listen",
+            ":1",
+            "--api-addr=127.0.0.1:2",
+            "-no-open-browser",
+        ]);
         let flags = flags.unwrap().into_flags();
         assert_eq!(flags.listen.as_deref(), Some(":1"));
         assert_eq!(flags.api_addr.as_deref(), Some("127.0.0.1:2"));
@@ -89,8 +114,14 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_a_usage_error() {
-        assert_eq!(parse(&["-nonsense"]).unwrap_err(), ErrorKind::UnknownArgument);
+        assert_eq!(
+            parse(&["-nonsense"]).unwrap_err(),
+            ErrorKind::UnknownArgument
+        );
         assert_eq!(parse(&["--listen"]).unwrap_err(), ErrorKind::InvalidValue);
-        assert_eq!(parse(&["version"]).unwrap_err(), ErrorKind::InvalidSubcommand);
+        assert_eq!(
+            parse(&["version"]).unwrap_err(),
+            ErrorKind::InvalidSubcommand
+        );
     }
 }

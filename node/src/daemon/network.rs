@@ -22,7 +22,11 @@ pub(crate) async fn settings(config: &Config) -> io::Result<NetworkConfig> {
     let (tcp, quic) = match &config.listen {
         Listen::Multiaddrs(listen) => {
             let listen = listen.clone();
-            return Ok(NetworkConfig { listen, bootstrap, advertise: Vec::new() });
+            return Ok(NetworkConfig {
+                listen,
+                bootstrap,
+                advertise: Vec::new(),
+            });
         }
         Listen::Sockets { tcp, quic } => (with_ports(tcp, None)?, quic),
     };
@@ -32,9 +36,18 @@ pub(crate) async fn settings(config: &Config) -> io::Result<NetworkConfig> {
         Some(host) => advertised(host, &tcp, &quic).await,
         None => Vec::new(),
     };
-    let listen = quic.iter().map(|addr| quic_addr(&Host::Ip(addr.ip()), addr.port()));
-    let listen = listen.chain(tcp.iter().map(|addr| tcp_addr(&Host::Ip(addr.ip()), addr.port())));
-    Ok(NetworkConfig { listen: listen.collect(), bootstrap, advertise })
+    let listen = quic
+        .iter()
+        .map(|addr| quic_addr(&Host::Ip(addr.ip()), addr.port()));
+    let listen = listen.chain(
+        tcp.iter()
+            .map(|addr| tcp_addr(&Host::Ip(addr.ip()), addr.port())),
+    );
+    Ok(NetworkConfig {
+        listen: listen.collect(),
+        bootstrap,
+        advertise,
+    })
 }
 
 /// `addrs` with port 0 replaced by `port`, or a free one; IPv6 is left out where there is none.
@@ -46,7 +59,10 @@ fn with_ports(addrs: &[SocketAddr], port: Option<u16>) -> io::Result<Vec<SocketA
         (0, None) => free_port(&ips)?,
         (said, _) => said,
     };
-    Ok(ips.into_iter().map(|ip| SocketAddr::new(ip, port)).collect())
+    Ok(ips
+        .into_iter()
+        .map(|ip| SocketAddr::new(ip, port))
+        .collect())
 }
 
 fn has_ipv6() -> bool {
@@ -79,7 +95,10 @@ fn try_port(ips: &[IpAddr]) -> io::Result<u16> {
 async fn advertised(host: &Host, tcp: &[SocketAddr], quic: &[SocketAddr]) -> Vec<Multiaddr> {
     let mut addrs = Vec::new();
     for ip in looked_up(host).await {
-        addrs.extend(quic.first().map(|addr| quic_addr(&Host::Ip(ip), addr.port())));
+        addrs.extend(
+            quic.first()
+                .map(|addr| quic_addr(&Host::Ip(ip), addr.port())),
+        );
         addrs.extend(tcp.first().map(|addr| tcp_addr(&Host::Ip(ip), addr.port())));
     }
     addrs
@@ -106,11 +125,17 @@ mod tests {
 
     #[test]
     fn port_zero_becomes_one_port_for_all() {
-        let both = ["127.0.0.1:0".parse().unwrap(), "127.0.0.2:0".parse().unwrap()];
+        let both = [
+            "127.0.0.1:0".parse().unwrap(),
+            "127.0.0.2:0".parse().unwrap(),
+        ];
         let chosen = with_ports(&both, None).unwrap();
         assert_ne!(chosen[0].port(), 0);
         assert_eq!(chosen[0].port(), chosen[1].port());
         assert_eq!(with_ports(&both, Some(7)).unwrap()[0].port(), 7);
-        assert_eq!(with_ports(&["127.0.0.1:9".parse().unwrap()], Some(7)).unwrap()[0].port(), 9);
+        assert_eq!(
+            with_ports(&["127.0.0.1:9".parse().unwrap()], Some(7)).unwrap()[0].port(),
+            9
+        );
     }
 }

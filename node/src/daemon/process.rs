@@ -9,9 +9,15 @@ pub(super) fn prepare() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit, umask};
 
     umask(Mode::from_raw_mode(0o077));
-    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
     let files = getrlimit(Resource::Nofile);
-    let most = Rlimit { current: files.maximum, maximum: files.maximum };
+    let most = Rlimit {
+        current: files.maximum,
+        maximum: files.maximum,
+    };
     // A system that refuses either still runs the node, so that is not worth failing for.
     let _ = setrlimit(Resource::Core, none);
     let _ = setrlimit(Resource::Nofile, most);

@@ -16,7 +16,10 @@ pub(super) struct Steps {
 impl Steps {
     pub(super) fn start() -> Self {
         let now = Instant::now();
-        Self { started: now, last: now }
+        Self {
+            started: now,
+            last: now,
+        }
     }
 
     /// Says that a step is done.

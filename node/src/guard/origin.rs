@@ -36,7 +36,9 @@ fn split(host: &str) -> (&str, Option<&str>) {
 }
 
 fn number(port: &str) -> Option<u16> {
-    port.parse().ok().filter(|_| port.bytes().all(|byte| byte.is_ascii_digit()))
+    port.parse()
+        .ok()
+        .filter(|_| port.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 #[cfg(test)]
@@ -45,13 +47,36 @@ mod tests {
 
     #[test]
     fn only_exact_names_are_local() {
-        for host in ["localhost", "localhost:1", "127.0.0.1", "127.8.9.1:2121", "[::1]", "[::1]:1"] {
+        for host in [
+            "localhost",
+            "localhost:1",
+            "127.0.0.1",
+            "127.8.9.1:2121",
+            "[::1]",
+            "[::1]:1",
+        ] {
             assert!(is_local(host), "{host}");
         }
         for host in [
-            "", "LOCALHOST", "localhost.", "0.0.0.0", "::1", "127.1", "127.0.0.1.", "0x7f.0.0.1",
-            "2130706433", "evil.example", "localhost:", "localhost:x", "localhost:+1", "localhost:1:1",
-            "127.0.0.1@evil.example", "[::1]x", "[::ffff:127.0.0.1]", "192.168.1.1", "a.localhost",
+            "",
+            "LOCALHOST",
+            "localhost.",
+            "0.0.0.0",
+            "::1",
+            "127.1",
+            "127.0.0.1.",
+            "0x7f.0.0.1",
+            "2130706433",
+            "evil.example",
+            "localhost:",
+            "localhost:x",
+            "localhost:+1",
+            "localhost:1:1",
+            "127.0.0.1@evil.example",
+            "[::1]x",
+            "[::ffff:127.0.0.1]",
+            "192.168.1.1",
+            "a.localhost",
         ] {
             assert!(!is_local(host), "{host}");
         }
@@ -59,13 +84,24 @@ mod tests {
 
     #[test]
     fn an_origin_is_ours_with_our_scheme_and_port_only() {
-        for origin in ["http://localhost:2121", "http://127.0.0.1:2121", "http://[::1]:2121"] {
+        for origin in [
+            "http://localhost:2121",
+            "http://127.0.0.1:2121",
+            "http://[::1]:2121",
+        ] {
             assert!(is_ours(origin, 2121), "{origin}");
         }
         for origin in [
-            "null", "", "http://localhost", "https://localhost:2121", "http://localhost:2122",
-            "http://evil.example:2121", "http://localhost:2121/", "http://localhost.:2121",
-            "http://localhost:2121.evil.example", "HTTP://localhost:2121",
+            "null",
+            "",
+            "http://localhost",
+            "https://localhost:2121",
+            "http://localhost:2122",
+            "http://evil.example:2121",
+            "http://localhost:2121/",
+            "http://localhost.:2121",
+            "http://localhost:2121.evil.example",
+            "HTTP://localhost:2121",
         ] {
             assert!(!is_ours(origin, 2121), "{origin}");
         }

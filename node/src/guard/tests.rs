@@ -73,16 +73,31 @@ impl Probe {
         let access = watch::Sender::new(access);
         let router = Router::new().fallback(any(handler));
         let guarded = Guarded::new(router, access.subscribe(), PORT);
-        Self { guarded, reached, _access: access }
+        Self {
+            guarded,
+            reached,
+            _access: access,
+        }
     }
 
     async fn ask(&self, peer: &str, request: Request<Body>) -> StatusCode {
         let before = self.reached.load(Ordering::Relaxed);
         let response = self.guarded.answer(request, peer.parse().unwrap()).await;
         let reached = self.reached.load(Ordering::Relaxed) > before;
-        assert_eq!(reached, response.status() == StatusCode::OK, "refused and handled at once");
-        assert_eq!(response.headers()[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
-        assert!(response.headers().contains_key(header::CONTENT_SECURITY_POLICY));
+        assert_eq!(
+            reached,
+            response.status() == StatusCode::OK,
+            "refused and handled at once"
+        );
+        assert_eq!(
+            response.headers()[header::X_CONTENT_TYPE_OPTIONS],
+            "nosniff"
+        );
+        assert!(
+            response
+                .headers()
+                .contains_key(header::CONTENT_SECURITY_POLICY)
+        );
         response.status()
     }
 }
@@ -102,11 +117,14 @@ fn targets() -> BTreeSet<(String, &'static str)> {
     let document = serde_json::to_value(crate::rest::document()).unwrap();
     let paths = document["paths"].as_object().unwrap();
     assert!(paths.len() > 15, "the document has lost its routes");
-    let methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"];
+    let methods = [
+        "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW",
+    ];
     let unknown = ["/", "/nowhere", "/aid/x", "/mcp", "/debug/identity"].map(ToOwned::to_owned);
     let all = paths.keys().cloned().chain(unknown);
     let all = all.map(|path| path.replace("{aid}", "a0"));
-    all.flat_map(|path| methods.map(|method| (path.clone(), method))).collect()
+    all.flat_map(|path| methods.map(|method| (path.clone(), method)))
+        .collect()
 }
 
 #[tokio::test]
@@ -121,17 +139,25 @@ async fn only_the_allowed_cells_of_the_matrix_reach_a_handler() {
                 (true, false) => StatusCode::FORBIDDEN,
                 (true, true) => StatusCode::OK,
             };
-            let status = probe.ask("127.0.0.1:9", request(&method, &path, &headers)).await;
+            let status = probe
+                .ask("127.0.0.1:9", request(&method, &path, &headers))
+                .await;
             assert_eq!(status, expected, "{method} {path} {headers:?}");
         }
     }
 }
 
-type Cell = ((Option<&'static str>, bool), (Option<&'static str>, bool), (Option<&'static str>, bool));
+type Cell = (
+    (Option<&'static str>, bool),
+    (Option<&'static str>, bool),
+    (Option<&'static str>, bool),
+);
 
 fn cells() -> impl Iterator<Item = Cell> {
     HOSTS.into_iter().flat_map(|host| {
-        ORIGINS.into_iter().flat_map(move |origin| SITES.map(|site| (host, origin, site)))
+        ORIGINS
+            .into_iter()
+            .flat_map(move |origin| SITES.map(|site| (host, origin, site)))
     })
 }
 
@@ -165,12 +191,23 @@ async fn a_token_is_asked_of_those_who_need_one() {
     ] {
         let probe = Probe::new(Access::new(token, local));
         for (authorization, is_right) in authorizations() {
-            let headers =
-                [("host", Some("127.0.0.1:2121")), ("authorization", authorization.as_deref())];
-            let status = probe.ask(peer, request(&Method::GET, "/health", &headers)).await;
+            let headers = [
+                ("host", Some("127.0.0.1:2121")),
+                ("authorization", authorization.as_deref()),
+            ];
+            let status = probe
+                .ask(peer, request(&Method::GET, "/health", &headers))
+                .await;
             let allowed = if is_right { with } else { without };
-            let expected = if allowed { StatusCode::OK } else { StatusCode::UNAUTHORIZED };
-            assert_eq!(status, expected, "{token:?} {local} {peer} {authorization:?}");
+            let expected = if allowed {
+                StatusCode::OK
+            } else {
+                StatusCode::UNAUTHORIZED
+            };
+            assert_eq!(
+                status, expected,
+                "{token:?} {local} {peer} {authorization:?}"
+            );
         }
     }
 }
@@ -179,15 +216,18 @@ async fn a_token_is_asked_of_those_who_need_one() {
 async fn a_remote_caller_may_use_any_host_but_no_foreign_page() {
     let probe = Probe::new(Access::new(TOKEN, false));
     let token = format!("Bearer {TOKEN}");
-    for (origin, expected) in
-        [(None, StatusCode::OK), (Some("http://evil.example"), StatusCode::FORBIDDEN)]
-    {
+    for (origin, expected) in [
+        (None, StatusCode::OK),
+        (Some("http://evil.example"), StatusCode::FORBIDDEN),
+    ] {
         let headers = [
             ("host", Some("node.example:2121")),
             ("origin", origin),
             ("authorization", Some(token.as_str())),
         ];
-        let status = probe.ask("192.0.2.1:9", request(&Method::GET, "/status", &headers)).await;
+        let status = probe
+            .ask("192.0.2.1:9", request(&Method::GET, "/status", &headers))
+            .await;
         assert_eq!(status, expected);
     }
 }
@@ -196,21 +236,37 @@ async fn a_remote_caller_may_use_any_host_but_no_foreign_page() {
 async fn a_header_said_twice_and_a_foreign_target_are_refused() {
     let probe = Probe::new(Access::default());
     let twice = [("host", Some("localhost")), ("host", Some("localhost"))];
-    let status = probe.ask("127.0.0.1:9", request(&Method::GET, "/health", &twice)).await;
+    let status = probe
+        .ask("127.0.0.1:9", request(&Method::GET, "/health", &twice))
+        .await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
-    let absolute = request(&Method::GET, "http://evil.example/health", &[("host", Some("localhost"))]);
-    assert_eq!(probe.ask("127.0.0.1:9", absolute).await, StatusCode::BAD_REQUEST);
+    let absolute = request(
+        &Method::GET,
+        "http://evil.example/health",
+        &[("host", Some("localhost"))],
+    );
+    assert_eq!(
+        probe.ask("127.0.0.1:9", absolute).await,
+        StatusCode::BAD_REQUEST
+    );
 }
 
 #[tokio::test]
 async fn a_changed_token_holds_at_once() {
     let access = watch::Sender::new(Access::new("old", true));
     let guarded = Guarded::new(Router::new(), access.subscribe(), PORT);
-    let headers = [("host", Some("localhost")), ("authorization", Some("Bearer new"))];
+    let headers = [
+        ("host", Some("localhost")),
+        ("authorization", Some("Bearer new")),
+    ];
     let peer = "127.0.0.1:9".parse().unwrap();
-    let before = guarded.answer(request(&Method::GET, "/", &headers), peer).await;
+    let before = guarded
+        .answer(request(&Method::GET, "/", &headers), peer)
+        .await;
     assert_eq!(before.status(), StatusCode::UNAUTHORIZED);
     access.send_replace(Access::new("new", true));
-    let after = guarded.answer(request(&Method::GET, "/", &headers), peer).await;
+    let after = guarded
+        .answer(request(&Method::GET, "/", &headers), peer)
+        .await;
     assert_eq!(after.status(), StatusCode::NOT_FOUND);
 }

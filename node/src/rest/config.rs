@@ -15,7 +15,9 @@ use super::{App, Problem};
 use crate::config::{Patch, Patched, Settings, Store};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(show, change)).routes(routes!(schema))
+    OpenApiRouter::new()
+        .routes(routes!(show, change))
+        .routes(routes!(schema))
 }
 
 /// All settings; the token is shown as `***`.
@@ -37,7 +39,11 @@ async fn change(
 ) -> Answered<Patched> {
     let changed = tokio::task::spawn_blocking(move || config.patch(&patch)).await;
     let (patched, new) = changed.map_err(|_| {
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the node is stopping", "stopping")
+        Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the node is stopping",
+            "stopping",
+        )
     })??;
     service.set_auto_publish(new.auto_publish);
     Ok(Answer(patched))

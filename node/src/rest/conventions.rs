@@ -25,8 +25,15 @@ const EXEMPT: [&str; 1] = ["/aid/"];
 /// Checks the content type and takes in the body before a route sees the request, so that a route
 /// which ignores its body refuses an over-long one all the same.
 pub(super) async fn enforce(request: Request, next: Next) -> Response {
-    let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    if reads || EXEMPT.iter().any(|prefix| request.uri().path().starts_with(prefix)) {
+    let reads = matches!(
+        *request.method(),
+        Method::GET | Method::HEAD | Method::OPTIONS
+    );
+    if reads
+        || EXEMPT
+            .iter()
+            .any(|prefix| request.uri().path().starts_with(prefix))
+    {
         return next.run(request).await;
     }
     if !is_json(request.headers()) {
@@ -41,7 +48,9 @@ pub(super) async fn enforce(request: Request, next: Next) -> Response {
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE).map(|kind| kind.as_bytes());
+    let kind = headers
+        .get(header::CONTENT_TYPE)
+        .map(|kind| kind.as_bytes());
     kind.is_some_and(|kind| kind.starts_with(b"application/json"))
 }
 
@@ -58,13 +67,25 @@ async fn with_body(request: Request) -> Result<Request, Problem> {
     match body {
         Ok(Ok(body)) => Ok(Request::from_parts(parts, Body::from(body.to_bytes()))),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_long()),
-        Ok(Err(_)) => Err(Problem::new(StatusCode::BAD_REQUEST, "body broke off", "bad_body")),
-        Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body not sent in time", "timeout")),
+        Ok(Err(_)) => Err(Problem::new(
+            StatusCode::BAD_REQUEST,
+            "body broke off",
+            "bad_body",
+        )),
+        Err(_) => Err(Problem::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "body not sent in time",
+            "timeout",
+        )),
     }
 }
 
 fn too_long() -> Problem {
-    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body longer than 1 MiB", "body_too_long")
+    Problem::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "body longer than 1 MiB",
+        "body_too_long",
+    )
 }
 
 /// Answers a path no route has.
@@ -74,15 +95,26 @@ pub(super) async fn unknown_path() -> Problem {
 
 /// Answers a known path with a method it does not have; axum adds `Allow`.
 pub(super) async fn wrong_method() -> Problem {
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed", "wrong_method")
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "Method Not Allowed",
+        "wrong_method",
+    )
 }
 
 /// Answers for a route that panicked.
 pub(super) fn panicked(payload: Box<dyn Any + Send>) -> Response {
     let text = payload.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("no message");
+    let text = text
+        .or_else(|| payload.downcast_ref::<&str>().copied())
+        .unwrap_or("no message");
     tracing::error!(panic = text, "a route panicked");
-    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error", "internal").into_response()
+    Problem::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "internal error",
+        "internal",
+    )
+    .into_response()
 }
 
 #[cfg(test)]

@@ -27,7 +27,8 @@ impl<S: Send + Sync> FromRequestParts<S> for InPath {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let text = Path::<String>::from_request_parts(parts, state).await;
         let aid = text.ok().and_then(|Path(text)| text.parse().ok());
-        aid.map(Self).ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "bad aid", "bad_aid"))
+        aid.map(Self)
+            .ok_or_else(|| Problem::new(StatusCode::BAD_REQUEST, "bad aid", "bad_aid"))
     }
 }
 
@@ -41,13 +42,21 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         // The body is in memory and within its limit: `conventions::enforce` saw to it.
-        let body = request.into_body().collect().await.map_err(|_| invalid("broke off"))?;
+        let body = request
+            .into_body()
+            .collect()
+            .await
+            .map_err(|_| invalid("broke off"))?;
         parse(&body.to_bytes()).map(Self).map_err(invalid)
     }
 }
 
 fn invalid(detail: impl std::fmt::Display) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, format!("invalid json: {detail}"), "invalid_json")
+    Problem::new(
+        StatusCode::BAD_REQUEST,
+        format!("invalid json: {detail}"),
+        "invalid_json",
+    )
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> serde_json::Result<T> {
@@ -70,18 +79,36 @@ mod tests {
 
     #[test]
     fn existing_clients_are_read_leniently() {
-        let named = Example { name: "a".to_owned() };
-        for body in [r#"{"name":"a"}"#, r#"{"name":"a","x":[1]}"#, r#"{"name":"a"}}garbage"#] {
+        let named = Example {
+            name: "a".to_owned(),
+        };
+        for body in [
+            r#"{"name":"a"}"#,
+            r#"{"name":"a","x":[1]}"#,
+            r#"{"name":"a"}}garbage"#,
+        ] {
             assert_eq!(parse::<Example>(body.as_bytes()).unwrap(), named, "{body}");
         }
         for body in ["null", "{}", " null x"] {
-            assert_eq!(parse::<Example>(body.as_bytes()).unwrap(), Example::default(), "{body}");
+            assert_eq!(
+                parse::<Example>(body.as_bytes()).unwrap(),
+                Example::default(),
+                "{body}"
+            );
         }
     }
 
     #[test]
     fn what_is_not_the_object_is_refused() {
-        for body in ["", "[]x", "3", r#"{"name":1}"#, r#"{"name":"a""#, "{", "\u{0}"] {
+        for body in [
+            "",
+            "[]x",
+            "3",
+            r#"{"name":1}"#,
+            r#"{"name":"a""#,
+            "{",
+            "\u{0}",
+        ] {
             assert!(parse::<Example>(body.as_bytes()).is_err(), "{body}");
         }
     }

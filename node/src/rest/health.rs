@@ -12,7 +12,9 @@ use super::answer::Answer;
 use super::{App, Problem};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(health)).routes(routes!(status))
+    OpenApiRouter::new()
+        .routes(routes!(health))
+        .routes(routes!(status))
 }
 
 /// The daemon answers.

@@ -11,7 +11,9 @@ use super::extract::Body;
 use super::{App, Problem};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(generate)).routes(routes!(generate_wallet))
+    OpenApiRouter::new()
+        .routes(routes!(generate))
+        .routes(routes!(generate_wallet))
 }
 
 /// A new identity with an Ed25519 master key.

@@ -15,7 +15,9 @@ use super::extract::InPath;
 use super::{App, Problem};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(resolve)).routes(routes!(resolve_records))
+    OpenApiRouter::new()
+        .routes(routes!(resolve))
+        .routes(routes!(resolve_records))
 }
 
 /// Which records are asked for.
@@ -31,7 +33,10 @@ struct Kind {
 fn parsed(query: Result<Query<Kind>, QueryRejection>) -> Result<Option<u8>, Problem> {
     let bad = || Problem::new(StatusCode::BAD_REQUEST, "bad type", "bad_type");
     let Query(Kind { kind }) = query.map_err(|_| bad())?;
-    kind.filter(|kind| !kind.is_empty()).map(|kind| kind.parse()).transpose().map_err(|_| bad())
+    kind.filter(|kind| !kind.is_empty())
+        .map(|kind| kind.parse())
+        .transpose()
+        .map_err(|_| bad())
 }
 
 /// Where an agent is reached.

@@ -20,7 +20,7 @@ use super::{App, ProblemBody};
                        `Authorization: Bearer <token>`; so do local ones when \
                        `require_local_token` is set.",
     ),
-    components(schemas(ProblemBody)),
+    components(schemas(ProblemBody))
 )]
 struct Described;
 
@@ -44,5 +44,8 @@ static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
     (status = 200, description = "An OpenAPI 3.1 document.", body = serde_json::Value),
 ))]
 async fn openapi() -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "application/json")], DOCUMENT.as_str())
+    (
+        [(header::CONTENT_TYPE, "application/json")],
+        DOCUMENT.as_str(),
+    )
 }

@@ -44,7 +44,11 @@ impl Problem {
         error: impl Into<Cow<'static, str>>,
         code: &'static str,
     ) -> Self {
-        let body = ProblemBody { error: error.into(), code: code.into(), retryable: false };
+        let body = ProblemBody {
+            error: error.into(),
+            code: code.into(),
+            retryable: false,
+        };
         Self { status, body }
     }
 }

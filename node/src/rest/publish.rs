@@ -11,7 +11,9 @@ use super::extract::{Body, InPath};
 use super::{App, Problem};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(publish)).routes(routes!(publish_record))
+    OpenApiRouter::new()
+        .routes(routes!(publish))
+        .routes(routes!(publish_record))
 }
 
 /// Publishes where an agent is reached, and keeps that renewed.

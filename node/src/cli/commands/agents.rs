@@ -34,19 +34,27 @@ pub(super) async fn run(context: &Context, command: Agents) -> Result<(), Failur
 
 async fn list(context: &Context) -> Result<(), Failure> {
     let list: AgentList = context.client.get("/agents").await?;
-    context.print.data(&list, |list| match list.agents.is_empty() {
-        true => String::new(),
-        false => table(["AID", "SERVICE", "PUBLISHED"], &rows(&list.agents)),
-    });
+    context
+        .print
+        .data(&list, |list| match list.agents.is_empty() {
+            true => String::new(),
+            false => table(["AID", "SERVICE", "PUBLISHED"], &rows(&list.agents)),
+        });
     if list.agents.is_empty() {
-        context.print.note("no agents yet; `a2al register` makes one");
+        context
+            .print
+            .note("no agents yet; `a2al register` makes one");
     }
     Ok(())
 }
 
 fn rows(agents: &[Agent]) -> Vec<[String; 3]> {
     let row = |agent: &Agent| {
-        [agent.aid.to_string(), or_none(&agent.service_tcp), yes_or_no(agent.published_to_dht)]
+        [
+            agent.aid.to_string(),
+            or_none(&agent.service_tcp),
+            yes_or_no(agent.published_to_dht),
+        ]
     };
     agents.iter().map(row).collect()
 }
@@ -59,7 +67,10 @@ async fn get(context: &Context, aid: Aid) -> Result<(), Failure> {
             ("service", &or_none(&agent.service_tcp)),
             ("published", &yes_or_no(agent.published_to_dht)),
             ("last", &agent.last_publish_at.as_deref().unwrap_or("never")),
-            ("valid until", &agent.dht_record_expires_at.as_deref().unwrap_or("-")),
+            (
+                "valid until",
+                &agent.dht_record_expires_at.as_deref().unwrap_or("-"),
+            ),
             ("sequence", &agent.seq),
             ("replicas", &agent.dht_active_replicas),
         ])
@@ -68,8 +79,14 @@ async fn get(context: &Context, aid: Aid) -> Result<(), Failure> {
 }
 
 async fn update(context: &Context, aid: Aid, service_tcp: String) -> Result<(), Failure> {
-    let patch = PatchAgent { service_tcp: Some(service_tcp), ..PatchAgent::default() };
-    let updated: Updated = context.client.patch(&format!("/agents/{aid}"), &patch).await?;
+    let patch = PatchAgent {
+        service_tcp: Some(service_tcp),
+        ..PatchAgent::default()
+    };
+    let updated: Updated = context
+        .client
+        .patch(&format!("/agents/{aid}"), &patch)
+        .await?;
     context.print.data(&updated, |_| format!("updated {aid}"));
     Ok(())
 }
@@ -82,7 +99,10 @@ async fn delete(context: &Context, aid: Aid) -> Result<(), Failure> {
 
 /// Publishes the endpoint of `aid`.
 pub(super) async fn publish(context: &Context, aid: Aid) -> Result<(), Failure> {
-    let published: Published = context.client.post(&format!("/agents/{aid}/publish"), &()).await?;
+    let published: Published = context
+        .client
+        .post(&format!("/agents/{aid}/publish"), &())
+        .await?;
     context.print.data(&published, |published| {
         fields(&[
             ("published", &aid),
@@ -94,7 +114,10 @@ pub(super) async fn publish(context: &Context, aid: Aid) -> Result<(), Failure> 
 }
 
 async fn heartbeat(context: &Context, aid: Aid) -> Result<(), Failure> {
-    let beat: Heartbeat = context.client.post(&format!("/agents/{aid}/heartbeat"), &()).await?;
+    let beat: Heartbeat = context
+        .client
+        .post(&format!("/agents/{aid}/heartbeat"), &())
+        .await?;
     context.print.data(&beat, |_| "ok".to_owned());
     Ok(())
 }
@@ -106,7 +129,9 @@ async fn export(context: &Context, aid: Aid, out: Option<PathBuf>) -> Result<(),
     match out {
         Some(path) => {
             files::write_secret(&path, &text)?;
-            context.print.note(format_args!("{aid} exported to {}", path.display()));
+            context
+                .print
+                .note(format_args!("{aid} exported to {}", path.display()));
         }
         None => context.print.data(&export, |_| text),
     }
@@ -115,11 +140,17 @@ async fn export(context: &Context, aid: Aid, out: Option<PathBuf>) -> Result<(),
 
 async fn import(context: &Context, path: &Path) -> Result<(), Failure> {
     let bytes = files::read(path)?;
-    let request: Register = serde_json::from_slice(&bytes)
-        .map_err(|source| Failure::NoExport { path: path.to_owned(), source })?;
+    let request: Register = serde_json::from_slice(&bytes).map_err(|source| Failure::NoExport {
+        path: path.to_owned(),
+        source,
+    })?;
     let registered: Registered = context.client.post("/agents", &request).await?;
-    context.print.data(&registered, |registered| registered.aid.to_string());
-    context.print.note("not published yet; `a2al publish` does it");
+    context
+        .print
+        .data(&registered, |registered| registered.aid.to_string());
+    context
+        .print
+        .note("not published yet; `a2al publish` does it");
     Ok(())
 }
 

@@ -18,7 +18,9 @@ pub(super) async fn run(context: &Context, command: Config) -> Result<(), Failur
 async fn all(context: &Context) -> Result<(), Failure> {
     let settings: Map<String, Value> = context.client.get("/config").await?;
     context.print.data(&settings, |settings| {
-        let lines = settings.iter().map(|(key, value)| format!("{key} = {value}"));
+        let lines = settings
+            .iter()
+            .map(|(key, value)| format!("{key} = {value}"));
         lines.collect::<Vec<_>>().join("\n")
     });
     Ok(())
@@ -38,21 +40,27 @@ async fn set(context: &Context, key: String, text: &str) -> Result<(), Failure> 
     if !Patch::has(&key) {
         return Err(Failure::FixedSetting(key));
     }
-    let value = like(&current, text)
-        .ok_or_else(|| Failure::BadValue { key: key.clone(), value: text.to_owned() })?;
+    let value = like(&current, text).ok_or_else(|| Failure::BadValue {
+        key: key.clone(),
+        value: text.to_owned(),
+    })?;
     let patch = Map::from_iter([(key.clone(), value)]);
     let patched: Patched = context.client.patch("/config", &patch).await?;
     context.print.data(&patched, |_| String::new());
     match patched.restart_required.is_empty() {
         true => context.print.note(format_args!("{key} changed")),
-        false => context.print.note(format_args!("{key} changed; restart a2ald to use it")),
+        false => context
+            .print
+            .note(format_args!("{key} changed; restart a2ald to use it")),
     }
     Ok(())
 }
 
 async fn current(context: &Context, key: &str) -> Result<Value, Failure> {
     let mut settings: Map<String, Value> = context.client.get("/config").await?;
-    settings.remove(key).ok_or_else(|| Failure::NoSetting(key.to_owned()))
+    settings
+        .remove(key)
+        .ok_or_else(|| Failure::NoSetting(key.to_owned()))
 }
 
 /// `text` as a value of the type `current` has.
@@ -60,7 +68,10 @@ fn like(current: &Value, text: &str) -> Option<Value> {
     match current {
         Value::String(_) => Some(Value::String(text.to_owned())),
         Value::Array(_) if !text.trim_start().starts_with('[') => {
-            let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+            let entries = text
+                .split(',')
+                .map(str::trim)
+                .filter(|entry| !entry.is_empty());
             Some(entries.map(Value::from).collect())
         }
         _ => serde_json::from_str(text).ok(),

@@ -46,7 +46,10 @@ fn headers(lines: Vec<String>) -> Result<Headers, Failure> {
         let Some((name, value)) = line.split_once(':') else {
             return Err(Failure::BadHeader(line));
         };
-        headers.entry(name.trim().to_owned()).or_default().push(value.trim().to_owned());
+        headers
+            .entry(name.trim().to_owned())
+            .or_default()
+            .push(value.trim().to_owned());
     }
     Ok(headers)
 }
@@ -56,7 +59,9 @@ async fn fetched(context: &Context, aid: Aid, fetch: &Fetch) -> Result<(), Failu
     let body = BASE64.decode(&answer.body).map_err(std::io::Error::other)?;
     context.print.bytes(&answer, &body);
     if answer.truncated {
-        context.print.note(format_args!("cut off after {} bytes", body.len()));
+        context
+            .print
+            .note(format_args!("cut off after {} bytes", body.len()));
     }
     match answer.status {
         status @ 400.. => Err(Failure::Upstream(status)),

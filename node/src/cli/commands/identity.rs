@@ -31,7 +31,9 @@ pub(super) async fn native<T: DeserializeOwned>(context: &Context) -> Result<T, 
 
 /// A new identity with an Ethereum wallet.
 pub(super) async fn ethereum<T: DeserializeOwned>(context: &Context) -> Result<T, Failure> {
-    let request = GenerateWallet { chain: Some("ethereum".to_owned()) };
+    let request = GenerateWallet {
+        chain: Some("ethereum".to_owned()),
+    };
     context.client.post("/agents/generate", &request).await
 }
 
@@ -39,8 +41,8 @@ pub(super) async fn ethereum<T: DeserializeOwned>(context: &Context) -> Result<T
 fn pairs(value: &impl Serialize) -> String {
     let value = serde_json::to_value(value).unwrap_or_default();
     let fields = value.as_object().into_iter().flatten();
-    let lines = fields.filter(|(name, _)| *name != "warning").map(|(name, value)| {
-        format!("{name} {}", value.as_str().unwrap_or_default())
-    });
+    let lines = fields
+        .filter(|(name, _)| *name != "warning")
+        .map(|(name, value)| format!("{name} {}", value.as_str().unwrap_or_default()));
     lines.collect::<Vec<_>>().join("\n")
 }

@@ -22,16 +22,23 @@ pub(super) async fn resolve(context: &Context, aid: Aid) -> Result<(), Failure> 
 }
 
 pub(super) async fn info(context: &Context, aid: Aid) -> Result<(), Failure> {
-    let list: RecordList = context.client.get(&format!("/resolve/{aid}/records")).await?;
-    context.print.data(&list, |list| match list.records.is_empty() {
-        true => String::new(),
-        false => {
-            let heading = ["TYPE", "SEQUENCE", "SIGNED AT", "VALID FOR", "CONTENT"];
-            table(heading, &list.records.iter().map(row).collect::<Vec<_>>())
-        }
-    });
+    let list: RecordList = context
+        .client
+        .get(&format!("/resolve/{aid}/records"))
+        .await?;
+    context
+        .print
+        .data(&list, |list| match list.records.is_empty() {
+            true => String::new(),
+            false => {
+                let heading = ["TYPE", "SEQUENCE", "SIGNED AT", "VALID FOR", "CONTENT"];
+                table(heading, &list.records.iter().map(row).collect::<Vec<_>>())
+            }
+        });
     if list.records.is_empty() {
-        context.print.note(format_args!("nothing is published about {aid}"));
+        context
+            .print
+            .note(format_args!("nothing is published about {aid}"));
     }
     Ok(())
 }

@@ -42,18 +42,35 @@ struct Credentials {
 
 /// `a2al register`.
 pub(super) async fn run(context: &Context, args: args::Register) -> Result<(), Failure> {
-    let args::Register { ethereum, eth_key, service_tcp, save_master, no_publish } = args;
+    let args::Register {
+        ethereum,
+        eth_key,
+        service_tcp,
+        save_master,
+        no_publish,
+    } = args;
     let master = match (ethereum, eth_key) {
         (false, _) => Master::Native,
         (true, None) => Master::NewWallet,
         (true, Some(key)) => Master::Wallet(Secret::new(key)),
     };
-    let mut made = host(context, master, NewAgent { service_tcp, save_master }).await?;
+    let mut made = host(
+        context,
+        master,
+        NewAgent {
+            service_tcp,
+            save_master,
+        },
+    )
+    .await?;
     if no_publish {
         context.print.data(&made, text);
         return Ok(());
     }
-    let published = context.client.post(&format!("/agents/{}/publish", made.aid), &()).await;
+    let published = context
+        .client
+        .post(&format!("/agents/{}/publish", made.aid), &())
+        .await;
     // The master key is shown whether or not publishing worked: nobody else has it.
     let failure = match published {
         Ok(published) => {
@@ -78,7 +95,10 @@ pub(super) async fn unpublished(
 }
 
 async fn host(context: &Context, master: Master, args: NewAgent) -> Result<Made, Failure> {
-    let Credentials { mut request, mut master } = credentials(context, master).await?;
+    let Credentials {
+        mut request,
+        mut master,
+    } = credentials(context, master).await?;
     if let (Some(path), Some(key)) = (&args.save_master, &master) {
         save(context, path, key)?;
         master = None;
@@ -86,14 +106,22 @@ async fn host(context: &Context, master: Master, args: NewAgent) -> Result<Made,
     request.service_tcp = args.service_tcp;
     let registered: Registered = context.client.post("/agents", &request).await?;
     if master.is_some() {
-        context.print.note("the master key is shown this once and stored nowhere: keep it safe");
+        context
+            .print
+            .note("the master key is shown this once and stored nowhere: keep it safe");
     }
-    Ok(Made { aid: registered.aid, master_private_key_hex: master, published: None })
+    Ok(Made {
+        aid: registered.aid,
+        master_private_key_hex: master,
+        published: None,
+    })
 }
 
 fn save(context: &Context, path: &Path, key: &Secret) -> Result<(), Failure> {
     files::write_secret(path, key.expose())?;
-    context.print.note(format_args!("master key saved to {}", path.display()));
+    context
+        .print
+        .note(format_args!("master key saved to {}", path.display()));
     Ok(())
 }
 
@@ -102,23 +130,37 @@ async fn credentials(context: &Context, master: Master) -> Result<Credentials, F
         Master::Native => {
             let made: GeneratedIdentity = identity::native(context).await?;
             let request = request(made.operational_private_key_hex, made.delegation_proof_hex);
-            Ok(Credentials { request, master: Some(made.master_private_key_hex) })
+            Ok(Credentials {
+                request,
+                master: Some(made.master_private_key_hex),
+            })
         }
         Master::NewWallet => {
             let made: GeneratedWallet = identity::ethereum(context).await?;
             let request = request(made.operational_private_key_hex, made.delegation_proof_hex);
-            Ok(Credentials { request, master: made.ethereum_private_key_hex })
+            Ok(Credentials {
+                request,
+                master: made.ethereum_private_key_hex,
+            })
         }
         Master::Wallet(key) => delegated(context, key).await,
     }
 }
 
 async fn delegated(context: &Context, key: Secret) -> Result<Credentials, Failure> {
-    let proof =
-        EthereumProof { ethereum_private_key_hex: key, terms: ProofTerms::default() };
-    let proof: WalletProof = context.client.post("/agents/ethereum/proof", &proof).await?;
+    let proof = EthereumProof {
+        ethereum_private_key_hex: key,
+        terms: ProofTerms::default(),
+    };
+    let proof: WalletProof = context
+        .client
+        .post("/agents/ethereum/proof", &proof)
+        .await?;
     let operational = proof.operational_private_key_hex.unwrap_or_default();
-    Ok(Credentials { request: request(operational, proof.delegation_proof_hex), master: None })
+    Ok(Credentials {
+        request: request(operational, proof.delegation_proof_hex),
+        master: None,
+    })
 }
 
 fn request(operational: Secret, proof: String) -> a2al_service::model::Register {
@@ -135,7 +177,10 @@ fn text(made: &Made) -> String {
         lines.push(format!("master_private_key_hex {}", key.expose()));
     }
     if let Some(published) = &made.published {
-        lines.push(format!("published seq {} on {} other nodes", published.seq, published.replicas));
+        lines.push(format!(
+            "published seq {} on {} other nodes",
+            published.seq, published.replicas
+        ));
     }
     lines.join("\n")
 }

@@ -28,7 +28,13 @@ fn text(status: &Status) -> String {
         ("peer", &status.peer_id),
         ("data", &status.data_dir),
         ("up", &format_args!("{} s", status.uptime_seconds)),
-        ("peers", &format_args!("{} connected, {} in the DHT", status.connected_peers, status.dht_peers)),
+        (
+            "peers",
+            &format_args!(
+                "{} connected, {} in the DHT",
+                status.connected_peers, status.dht_peers
+            ),
+        ),
         ("reachable", &reachability(status.reachability)),
         ("listening", &status.listen_addrs.join(" ")),
         ("join with", &status.bootstrap_addrs.join(" ")),
@@ -52,8 +58,10 @@ struct Versions {
 
 pub(super) async fn version(context: &Context) -> Result<(), Failure> {
     let status: Option<Status> = context.client.get("/status").await.ok();
-    let versions =
-        Versions { a2al: env!("CARGO_PKG_VERSION"), a2ald: status.map(|status| status.version) };
+    let versions = Versions {
+        a2al: env!("CARGO_PKG_VERSION"),
+        a2ald: status.map(|status| status.version),
+    };
     context.print.data(&versions, |versions| {
         let daemon = versions.a2ald.as_deref().unwrap_or("not running");
         fields(&[("a2al", &versions.a2al), ("a2ald", &daemon)])

@@ -58,7 +58,15 @@ async fn errors_are_json_whoever_makes_them() {
 async fn head_is_answered_where_get_is() {
     let response = ask("HEAD", "/both", None, Body::empty()).await;
     assert_eq!(response.status(), StatusCode::OK);
-    assert!(response.into_body().collect().await.unwrap().to_bytes().is_empty());
+    assert!(
+        response
+            .into_body()
+            .collect()
+            .await
+            .unwrap()
+            .to_bytes()
+            .is_empty()
+    );
 }
 
 #[tokio::test]
@@ -73,7 +81,12 @@ async fn what_may_change_something_says_it_is_json() {
         let response = ask("POST", "/both", Some(kind), Body::empty()).await;
         assert_eq!(response.status(), StatusCode::OK);
     }
-    assert_eq!(error(ask("POST", "/aid/x", None, Body::empty()).await).await.0, 404);
+    assert_eq!(
+        error(ask("POST", "/aid/x", None, Body::empty()).await)
+            .await
+            .0,
+        404
+    );
 }
 
 #[tokio::test]
@@ -84,8 +97,16 @@ async fn a_body_ends_at_one_mebibyte() {
         let chunks = (0..len.div_ceil(1024)).map(chunk);
         Body::from_stream(futures::stream::iter(chunks))
     };
-    assert_eq!(ask("POST", "/both", json, Body::from(vec![0; MAX_BODY])).await.status(), 200);
-    assert_eq!(ask("POST", "/both", json, chunked(MAX_BODY)).await.status(), 200);
+    assert_eq!(
+        ask("POST", "/both", json, Body::from(vec![0; MAX_BODY]))
+            .await
+            .status(),
+        200
+    );
+    assert_eq!(
+        ask("POST", "/both", json, chunked(MAX_BODY)).await.status(),
+        200
+    );
     for body in [Body::from(vec![0; MAX_BODY + 1]), chunked(MAX_BODY + 1)] {
         let (status, _) = error(ask("POST", "/both", json, body).await).await;
         assert_eq!(status, 413);
