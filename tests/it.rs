@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The real programs on loopback, chapter by chapter.
+
+mod harness;
+
+#[path = "it/agents.rs"]
+mod agents;
+#[path = "it/fetch.rs"]
+mod fetch;
+#[path = "it/network.rs"]
+mod network;
+#[path = "it/records.rs"]
+mod records;
+#[path = "it/wallet.rs"]
+mod wallet;
