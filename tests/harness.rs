@@ -2,7 +2,11 @@
 //! What the tests of the real programs share: daemons in directories of their own, a client for their API, services
 //! behind agents, and waiting for a condition instead of for a time.
 
-#![allow(dead_code, unused_imports, reason = "every test binary uses a part of the harness")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "every test binary uses a part of the harness"
+)]
 
 mod api;
 mod clock;

@@ -5,11 +5,17 @@ mod harness;
 
 #[path = "it/agents.rs"]
 mod agents;
+#[path = "it/crash.rs"]
+mod crash;
 #[path = "it/fetch.rs"]
 mod fetch;
 #[path = "it/network.rs"]
 mod network;
 #[path = "it/records.rs"]
 mod records;
+#[path = "it/startup.rs"]
+mod startup;
+#[path = "it/tidy.rs"]
+mod tidy;
 #[path = "it/wallet.rs"]
 mod wallet;

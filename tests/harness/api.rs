@@ -30,7 +30,10 @@ impl Api {
     /// A client of the daemon whose API answers at `base`, such as `http://127.0.0.1:2121`.
     pub(crate) fn new(base: &str) -> Self {
         let client = Client::builder().no_proxy().timeout(CALL_TIMEOUT).build();
-        Self { base: base.to_owned(), client: client.expect("a plain HTTP client") }
+        Self {
+            base: base.to_owned(),
+            client: client.expect("a plain HTTP client"),
+        }
     }
 
     /// The address that was given to [`Api::new`].
@@ -52,7 +55,8 @@ impl Api {
     }
 
     pub(crate) async fn patch(&self, path: &str, body: Value) -> Answer {
-        self.send(&Method::PATCH, path, Some(body.to_string())).await
+        self.send(&Method::PATCH, path, Some(body.to_string()))
+            .await
     }
 
     pub(crate) async fn delete(&self, path: &str) -> Answer {
@@ -66,12 +70,23 @@ impl Api {
 
     /// Like [`Api::post`], but a broken connection is `None`: the daemon may be killed at any moment.
     pub(crate) async fn try_post(&self, path: &str, body: Value) -> Option<Answer> {
-        self.try_send(&Method::POST, path, Some(body.to_string())).await.ok()
+        self.try_send(&Method::POST, path, Some(body.to_string()))
+            .await
+            .ok()
+    }
+
+    /// Like [`Api::patch`], but a broken connection is `None`.
+    pub(crate) async fn try_patch(&self, path: &str, body: Value) -> Option<Answer> {
+        self.try_send(&Method::PATCH, path, Some(body.to_string()))
+            .await
+            .ok()
     }
 
     /// Like [`Api::delete`], but a broken connection is `None`.
     pub(crate) async fn try_delete(&self, path: &str) -> Option<Answer> {
-        self.try_send(&Method::DELETE, path, Some(String::new())).await.ok()
+        self.try_send(&Method::DELETE, path, Some(String::new()))
+            .await
+            .ok()
     }
 
     /// Like [`Api::get`], but a broken connection is `None`.
@@ -81,7 +96,8 @@ impl Api {
 
     /// A request to be completed by the caller.
     pub(crate) fn request(&self, method: &Method, path: &str) -> RequestBuilder {
-        self.client.request(method.clone(), format!("{}{path}", self.base))
+        self.client
+            .request(method.clone(), format!("{}{path}", self.base))
     }
 
     async fn send(&self, method: &Method, path: &str, body: Option<String>) -> Answer {
@@ -99,7 +115,9 @@ impl Api {
     ) -> reqwest::Result<Answer> {
         let mut request = self.request(method, path);
         if let Some(body) = body {
-            request = request.header("content-type", "application/json").body(body);
+            request = request
+                .header("content-type", "application/json")
+                .body(body);
         }
         Answer::read(format!("{method} {path}"), request.send().await?).await
     }
@@ -110,9 +128,17 @@ impl Answer {
     pub(crate) async fn read(call: String, response: reqwest::Response) -> reqwest::Result<Self> {
         let status = response.status().as_u16();
         let headers = response.headers().clone();
-        let content_type = headers.get("content-type").and_then(|value| value.to_str().ok());
+        let content_type = headers
+            .get("content-type")
+            .and_then(|value| value.to_str().ok());
         let content_type = content_type.unwrap_or_default().to_owned();
-        Ok(Self { call, status, content_type, headers, text: response.text().await? })
+        Ok(Self {
+            call,
+            status,
+            content_type,
+            headers,
+            text: response.text().await?,
+        })
     }
 
     /// The body of a successful answer.
@@ -135,7 +161,12 @@ impl Answer {
     /// Checks that the daemon refused the call with `status` and `text`, to which it may have added words after `: `.
     #[track_caller]
     pub(crate) fn refused(self, status: u16, text: &str) {
-        let Self { call, status: got, text: body, .. } = &self;
+        let Self {
+            call,
+            status: got,
+            text: body,
+            ..
+        } = &self;
         assert_eq!(*got, status, "{call}: {body}");
         assert_eq!(self.content_type, "application/json", "{call}: {body}");
         let error = self.json();
@@ -143,8 +174,12 @@ impl Answer {
         let fits = told == text || told.starts_with(&format!("{text}: "));
         assert!(fits, "{call}: told {told:?} instead of {text:?}");
         let code = error["code"].as_str().unwrap_or_default();
-        let is_code = |letter: char| letter.is_ascii_lowercase() || letter == '_' || letter.is_ascii_digit();
-        assert!(!code.is_empty() && code.chars().all(is_code), "{call}: {body}");
+        let is_code =
+            |letter: char| letter.is_ascii_lowercase() || letter == '_' || letter.is_ascii_digit();
+        assert!(
+            !code.is_empty() && code.chars().all(is_code),
+            "{call}: {body}"
+        );
         assert!(error["retryable"].is_boolean(), "{call}: {body}");
     }
 }

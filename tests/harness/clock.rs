@@ -19,14 +19,22 @@ pub(crate) async fn eventually<T>(
         if let Some(value) = probe().await {
             return value;
         }
-        assert!(started.elapsed() < deadline, "{what}: not within {deadline:?}");
+        assert!(
+            started.elapsed() < deadline,
+            "{what}: not within {deadline:?}"
+        );
         tokio::time::sleep(PROBE_INTERVAL).await;
     }
 }
 
 /// The wall clock, in Unix seconds.
-#[expect(clippy::disallowed_methods, reason = "proofs carry the time they were made at")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "proofs carry the time they were made at"
+)]
 pub(crate) fn unix_now() -> u64 {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
-    since_epoch.expect("the clock of a test machine is past 1970").as_secs()
+    since_epoch
+        .expect("the clock of a test machine is past 1970")
+        .as_secs()
 }

@@ -47,7 +47,11 @@ pub(crate) fn cli_binary() -> PathBuf {
 /// The bootstrap node. It belongs to another package, so Cargo builds it only together with the whole workspace.
 pub(crate) fn bootstrap_binary() -> PathBuf {
     let binary = daemon_binary().with_file_name("a2al-bootstrap");
-    assert!(binary.exists(), "{} is missing: run cargo test --workspace", binary.display());
+    assert!(
+        binary.exists(),
+        "{} is missing: run cargo test --workspace",
+        binary.display()
+    );
     binary
 }
 
@@ -57,7 +61,10 @@ pub(crate) fn isolated(program: &Path, home: &Path) -> Command {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("A2AL_")) {
         command.env_remove(name);
     }
-    command.env("HOME", home).env_remove("XDG_CONFIG_HOME").env_remove("RUST_LOG");
+    command
+        .env("HOME", home)
+        .env_remove("XDG_CONFIG_HOME")
+        .env_remove("RUST_LOG");
     command
 }
 
@@ -65,14 +72,27 @@ impl Setup {
     /// An empty directory, free ports on loopback, nobody to join.
     pub(crate) fn new() -> Self {
         let directory = TempDir::with_prefix("a2al-test-").expect("a temporary directory");
-        let args = ["--api-addr", "127.0.0.1:0", "--listen", "127.0.0.1:0", "--no-open-browser"];
+        let args = [
+            "--api-addr",
+            "127.0.0.1:0",
+            "--listen",
+            "127.0.0.1:0",
+            "--no-open-browser",
+        ];
         let args = args.map(str::to_owned).to_vec();
-        Self { directory: Arc::new(directory), args, env: Vec::new() }
+        Self {
+            directory: Arc::new(directory),
+            args,
+            env: Vec::new(),
+        }
     }
 
     /// An empty directory and only the flags that are added.
     pub(crate) fn bare() -> Self {
-        Self { args: Vec::new(), ..Self::new() }
+        Self {
+            args: Vec::new(),
+            ..Self::new()
+        }
     }
 
     /// Adds flags.
@@ -107,7 +127,10 @@ impl Setup {
     /// The command line that starts this daemon.
     pub(crate) fn command(&self) -> Command {
         let mut command = isolated(&daemon_binary(), self.directory.path());
-        command.arg("--data-dir").arg(self.data_dir()).args(&self.args);
+        command
+            .arg("--data-dir")
+            .arg(self.data_dir())
+            .args(&self.args);
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         command
     }
@@ -115,8 +138,15 @@ impl Setup {
     /// Starts the daemon and waits until it says that it is ready.
     pub(crate) async fn start(self) -> Daemon {
         let mut process = Process::start(self.command());
-        let ready = process.line("the ready line", READY_DEADLINE, ready_line).await;
-        Daemon { setup: self, process, api: Api::new(&ready.api), peer_id: ready.peer_id }
+        let ready = process
+            .line("the ready line", READY_DEADLINE, ready_line)
+            .await;
+        Daemon {
+            setup: self,
+            process,
+            api: Api::new(&ready.api),
+            peer_id: ready.peer_id,
+        }
     }
 
     /// Starts a daemon that must not come up, and returns how it ended.
@@ -137,7 +167,10 @@ fn ready_line(line: &str) -> Option<Ready> {
     let ["api", api, "peer", peer_id] = words[..] else {
         panic!("not a ready line: {line}");
     };
-    Some(Ready { api: api.to_owned(), peer_id: peer_id.to_owned() })
+    Some(Ready {
+        api: api.to_owned(),
+        peer_id: peer_id.to_owned(),
+    })
 }
 
 impl Daemon {
@@ -164,9 +197,14 @@ impl Daemon {
     /// The addresses that another daemon on this machine joins through.
     pub(crate) async fn addresses(&self) -> Vec<String> {
         let status = self.status().await;
-        let addresses = status["bootstrap_addrs"].as_array().expect("bootstrap_addrs is a list");
+        let addresses = status["bootstrap_addrs"]
+            .as_array()
+            .expect("bootstrap_addrs is a list");
         assert!(!addresses.is_empty(), "nobody can join: {status}");
-        addresses.iter().map(|addr| addr.as_str().expect("addresses are text").to_owned()).collect()
+        addresses
+            .iter()
+            .map(|addr| addr.as_str().expect("addresses are text").to_owned())
+            .collect()
     }
 
     /// Kills the daemon (SIGKILL) and returns what its next run starts from.
@@ -179,7 +217,12 @@ impl Daemon {
     pub(crate) async fn stop(self) -> Setup {
         self.process.signal("TERM");
         let ended = self.process.ended(STOP_DEADLINE).await;
-        assert_eq!(ended.code(), Some(0), "after SIGTERM; stderr:\n{}", ended.stderr);
+        assert_eq!(
+            ended.code(),
+            Some(0),
+            "after SIGTERM; stderr:\n{}",
+            ended.stderr
+        );
         self.setup
     }
 }

@@ -10,7 +10,9 @@ pub(crate) struct Dice(u64);
 impl Dice {
     /// Takes a fresh seed and says which.
     pub(crate) fn new(what: &str) -> Self {
-        let given = std::env::var("A2AL_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
+        let given = std::env::var("A2AL_TEST_SEED")
+            .ok()
+            .and_then(|seed| seed.parse().ok());
         let seed = given.unwrap_or_else(|| RandomState::new().hash_one(what));
         super::say(&format!("{what}: A2AL_TEST_SEED={seed}"));
         Self(seed)

@@ -15,6 +15,22 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
+    /// Reads the answer of `POST /identity/generate`.
+    pub(crate) fn read(answer: &Value) -> Self {
+        let text = |name: &str| {
+            answer[name]
+                .as_str()
+                .expect("keys and proofs are text")
+                .to_owned()
+        };
+        Self {
+            aid: text("aid"),
+            master: text("master_private_key_hex"),
+            operational: text("operational_private_key_hex"),
+            proof: text("delegation_proof_hex"),
+        }
+    }
+
     /// The body of `POST /agents` that registers this identity without a service.
     pub(crate) fn registration(&self) -> Value {
         json!({
@@ -34,14 +50,7 @@ impl Identity {
 impl Api {
     /// A new identity, stored nowhere.
     pub(crate) async fn identity(&self) -> Identity {
-        let answer = self.post("/identity/generate", json!({})).await.ok();
-        let text = |name: &str| answer[name].as_str().expect("keys and proofs are text").to_owned();
-        Identity {
-            aid: text("aid"),
-            master: text("master_private_key_hex"),
-            operational: text("operational_private_key_hex"),
-            proof: text("delegation_proof_hex"),
-        }
+        Identity::read(&self.post("/identity/generate", json!({})).await.ok())
     }
 
     /// A new agent without a service.
@@ -54,14 +63,19 @@ impl Api {
     /// A new agent in front of `service`, published.
     pub(crate) async fn serving(&self, service: &str) -> Identity {
         let identity = self.identity().await;
-        self.post("/agents", identity.registration_with(service)).await.ok();
+        self.post("/agents", identity.registration_with(service))
+            .await
+            .ok();
         self.publish(&identity.aid).await;
         identity
     }
 
     /// Publishes the endpoint of `aid` and returns the answer.
     pub(crate) async fn publish(&self, aid: &str) -> Value {
-        let answer = self.post(&format!("/agents/{aid}/publish"), json!({})).await.ok();
+        let answer = self
+            .post(&format!("/agents/{aid}/publish"), json!({}))
+            .await
+            .ok();
         assert_eq!(answer["ok"], true, "{answer}");
         answer
     }

@@ -37,12 +37,32 @@ impl Ended {
     /// Checks that the program ended with `code` and said why in one line holding every one of `words`.
     #[track_caller]
     pub(crate) fn failed_clearly(&self, code: i32, words: &[&str]) {
-        assert_eq!(self.code(), Some(code), "exit code; stderr:\n{}", self.stderr);
-        let told = self.stderr.lines().filter(|line| !line.trim().is_empty()).collect::<Vec<_>>();
-        let clear = told.iter().any(|line| words.iter().all(|word| line.contains(word)));
+        assert_eq!(
+            self.code(),
+            Some(code),
+            "exit code; stderr:\n{}",
+            self.stderr
+        );
+        let told = self
+            .stderr
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .collect::<Vec<_>>();
+        let clear = told
+            .iter()
+            .any(|line| words.iter().all(|word| line.contains(word)));
         assert!(clear, "no line names {words:?}; stderr:\n{}", self.stderr);
-        assert_eq!(told.len(), 1, "more than one line on stderr:\n{}", self.stderr);
-        assert!(self.stdout.is_empty(), "stdout is for data:\n{}", self.stdout);
+        assert_eq!(
+            told.len(),
+            1,
+            "more than one line on stderr:\n{}",
+            self.stderr
+        );
+        assert!(
+            self.stdout.is_empty(),
+            "stdout is for data:\n{}",
+            self.stdout
+        );
     }
 }
 
@@ -50,14 +70,25 @@ impl Process {
     /// Starts `command`, with nothing on its standard input.
     pub(crate) fn start(command: std::process::Command) -> Self {
         let mut command = Command::from(command);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.kill_on_drop(true).spawn().expect("the program starts");
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the program starts");
         let stderr = Arc::new(Mutex::new(String::new()));
         let error_pipe = child.stderr.take().expect("stderr is a pipe");
         let output_pipe = child.stdout.take().expect("stdout is a pipe");
         let reader = tokio::spawn(keep_lines(error_pipe, Arc::clone(&stderr)));
         let stdout = tokio::spawn(read_all(output_pipe));
-        Self { child, stderr, reader, stdout }
+        Self {
+            child,
+            stderr,
+            reader,
+            stdout,
+        }
     }
 
     /// Runs `command` to its end, or panics after half a minute.
@@ -67,7 +98,10 @@ impl Process {
 
     /// What was written to standard error so far.
     pub(crate) fn stderr(&self) -> String {
-        self.stderr.lock().expect("the reader does not panic").clone()
+        self.stderr
+            .lock()
+            .expect("the reader does not panic")
+            .clone()
     }
 
     /// Waits for the first line on standard error that `find` accepts. Panics with all of it if the program ends first.
@@ -80,9 +114,16 @@ impl Process {
         eventually(what, deadline, async || {
             // Asked for before reading: what an ended program wrote is then complete.
             let ended = self.reader.is_finished();
-            let told = self.stderr.lock().expect("the reader does not panic").clone();
+            let told = self
+                .stderr
+                .lock()
+                .expect("the reader does not panic")
+                .clone();
             let found = told.lines().find_map(&find);
-            assert!(found.is_some() || !ended, "{what}: the program ended first; stderr:\n{told}");
+            assert!(
+                found.is_some() || !ended,
+                "{what}: the program ended first; stderr:\n{told}"
+            );
             found
         })
         .await
@@ -91,7 +132,9 @@ impl Process {
     /// Sends `signal` (`TERM`, `INT`, …) to the program.
     pub(crate) fn signal(&self, signal: &str) {
         let pid = self.child.id().expect("the program is running").to_string();
-        let sent = std::process::Command::new("kill").args(["-s", signal, &pid]).status();
+        let sent = std::process::Command::new("kill")
+            .args(["-s", signal, &pid])
+            .status();
         assert!(sent.expect("kill runs").success(), "the program is running");
     }
 
@@ -104,12 +147,23 @@ impl Process {
     pub(crate) async fn ended(mut self, deadline: Duration) -> Ended {
         let waited = tokio::time::timeout(deadline, self.child.wait()).await;
         let Ok(status) = waited else {
-            panic!("the program did not end within {deadline:?}; stderr:\n{}", self.stderr());
+            panic!(
+                "the program did not end within {deadline:?}; stderr:\n{}",
+                self.stderr()
+            );
         };
         self.reader.await.expect("the reader does not panic");
         let stdout = self.stdout.await.expect("the reader does not panic");
-        let stderr = self.stderr.lock().expect("the reader does not panic").clone();
-        Ended { status: status.expect("the program can be waited for"), stdout, stderr }
+        let stderr = self
+            .stderr
+            .lock()
+            .expect("the reader does not panic")
+            .clone();
+        Ended {
+            status: status.expect("the program can be waited for"),
+            stdout,
+            stderr,
+        }
     }
 }
 

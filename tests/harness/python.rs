@@ -15,23 +15,34 @@ pub(crate) struct Tool {
 }
 
 /// A Python interpreter.
-pub(crate) const PYTHON: Tool =
-    Tool { name: "python3", required_by: "REQUIRE_PYTHON", probe: "import http.server" };
+pub(crate) const PYTHON: Tool = Tool {
+    name: "python3",
+    required_by: "REQUIRE_PYTHON",
+    probe: "import http.server",
+};
 
 /// A Python interpreter with `eth-account`, an Ethereum implementation that shares no code with ours.
-pub(crate) const ETH: Tool =
-    Tool { name: "eth-account", required_by: "REQUIRE_ETH", probe: "import eth_account" };
+pub(crate) const ETH: Tool = Tool {
+    name: "eth-account",
+    required_by: "REQUIRE_ETH",
+    probe: "import eth_account",
+};
 
 impl Tool {
     /// A command line that starts the tool's interpreter, or `None` after saying that `test` is skipped.
     pub(crate) fn command(&self, test: &str) -> Option<Command> {
-        let interpreter = std::env::var("A2AL_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+        let interpreter =
+            std::env::var("A2AL_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
         let probed = Command::new(&interpreter).args(["-c", self.probe]).output();
         if probed.is_ok_and(|output| output.status.success()) {
             return Some(Command::new(interpreter));
         }
         let required = std::env::var(self.required_by).is_ok_and(|value| value == "1");
-        assert!(!required, "{test} needs {}, and {}=1", self.name, self.required_by);
+        assert!(
+            !required,
+            "{test} needs {}, and {}=1",
+            self.name, self.required_by
+        );
         say(&format!("SKIPPED: {test} needs {}", self.name));
         None
     }

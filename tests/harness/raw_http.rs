@@ -33,16 +33,29 @@ impl RawAnswer {
 pub(crate) async fn raw_request(authority: &str, request: &[u8]) -> RawAnswer {
     let exchanged = timeout(ANSWER_DEADLINE, exchange(authority, request)).await;
     let shown = String::from_utf8_lossy(&request[..request.len().min(300)]);
-    let Ok(bytes) = exchanged else { panic!("no answer to\n{shown}") };
+    let Ok(bytes) = exchanged else {
+        panic!("no answer to\n{shown}")
+    };
     let text = String::from_utf8_lossy(&bytes).into_owned();
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
-    let status = head.split_whitespace().nth(1).and_then(|status| status.parse().ok());
-    let Some(status) = status else { panic!("{text:?} answers\n{shown}") };
-    RawAnswer { status, head: head.to_owned(), body: body.to_owned() }
+    let status = head
+        .split_whitespace()
+        .nth(1)
+        .and_then(|status| status.parse().ok());
+    let Some(status) = status else {
+        panic!("{text:?} answers\n{shown}")
+    };
+    RawAnswer {
+        status,
+        head: head.to_owned(),
+        body: body.to_owned(),
+    }
 }
 
 async fn exchange(authority: &str, request: &[u8]) -> Vec<u8> {
-    let mut stream = TcpStream::connect(authority).await.expect("the API listens");
+    let mut stream = TcpStream::connect(authority)
+        .await
+        .expect("the API listens");
     // A daemon that refuses early may close before it has read everything: the answer still counts.
     let _sent = stream.write_all(request).await;
     let mut bytes = Vec::new();

@@ -63,17 +63,27 @@ impl Upstream {
 
     /// Starts a service that calls itself `name` and listens at `address`.
     pub(crate) async fn start_at(address: &str, name: &str) -> Self {
-        let listener = TcpListener::bind(address).await.expect("the address is free");
+        let listener = TcpListener::bind(address)
+            .await
+            .expect("the address is free");
         let address = listener.local_addr().expect("a bound socket").to_string();
         let served = Arc::new(AtomicUsize::new(0));
-        let shared = Shared { name: name.to_owned(), served: Arc::clone(&served) };
+        let shared = Shared {
+            name: name.to_owned(),
+            served: Arc::clone(&served),
+        };
         let (stop, stopped) = oneshot::channel();
         let serving = axum::serve(listener, routes(shared)).with_graceful_shutdown(async {
             // A dropped sender stops the service as well.
             let _stopped = stopped.await;
         });
         let task = tokio::spawn(async move { serving.await.expect("axum::serve never fails") });
-        Self { address, served, task, stop }
+        Self {
+            address,
+            served,
+            task,
+            stop,
+        }
     }
 
     /// Stops the service: idle connections are closed, and nothing listens any more. Returns where it was.
@@ -99,12 +109,27 @@ fn routes(shared: Shared) -> Router {
         .route("/echo", any(echo))
         .route("/echo/{*rest}", any(echo))
         .route("/mirror", any(|body: Body| async { body }))
-        .route("/bytes/{len}", any(|Path(len): Path<usize>| async move { counting(len) }))
+        .route(
+            "/bytes/{len}",
+            any(|Path(len): Path<usize>| async move { counting(len) }),
+        )
         .route("/status/{code}", any(status))
-        .route("/chunked/{count}", any(|Path(count)| async move { chunks(count, Duration::ZERO) }))
-        .route("/slow/{count}", any(|Path(count)| async move { chunks(count, SLOW_PAUSE) }))
-        .route("/redirect", any(|| async { (StatusCode::FOUND, [(header::LOCATION, "/echo")]) }))
-        .route("/name", any(|State(shared): State<Shared>| async move { shared.name }))
+        .route(
+            "/chunked/{count}",
+            any(|Path(count)| async move { chunks(count, Duration::ZERO) }),
+        )
+        .route(
+            "/slow/{count}",
+            any(|Path(count)| async move { chunks(count, SLOW_PAUSE) }),
+        )
+        .route(
+            "/redirect",
+            any(|| async { (StatusCode::FOUND, [(header::LOCATION, "/echo")]) }),
+        )
+        .route(
+            "/name",
+            any(|State(shared): State<Shared>| async move { shared.name }),
+        )
         .layer(axum::extract::DefaultBodyLimit::disable())
         .layer(axum::middleware::from_fn_with_state(shared.clone(), count))
         .with_state(shared)
@@ -121,7 +146,9 @@ async fn count(
 
 async fn echo(request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let body = axum::body::to_bytes(body, MAX_BODY_LEN).await.unwrap_or_default();
+    let body = axum::body::to_bytes(body, MAX_BODY_LEN)
+        .await
+        .unwrap_or_default();
     let told = json!({
         "method": parts.method.as_str(),
         "path": parts.uri.path_and_query().map_or("", |path| path.as_str()),
@@ -143,7 +170,9 @@ fn listed(headers: &HeaderMap) -> serde_json::Value {
 }
 
 async fn status(Path(code): Path<u16>) -> Response {
-    StatusCode::from_u16(code).expect("tests ask for real statuses").into_response()
+    StatusCode::from_u16(code)
+        .expect("tests ask for real statuses")
+        .into_response()
 }
 
 fn chunks(count: usize, pause: Duration) -> Response {
@@ -154,7 +183,10 @@ fn chunks(count: usize, pause: Duration) -> Response {
         if !pause.is_zero() {
             tokio::time::sleep(pause).await;
         }
-        let chunk = Bytes::from(vec![u8::try_from(sent % 251).expect("below 251"); CHUNK_LEN]);
+        let chunk = Bytes::from(vec![
+            u8::try_from(sent % 251).expect("below 251");
+            CHUNK_LEN
+        ]);
         Some((Ok::<_, std::convert::Infallible>(chunk), sent + 1))
     });
     Body::from_stream(chunks).into_response()
@@ -180,10 +212,15 @@ impl Foreign {
         listen_on(&mut command, port);
         let process = Process::start(command);
         let address = format!("127.0.0.1:{port}");
-        eventually("the foreign server listens", Duration::from_secs(20), async || {
-            TcpStream::connect(&address).await.ok()
-        })
+        eventually(
+            "the foreign server listens",
+            Duration::from_secs(20),
+            async || TcpStream::connect(&address).await.ok(),
+        )
         .await;
-        Self { address, _process: process }
+        Self {
+            address,
+            _process: process,
+        }
     }
 }

@@ -22,11 +22,16 @@ async fn publish_and_find_at_once(net: &Net, publishes: usize, what: &str) {
         let found = net.nodes[reader].api.post(&path, json!({})).await;
         if found.status != 200 || found.json()["seq"] != published["seq"] {
             let answer = format!("{} {}", found.status, found.text.trim());
-            missed.push(format!("round {round}, {publisher} to {reader}: {published} {answer}"));
+            missed.push(format!(
+                "round {round}, {publisher} to {reader}: {published} {answer}"
+            ));
         }
     }
     let found = publishes - missed.len();
-    say(&format!("{what}: {found}/{publishes} found at the first try in {:?}", started.elapsed()));
+    say(&format!(
+        "{what}: {found}/{publishes} found at the first try in {:?}",
+        started.elapsed()
+    ));
     assert!(missed.is_empty(), "{}", missed.join("\n"));
 }
 
@@ -49,7 +54,10 @@ async fn an_update_is_found_at_once_instead_of_its_predecessor() {
     for _ in 0..20 {
         let published = net.nodes[0].api.publish(&agent.aid).await;
         // Node 2 has not asked before, so no cache of its own may answer with an older record.
-        assert_eq!(net.nodes[2].api.resolve(&agent.aid).await["address"], agent.aid.as_str());
+        assert_eq!(
+            net.nodes[2].api.resolve(&agent.aid).await["address"],
+            agent.aid.as_str()
+        );
         assert!(published["seq"].is_u64(), "{published}");
     }
 }
@@ -62,13 +70,19 @@ async fn a_resolution_tells_how_to_reach_the_publisher() {
     let found = net.nodes[1].api.resolve(&agent.aid).await;
     assert_eq!(found["seq"], published["seq"]);
     assert_eq!(found["ttl"], 3600);
-    assert!(found["timestamp"].is_u64() && found["nat_type"].is_u64(), "{found}");
+    assert!(
+        found["timestamp"].is_u64() && found["nat_type"].is_u64(),
+        "{found}"
+    );
     let endpoints = found["endpoints"].as_array().expect("endpoints is a list");
     assert!(!endpoints.is_empty(), "{found}");
     let peer = format!("/p2p/{}", net.nodes[0].peer_id);
     for endpoint in endpoints {
         let endpoint = endpoint.as_str().expect("endpoints are text");
-        assert!(endpoint.starts_with("/ip4/127.0.0.1/") && endpoint.ends_with(&peer), "{endpoint}");
+        assert!(
+            endpoint.starts_with("/ip4/127.0.0.1/") && endpoint.ends_with(&peer),
+            "{endpoint}"
+        );
     }
 }
 
@@ -82,10 +96,14 @@ async fn a_lone_node_publishes_and_hands_on_to_a_node_that_joins_later() {
 
     let later = Setup::new().joining(&alone.addresses().await).start().await;
     let path = format!("/resolve/{}", agent.aid);
-    let found = eventually("the later node finds it", Duration::from_secs(10), async || {
-        let answer = later.api.post(&path, json!({})).await;
-        (answer.status == 200).then(|| answer.json())
-    })
+    let found = eventually(
+        "the later node finds it",
+        Duration::from_secs(10),
+        async || {
+            let answer = later.api.post(&path, json!({})).await;
+            (answer.status == 200).then(|| answer.json())
+        },
+    )
     .await;
     assert_eq!(found["seq"], published["seq"]);
 }
@@ -107,20 +125,37 @@ async fn a_deleted_agent_is_no_longer_found() {
     let agent = net.nodes[0].api.agent().await;
     net.nodes[0].api.publish(&agent.aid).await;
     net.nodes[1].api.resolve(&agent.aid).await;
-    net.nodes[0].api.delete(&format!("/agents/{}", agent.aid)).await.ok();
+    net.nodes[0]
+        .api
+        .delete(&format!("/agents/{}", agent.aid))
+        .await
+        .ok();
     let path = format!("/resolve/{}", agent.aid);
     // A node that has just resolved it may answer from its cache for a while; the others must not find it.
-    net.nodes[2].api.post(&path, json!({})).await.refused(404, "resolve failed");
-    net.nodes[0].api.post(&path, json!({})).await.refused(404, "resolve failed");
+    net.nodes[2]
+        .api
+        .post(&path, json!({}))
+        .await
+        .refused(404, "resolve failed");
+    net.nodes[0]
+        .api
+        .post(&path, json!({}))
+        .await
+        .refused(404, "resolve failed");
 }
 
 #[tokio::test]
 async fn nodes_meet_through_a_bootstrap_node() {
     let home = tempfile::tempdir().expect("a temporary directory");
     let mut command = isolated(&bootstrap_binary(), home.path());
-    command.arg("--data-dir").arg(home.path().join("data")).args(["--listen", "127.0.0.1:0"]);
+    command
+        .arg("--data-dir")
+        .arg(home.path().join("data"))
+        .args(["--listen", "127.0.0.1:0"]);
     let mut bootstrap = Process::start(command);
-    let addresses = bootstrap.line("the ready line", Duration::from_secs(20), announced).await;
+    let addresses = bootstrap
+        .line("the ready line", Duration::from_secs(20), announced)
+        .await;
 
     let mut net = Net { nodes: Vec::new() };
     net.join(3, &addresses).await;
@@ -128,7 +163,10 @@ async fn nodes_meet_through_a_bootstrap_node() {
     publish_and_find_at_once(&net, 30, "3 nodes and a bootstrap node").await;
 
     bootstrap.signal("TERM");
-    assert_eq!(bootstrap.ended(Duration::from_secs(15)).await.code(), Some(0));
+    assert_eq!(
+        bootstrap.ended(Duration::from_secs(15)).await.code(),
+        Some(0)
+    );
     publish_and_find_at_once(&net, 10, "the bootstrap node gone").await;
 }
 
@@ -143,8 +181,15 @@ fn announced(line: &str) -> Option<Vec<String>> {
 async fn a_plain_host_and_port_is_enough_to_join() {
     let first = Daemon::alone().await;
     let addresses = first.addresses().await;
-    let port = addresses[0].split('/').nth(4).expect("/ip4/ADDRESS/udp/PORT/…").to_owned();
-    let second = Setup::new().joining(&[format!("127.0.0.1:{port}")]).start().await;
+    let port = addresses[0]
+        .split('/')
+        .nth(4)
+        .expect("/ip4/ADDRESS/udp/PORT/…")
+        .to_owned();
+    let second = Setup::new()
+        .joining(&[format!("127.0.0.1:{port}")])
+        .start()
+        .await;
     eventually("the nodes meet", Duration::from_secs(20), async || {
         (second.status().await["dht_peers"] == 1).then_some(())
     })
@@ -166,9 +211,21 @@ async fn an_unknown_agent_is_not_found() {
     let net = Net::of(2).await;
     let stranger = net.nodes[0].api.identity().await;
     let path = format!("/resolve/{}", stranger.aid);
-    net.nodes[1].api.post(&path, json!({})).await.refused(404, "resolve failed");
-    net.nodes[1].api.post("/resolve/a0", json!({})).await.refused(400, "bad aid");
+    net.nodes[1]
+        .api
+        .post(&path, json!({}))
+        .await
+        .refused(404, "resolve failed");
+    net.nodes[1]
+        .api
+        .post("/resolve/a0", json!({}))
+        .await
+        .refused(400, "bad aid");
     let records = net.nodes[1].api.get(&format!("{path}/records")).await.ok();
     assert_eq!(records, json!({ "records": [] }));
-    net.nodes[1].api.get(&format!("{path}/records?type=x")).await.refused(400, "bad type");
+    net.nodes[1]
+        .api
+        .get(&format!("{path}/records?type=x"))
+        .await
+        .refused(400, "bad type");
 }

@@ -63,7 +63,11 @@ async fn published_and_called(net: &Net, aid: &str) {
     net.nodes[0].api.publish(aid).await;
     assert_eq!(net.nodes[1].api.resolve(aid).await["address"], aid);
     let request = json!({ "path": "/name" });
-    let fetched = net.nodes[1].api.post(&format!("/fetch/{aid}"), request).await.ok();
+    let fetched = net.nodes[1]
+        .api
+        .post(&format!("/fetch/{aid}"), request)
+        .await
+        .ok();
     assert_eq!(fetched["status"], 200, "{fetched}");
 }
 
@@ -79,10 +83,16 @@ async fn delegations_signed_by_another_implementation_work() {
     for wallet in signed_elsewhere().0 {
         let mut asked = wallet.terms();
         asked["operational_public_key_hex"] = json!(wallet.operational_public_key_hex);
-        let told = api.post("/agents/ethereum/delegation-message", asked).await.ok();
+        let told = api
+            .post("/agents/ethereum/delegation-message", asked)
+            .await
+            .ok();
         assert_eq!(told["message"], wallet.message.as_str());
         let registered = register(api, wallet.registration(&upstream.address)).await;
-        assert_eq!(registered, json!({ "aid": wallet.agent, "status": "registered" }));
+        assert_eq!(
+            registered,
+            json!({ "aid": wallet.agent, "status": "registered" })
+        );
         published_and_called(&net, &wallet.agent).await;
     }
 }
@@ -93,17 +103,33 @@ async fn inputs_are_read_in_every_form_they_come_in() {
     let wallet = signed_elsewhere().0.remove(0);
     let mut seed = wallet.terms();
     seed["operational_private_key_seed_hex"] = json!(wallet.operational_private_key_seed_hex);
-    let told = daemon.api.post("/agents/ethereum/delegation-message", seed).await.ok();
+    let told = daemon
+        .api
+        .post("/agents/ethereum/delegation-message", seed)
+        .await
+        .ok();
     assert_eq!(told["message"], wallet.message.as_str());
 
     let mut body = wallet.registration("");
     body["agent"] = json!(wallet.agent.to_lowercase());
     body["eth_signature_hex"] = json!(format!("0x{}", wallet.eth_signature_hex));
-    body.as_object_mut().expect("an object").remove("operational_private_key_seed_hex");
-    let key = format!("{}{}", wallet.operational_private_key_seed_hex, wallet.operational_public_key_hex);
+    body.as_object_mut()
+        .expect("an object")
+        .remove("operational_private_key_seed_hex");
+    let key = format!(
+        "{}{}",
+        wallet.operational_private_key_seed_hex, wallet.operational_public_key_hex
+    );
     body["operational_private_key_hex"] = json!(key);
-    assert_eq!(register(&daemon.api, body).await["aid"], wallet.agent.as_str());
-    let exported = daemon.api.get(&format!("/agents/{}/export", wallet.agent)).await.ok();
+    assert_eq!(
+        register(&daemon.api, body).await["aid"],
+        wallet.agent.as_str()
+    );
+    let exported = daemon
+        .api
+        .get(&format!("/agents/{}/export", wallet.agent))
+        .await
+        .ok();
     assert_eq!(exported["operational_private_key_hex"], key);
 }
 
@@ -112,22 +138,43 @@ async fn messages_are_refused_with_the_reason() {
     let daemon = Daemon::alone().await;
     let wallet = signed_elsewhere().0.remove(0);
     let path = "/agents/ethereum/delegation-message";
-    let one_of = "provide exactly one of operational_public_key_hex or operational_private_key_seed_hex";
-    daemon.api.post(path, wallet.terms()).await.refused(400, one_of);
+    let one_of =
+        "provide exactly one of operational_public_key_hex or operational_private_key_seed_hex";
+    daemon
+        .api
+        .post(path, wallet.terms())
+        .await
+        .refused(400, one_of);
     let mut both = wallet.terms();
     both["operational_public_key_hex"] = json!(wallet.operational_public_key_hex);
     both["operational_private_key_seed_hex"] = json!(wallet.operational_private_key_seed_hex);
     daemon.api.post(path, both).await.refused(400, one_of);
     let mut garbage = wallet.terms();
     garbage["operational_public_key_hex"] = json!("zz");
-    daemon.api.post(path, garbage).await.refused(400, "bad operational key material");
+    daemon
+        .api
+        .post(path, garbage)
+        .await
+        .refused(400, "bad operational key material");
     let mut native = wallet.terms();
     native["operational_public_key_hex"] = json!(wallet.operational_public_key_hex);
     native["agent"] = json!(daemon.api.identity().await.aid);
-    daemon.api.post(path, native.clone()).await.refused(400, "bad agent");
+    daemon
+        .api
+        .post(path, native.clone())
+        .await
+        .refused(400, "bad agent");
     native["agent"] = json!("0x12");
-    daemon.api.post(path, native).await.refused(400, "bad agent");
-    daemon.api.post_text(path, "{").await.refused(400, "invalid json");
+    daemon
+        .api
+        .post(path, native)
+        .await
+        .refused(400, "bad agent");
+    daemon
+        .api
+        .post_text(path, "{")
+        .await
+        .refused(400, "invalid json");
 }
 
 #[tokio::test]
@@ -138,33 +185,73 @@ async fn forged_and_expired_signatures_are_refused_with_the_reason() {
     let flip = |signature: &str| format!("{}{}", &signature[..126], "0000");
     let shorter = one.eth_signature_hex[2..].to_owned();
     let cases = [
-        ("eth_signature_hex", json!(other.eth_signature_hex), "signature verify failed"),
-        ("eth_signature_hex", json!(flip(&one.eth_signature_hex)), "signature verify failed"),
+        (
+            "eth_signature_hex",
+            json!(other.eth_signature_hex),
+            "signature verify failed",
+        ),
+        (
+            "eth_signature_hex",
+            json!(flip(&one.eth_signature_hex)),
+            "signature verify failed",
+        ),
         ("eth_signature_hex", json!("zz"), "bad eth_signature_hex"),
         ("eth_signature_hex", json!(shorter), "bad eth_signature_hex"),
         ("agent", json!(other.agent), "signature verify failed"),
-        ("issued_at", json!(one.issued_at + 1), "signature verify failed"),
-        ("expires_at", json!(unix_now() + 1000), "signature verify failed"),
+        (
+            "issued_at",
+            json!(one.issued_at + 1),
+            "signature verify failed",
+        ),
+        (
+            "expires_at",
+            json!(unix_now() + 1000),
+            "signature verify failed",
+        ),
         ("agent", json!("nobody"), "bad agent"),
-        ("operational_private_key_seed_hex", json!(other.operational_private_key_seed_hex), "signature verify failed"),
-        ("operational_private_key_seed_hex", json!("zz"), "bad operational key"),
+        (
+            "operational_private_key_seed_hex",
+            json!(other.operational_private_key_seed_hex),
+            "signature verify failed",
+        ),
+        (
+            "operational_private_key_seed_hex",
+            json!("zz"),
+            "bad operational key",
+        ),
     ];
     for (field, value, reason) in cases {
         let mut body = one.registration("");
         body[field] = value;
-        daemon.api.post("/agents/ethereum/register", body).await.refused(400, reason);
+        daemon
+            .api
+            .post("/agents/ethereum/register", body)
+            .await
+            .refused(400, reason);
     }
     let mut without_key = one.registration("");
-    without_key.as_object_mut().expect("an object").remove("operational_private_key_seed_hex");
-    daemon.api.post("/agents/ethereum/register", without_key).await.refused(400, "operational key");
-    let late = daemon.api.post("/agents/ethereum/register", expired.registration("")).await;
+    without_key
+        .as_object_mut()
+        .expect("an object")
+        .remove("operational_private_key_seed_hex");
+    daemon
+        .api
+        .post("/agents/ethereum/register", without_key)
+        .await
+        .refused(400, "operational key");
+    let late = daemon
+        .api
+        .post("/agents/ethereum/register", expired.registration(""))
+        .await;
     late.refused(400, "delegation verify");
     assert_eq!(daemon.api.get("/agents").await.ok()["agents"], json!([]));
 }
 
 #[tokio::test]
 async fn a_wallet_signs_what_the_daemon_asks_for() {
-    let Some(command) = ETH.command("a_wallet_signs_what_the_daemon_asks_for") else { return };
+    let Some(command) = ETH.command("a_wallet_signs_what_the_daemon_asks_for") else {
+        return;
+    };
     let upstream = Upstream::start("wallet").await;
     let net = Net::of(2).await;
     let api = &net.nodes[0].api;
@@ -175,11 +262,19 @@ async fn a_wallet_signs_what_the_daemon_asks_for() {
         "agent": wallet, "issued_at": now, "expires_at": now + 86_400,
         "operational_public_key_hex": operational[64..],
     });
-    let asked = api.post("/agents/ethereum/delegation-message", terms.clone()).await.ok();
+    let asked = api
+        .post("/agents/ethereum/delegation-message", terms.clone())
+        .await
+        .ok();
     let (signer, signature) = sign(command, &key, asked["message"].as_str().expect("text"));
-    assert_eq!(signer, wallet, "both implementations derive the same address");
+    assert_eq!(
+        signer, wallet,
+        "both implementations derive the same address"
+    );
     let mut body = terms;
-    body.as_object_mut().expect("an object").remove("operational_public_key_hex");
+    body.as_object_mut()
+        .expect("an object")
+        .remove("operational_public_key_hex");
     body["operational_private_key_hex"] = json!(operational);
     body["eth_signature_hex"] = json!(signature);
     body["service_tcp"] = json!(upstream.address);
@@ -189,7 +284,10 @@ async fn a_wallet_signs_what_the_daemon_asks_for() {
 
 /// A wallet that the daemon made and did not keep: its address and its private key.
 async fn fresh_wallet(api: &Api) -> (String, String) {
-    let made = api.post("/agents/generate", json!({ "chain": "ethereum" })).await.ok();
+    let made = api
+        .post("/agents/generate", json!({ "chain": "ethereum" }))
+        .await
+        .ok();
     let text = |name: &str| made[name].as_str().expect("keys are text").to_owned();
     (text("aid"), text("ethereum_private_key_hex"))
 }
@@ -197,16 +295,25 @@ async fn fresh_wallet(api: &Api) -> (String, String) {
 /// Signs as `eth_sign.py` does: the address of `key`, and the signature over `message`.
 fn sign(mut command: Command, key: &str, message: &str) -> (String, String) {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/harness/eth_sign.py");
-    command.arg(script).arg(key).stdin(Stdio::piped()).stdout(Stdio::piped());
+    command
+        .arg(script)
+        .arg(key)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
     let mut signing = command.spawn().expect("python starts");
     let mut input = signing.stdin.take().expect("stdin is a pipe");
-    input.write_all(message.as_bytes()).expect("the script reads the message");
+    input
+        .write_all(message.as_bytes())
+        .expect("the script reads the message");
     drop(input);
     let output = signing.wait_with_output().expect("the script ends");
     assert!(output.status.success());
     let text = String::from_utf8(output.stdout).expect("the script writes text");
     let mut lines = text.lines().map(str::to_owned);
-    (lines.next().expect("an address"), lines.next().expect("a signature"))
+    (
+        lines.next().expect("an address"),
+        lines.next().expect("a signature"),
+    )
 }
 
 #[tokio::test]
@@ -215,10 +322,15 @@ async fn generated_wallet_agents_work_on_both_chains() {
     let net = Net::of(2).await;
     let api = &net.nodes[0].api;
     for (chain, prefix) in [("ethereum", "0x"), ("paralism", "bc1q")] {
-        let made = api.post("/agents/generate", json!({ "chain": chain })).await.ok();
+        let made = api
+            .post("/agents/generate", json!({ "chain": chain }))
+            .await
+            .ok();
         let aid = made["aid"].as_str().expect("an address");
         assert!(aid.starts_with(prefix), "{aid}");
-        let key = made[format!("{chain}_private_key_hex")].as_str().expect("the wallet's key");
+        let key = made[format!("{chain}_private_key_hex")]
+            .as_str()
+            .expect("the wallet's key");
         assert_eq!(key.trim_start_matches("0x").len(), 64);
         assert!(made["warning"].is_string(), "{made}");
         let body = json!({
@@ -229,7 +341,9 @@ async fn generated_wallet_agents_work_on_both_chains() {
         assert_eq!(api.post("/agents", body).await.ok()["aid"], aid);
         published_and_called(&net, aid).await;
     }
-    let other = api.post("/agents/generate", json!({ "chain": "dogecoin" })).await;
+    let other = api
+        .post("/agents/generate", json!({ "chain": "dogecoin" }))
+        .await;
     other.refused(400, "unsupported chain");
     let default = api.post("/agents/generate", json!({})).await.ok();
     assert!(default["ethereum_private_key_hex"].is_string(), "{default}");
@@ -254,13 +368,21 @@ async fn proofs_made_from_a_wallet_key_register() {
             "delegation_proof_hex": made["delegation_proof_hex"],
             "service_tcp": upstream.address,
         });
-        assert_eq!(api.post("/agents", registration).await.ok()["aid"], aid.as_str());
+        assert_eq!(
+            api.post("/agents", registration).await.ok()["aid"],
+            aid.as_str()
+        );
         published_and_called(&net, &aid).await;
 
         body["operational_private_key_seed_hex"] = json!(wallet.operational_private_key_seed_hex);
         let made = api.post(&path, body.clone()).await.ok();
-        assert!(made.get("operational_private_key_hex").is_none(), "the caller has the key: {made}");
+        assert!(
+            made.get("operational_private_key_hex").is_none(),
+            "the caller has the key: {made}"
+        );
         body[&key_field] = json!("zz");
-        api.post(&path, body).await.refused(400, &format!("bad {key_field}"));
+        api.post(&path, body)
+            .await
+            .refused(400, &format!("bad {key_field}"));
     }
 }
