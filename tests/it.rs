@@ -9,6 +9,8 @@ mod agents;
 mod crash;
 #[path = "it/fetch.rs"]
 mod fetch;
+#[path = "it/guard.rs"]
+mod guard;
 #[path = "it/network.rs"]
 mod network;
 #[path = "it/records.rs"]

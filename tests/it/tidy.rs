@@ -121,17 +121,12 @@ fn modules_are_files_beside_their_directories() {
 
 #[test]
 fn nothing_is_left_to_do() {
-    let words = ["TO", "FIX", "X"].map(|start| {
-        start.to_owned()
-            + if start == "X" {
-                "XX"
-            } else if start == "TO" {
-                "DO"
-            } else {
-                "ME"
-            }
-    });
-    let words = words.iter().map(String::as_str).collect::<Vec<_>>();
+    // Joined here, or this file would be the one that has them.
+    let words = [
+        concat!("TO", "DO"),
+        concat!("FIX", "ME"),
+        concat!("HA", "CK"),
+    ];
     none("no notes to ourselves", |source| line_with(source, &words));
 }
 
