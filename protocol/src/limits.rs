@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Every size, count and duration that bounds what this crate accepts, stores or sends.
+//!
+//! "Reference" is the Go implementation, release 0.3.5; "ours" marks a value it does not share.
+
+use std::time::Duration;
+
+/// Longest accepted encoding of a signed record, in bytes, delegation included.
+///
+/// Ours: the reference has no limit of its own, and its UDP answers carry about 900 bytes.
+pub const MAX_RECORD_LEN: usize = 4096;
+
+/// Longest accepted encoding of a delegation proof, in bytes.
+///
+/// Ours: the longest real ones, by a wallet, have about 415 bytes; the message may hold other text.
+pub const MAX_DELEGATION_LEN: usize = 2048;
+
+/// How many containers and tags may be nested in one CBOR item, the outermost included.
+///
+/// Ours: the reference takes 32, but its own records need no more than four.
+pub const MAX_CBOR_DEPTH: u8 = 8;
+
+/// How far the timestamp of a record may lie in the verifier's future.
+///
+/// Source: record validity rules of the reference.
+pub const CLOCK_SKEW: Duration = Duration::from_secs(60);
+
+/// How long after its expiry a delegation still counts, for clocks that run ahead.
+///
+/// Source: delegation rules of the reference.
+pub const DELEGATION_GRACE: Duration = Duration::from_secs(60);
+
+/// Longest lifetime with which a sovereign or topic record is admitted to a store.
+///
+/// Ours: the reference takes any `u32`, which lets a stolen key speak for 136 years. It is also how
+/// long a revoked key can still be believed where no newer record arrives.
+pub const MAX_RECORD_TTL: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Longest lifetime with which a mailbox record is admitted to a store.
+///
+/// Ours: long enough for a recipient who is away for a week.
+pub const MAX_MAILBOX_TTL: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// Lifetime given to endpoint, profile, topic and mailbox records unless asked otherwise.
+///
+/// Source: the reference's default of 3600 s for each of them.
+pub const DEFAULT_RECORD_TTL: Duration = Duration::from_secs(60 * 60);
+
+/// Sovereign records held at one DHT key.
+///
+/// Source: the reference's store.
+pub const MAX_SOVEREIGN_RECORDS: usize = 8;
+
+/// Topic records held at one DHT key.
+///
+/// Source: the reference's store.
+pub const MAX_TOPIC_RECORDS: usize = 100;
+
+/// Notes held for one mailbox, which is one DHT key.
+///
+/// Ours: the reference holds 50 and throws out the oldest, so strangers could empty a mailbox.
+pub const MAX_MAILBOX_NOTES: usize = 512;
+
+/// Notes of one sender held for one mailbox.
+///
+/// Ours: the reference holds 4 per signing key.
+pub const MAX_NOTES_PER_SENDER: usize = 64;
+
+/// Addresses in an endpoint record of ours.
+///
+/// Ours, checked when encoding; a record of the reference may hold more within its own size.
+pub const MAX_ENDPOINT_ADDRESSES: usize = 16;
+
+/// Longest address in an endpoint record of ours, in bytes.
+///
+/// Ours, checked when encoding.
+pub const MAX_ENDPOINT_ADDRESS_LEN: usize = 256;
+
+/// Signalling URLs in an endpoint record. Source: the reference's endpoint payload.
+pub const MAX_ENDPOINT_SIGNALS: usize = 8;
+
+/// Longest signalling URL, in bytes. Source: the reference's endpoint payload.
+pub const MAX_ENDPOINT_SIGNAL_LEN: usize = 2048;
+
+/// TURN servers in an endpoint record. Source: the reference's endpoint payload.
+pub const MAX_ENDPOINT_TURNS: usize = 16;
+
+/// Longest TURN server entry, in bytes. Source: the reference's endpoint payload.
+pub const MAX_ENDPOINT_TURN_LEN: usize = 512;
+
+/// Longest profile payload, in bytes.
+///
+/// Source: the reference's publisher and decoder. Its store takes longer ones, and so does ours.
+pub const MAX_PROFILE_LEN: usize = 700;
+
+/// Longest topic payload, in bytes. Source: record validity rules of the reference.
+pub const MAX_TOPIC_LEN: usize = 512;
+
+/// Longest brief of a topic entry, in Unicode code points. Source: as [`MAX_TOPIC_LEN`].
+pub const MAX_TOPIC_BRIEF_CHARS: usize = 140;
+
+/// Longest mailbox payload, in bytes. Source: record validity rules of the reference.
+pub const MAX_MAILBOX_LEN: usize = 512;

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MPL-2.0
+//! What a record is about, and which rules of storage follow from that.
+
+use std::fmt;
+
+/// What a record is about. Displayed as `0x01`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(transparent))]
+pub struct RecordKind(pub u8);
+
+impl RecordKind {
+    /// How an agent is reached.
+    pub const ENDPOINT: Self = Self(0x01);
+    /// Who an agent is and what it can do.
+    pub const PROFILE: Self = Self(0x02);
+    /// An agent's entry for a service.
+    pub const TOPIC: Self = Self(0x10);
+    /// A note for another agent.
+    pub const MAILBOX: Self = Self(0x80);
+
+    /// The rules of storage for records of this kind.
+    pub const fn category(self) -> Category {
+        match self.0 {
+            0x10..=0x1f => Category::Topic,
+            0x80..=0x8f => Category::Mailbox,
+            _ => Category::Sovereign,
+        }
+    }
+
+    /// Whether records of this kind are published. Others are stored as sovereign ones, as the
+    /// reference does, so that later kinds can travel through older nodes.
+    pub const fn is_assigned(self) -> bool {
+        matches!(self.0, 0x01..=0x1f | 0x80..=0x8f)
+    }
+}
+
+impl fmt::Display for RecordKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#04x}", self.0)
+    }
+}
+
+/// Where records live and which of them replace each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Category {
+    /// `01` to `0f`, and what is not assigned: one record per kind, at the place of its publisher.
+    Sovereign,
+    /// `10` to `1f`: one record per signing key, at the place of the topic.
+    Topic,
+    /// `80` to `8f`: any number of notes, at the place of the recipient.
+    Mailbox,
+}
