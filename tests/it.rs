@@ -5,10 +5,14 @@ mod harness;
 
 #[path = "it/agents.rs"]
 mod agents;
+#[path = "it/cli.rs"]
+mod cli;
 #[path = "it/crash.rs"]
 mod crash;
 #[path = "it/fetch.rs"]
 mod fetch;
+#[path = "it/forged.rs"]
+mod forged;
 #[path = "it/guard.rs"]
 mod guard;
 #[path = "it/network.rs"]

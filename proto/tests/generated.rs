@@ -16,14 +16,20 @@ fn generated_code_matches_the_proto_files() {
         std::fs::write(&committed, &fresh).unwrap();
     }
     let found = std::fs::read_to_string(&committed).unwrap();
-    assert!(found == fresh, "src/generated is out of date: run `just proto`");
+    assert!(
+        found == fresh,
+        "src/generated is out of date: run `just proto`"
+    );
 }
 
 fn generate(root: &Path) -> String {
     let descriptors = protox::compile(FILES, [root]).unwrap();
     let out = std::env::temp_dir().join(format!("a2al-proto-{}", std::process::id()));
     std::fs::create_dir_all(&out).unwrap();
-    prost_build::Config::new().out_dir(&out).compile_fds(descriptors).unwrap();
+    prost_build::Config::new()
+        .out_dir(&out)
+        .compile_fds(descriptors)
+        .unwrap();
     let code = std::fs::read_to_string(out.join("a2al.v1.rs")).unwrap();
     std::fs::remove_dir_all(&out).unwrap();
     code
