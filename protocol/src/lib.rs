@@ -40,6 +40,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! With the feature `net`, [`network`] carries them: a libp2p swarm with A2AL's own behaviours on it.
+//!
 //! Bytes from outside go through `decode` and `verify(now)`; what comes out can be trusted, and
 //! nothing else has a type that stores or callers take. Formats are byte-compatible with the Go
 //! implementation, release 0.3.5, called "the reference" throughout.
@@ -57,6 +59,13 @@ pub mod time;
 
 mod cbor;
 mod credential;
+
+#[cfg(feature = "net")]
+mod behaviour;
+#[cfg(feature = "net")]
+pub mod clock;
+#[cfg(feature = "net")]
+pub mod network;
 
 pub use self::{
     aid::Aid,

@@ -3,7 +3,13 @@
 //!
 //! "Reference" is the Go implementation, release 0.3.5; "ours" marks a value it does not share.
 
+#[cfg(feature = "net")]
+mod network;
+
 use std::time::Duration;
+
+#[cfg(feature = "net")]
+pub use self::network::*;
 
 /// Longest accepted encoding of a signed record, in bytes, delegation included.
 ///

@@ -159,7 +159,7 @@ pub mod record_response {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Put {
-    /// At most 64 records.
+    /// At most 16 records.
     #[prost(message, repeated, tag = "1")]
     pub records: ::prost::alloc::vec::Vec<PlacedRecord>,
 }

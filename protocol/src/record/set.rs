@@ -102,6 +102,11 @@ impl RecordSet {
         }
     }
 
+    /// The record in the slot that `record` would take, if there is one.
+    pub fn in_slot_of(&self, record: &VerifiedRecord) -> Option<&VerifiedRecord> {
+        self.records.get(&Slot::of(record))
+    }
+
     /// Says whether [`Self::insert`] would take `record`.
     ///
     /// # Errors

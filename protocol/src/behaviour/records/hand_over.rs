@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Passing records on when other nodes come to be among the closest.
+
+use std::collections::{HashMap, HashSet};
+
+use a2al_proto::v1::Verdict;
+use libp2p::PeerId;
+use tokio::sync::watch;
+use tokio::time::{Duration, sleep};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::exchange::{ExchangeError, Stored};
+use super::store::{Held, Source};
+use super::{Exchange, Store};
+use crate::clock;
+use crate::dht_key::DhtKey;
+use crate::limits::{
+    HAND_OVER_ATTEMPTS, HAND_OVER_DEBOUNCE, HAND_OVER_RANK, RECORDS_PER_PUT, REPLICATION,
+};
+use crate::network::{Route, Routing};
+use crate::record::VerifiedRecord;
+
+/// What handing over needs.
+#[derive(Clone, Debug)]
+pub(crate) struct HandOver {
+    pub(crate) local: PeerId,
+    pub(crate) store: Store,
+    pub(crate) exchange: Exchange,
+    pub(crate) routing: watch::Receiver<Routing>,
+}
+
+type Load = Vec<(DhtKey, VerifiedRecord)>;
+
+/// Watches the neighbourhood until `stop`, and sends every node that comes to be among the [`REPLICATION`] closest to a key what is
+/// held there.
+///
+/// The publisher always sends its own records; of the other holders, the [`HAND_OVER_RANK`] closest to the key do.
+pub(crate) async fn hand_over(mut this: HandOver, stop: CancellationToken) {
+    let tasks = TaskTracker::new();
+    let watching = async {
+        let mut before = Routing::default();
+        while this.routing.changed().await.is_ok() {
+            sleep(HAND_OVER_DEBOUNCE).await;
+            let after = this.routing.borrow_and_update().clone();
+            for (peer, load) in this.plan(&before, &after).await {
+                tasks.spawn(deliver(this.exchange.clone(), peer, load));
+            }
+            before = after;
+        }
+    };
+    stop.run_until_cancelled(watching).await;
+}
+
+impl HandOver {
+    /// Who gets what, now that the neighbourhood has changed.
+    async fn plan(&self, before: &Routing, after: &Routing) -> HashMap<PeerId, Load> {
+        if after.has_same_peers(before) {
+            return HashMap::new();
+        }
+        let (this, before, after) = (self.clone(), before.clone(), after.clone());
+        // With many records and neighbours this is real work, so it is kept off the network's threads.
+        let planning = tokio::task::spawn_blocking(move || {
+            let mut loads: HashMap<PeerId, Load> = HashMap::new();
+            for held in this.store.all(clock::now()) {
+                for peer in this.newcomers(&held, &before, &after) {
+                    loads
+                        .entry(peer)
+                        .or_default()
+                        .push((held.key, held.record.clone()));
+                }
+            }
+            loads
+        });
+        planning.await.unwrap_or_default()
+    }
+
+    fn newcomers(&self, held: &Held, before: &Routing, after: &Routing) -> Vec<PeerId> {
+        let closest = after.closest(&held.key, REPLICATION);
+        let known: HashSet<PeerId> = peers(before.closest(&held.key, REPLICATION));
+        let is_old = |peer: &PeerId| known.contains(peer);
+        let rank = closest.iter().filter(|holder| is_old(&holder.peer));
+        let closer = rank.filter(|holder| after.is_closer(&held.key, &holder.peer, &self.local));
+        if held.source != Source::Own && closer.count() >= HAND_OVER_RANK {
+            return Vec::new();
+        }
+        let peers = closest.into_iter().map(|holder| holder.peer);
+        peers.filter(|peer| !is_old(peer)).collect()
+    }
+}
+
+fn peers(routes: Vec<Route>) -> HashSet<PeerId> {
+    routes.into_iter().map(|route| route.peer).collect()
+}
+
+/// Sends one newcomer its records; what it could not take yet is tried again, ever more slowly.
+async fn deliver(exchange: Exchange, peer: PeerId, mut load: Load) {
+    let holder = Route {
+        peer,
+        addresses: Vec::new(),
+    };
+    for attempt in 0..HAND_OVER_ATTEMPTS {
+        load = send(&exchange, &holder, load).await;
+        if load.is_empty() {
+            return;
+        }
+        sleep(Duration::from_secs(1 << attempt)).await;
+    }
+    tracing::debug!(%peer, records = load.len(), "records not handed on");
+}
+
+/// Returns what is worth sending again.
+async fn send(exchange: &Exchange, holder: &Route, load: Load) -> Load {
+    let mut again = Load::new();
+    for batch in load.chunks(RECORDS_PER_PUT) {
+        match exchange.put(holder, batch).await {
+            Ok(outcomes) => {
+                let outcomes = batch.iter().zip(outcomes);
+                let busy = outcomes.filter(|(_, stored)| is_temporary(stored));
+                again.extend(busy.map(|(placed, _)| placed.clone()));
+            }
+            Err(ExchangeError::OtherAnswer) => {}
+            Err(error) => {
+                tracing::debug!(peer = %holder.peer, %error, "hand-over interrupted");
+                again.extend_from_slice(batch);
+            }
+        }
+    }
+    again
+}
+
+fn is_temporary(stored: &Stored) -> bool {
+    matches!(stored, Stored::No(Verdict::Quota))
+}

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Answering other nodes' requests for records, and their wishes to store some.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use a2al_proto::v1::{self, Verdict, record_request, record_response};
+use libp2p::PeerId;
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::quota::Quota;
+use super::store::{Outcome, Source};
+use super::{Query, Store};
+use crate::aid::Aid;
+use crate::behaviour::agents::Newest;
+use crate::behaviour::streams::{FrameError, Incoming, Stream, read_frame, write_frame};
+use crate::clock;
+use crate::dht_key::DhtKey;
+use crate::limits::{
+    MAX_CLOSER_PEERS, MAX_RECORD_LEN, MAX_RECORDS_MESSAGE_LEN, MAX_RECORDS_STREAMS,
+    RECORDS_PAGE_LEN, RECORDS_PER_PUT, RECORDS_STREAM_IDLE,
+};
+use crate::network::Routing;
+use crate::record::{RecordKind, SignedRecord, VerifiedRecord};
+
+/// Holds records for the network.
+#[derive(Clone, Debug)]
+pub(crate) struct Holder {
+    local: PeerId,
+    store: Store,
+    newest: Newest,
+    routing: watch::Receiver<Routing>,
+    quota: Arc<Mutex<Quota>>,
+}
+
+/// Serves inbound records streams until `stop`, a bounded number of them side by side.
+pub(crate) async fn serve(
+    holder: Holder,
+    mut incoming: mpsc::Receiver<Incoming>,
+    stop: CancellationToken,
+) {
+    let streams = Arc::new(Semaphore::new(MAX_RECORDS_STREAMS));
+    let tasks = TaskTracker::new();
+    let serving = async {
+        while let Some(inbound) = incoming.recv().await {
+            let holder = holder.clone();
+            let permit = Arc::clone(&streams).try_acquire_owned();
+            let stop = stop.clone();
+            tasks.spawn(async move {
+                let mut stream = inbound.stream;
+                let serving = holder.serve_stream(inbound.peer, &mut stream, permit.is_err());
+                if let Some(Err(error)) = stop.run_until_cancelled(serving).await {
+                    tracing::debug!(peer = %inbound.peer, %error, "records stream ended");
+                }
+            });
+        }
+    };
+    stop.run_until_cancelled(serving).await;
+    tasks.close();
+    tasks.wait().await;
+}
+
+impl Holder {
+    pub(crate) fn new(
+        local: PeerId,
+        store: Store,
+        newest: Newest,
+        routing: watch::Receiver<Routing>,
+    ) -> Self {
+        Self {
+            local,
+            store,
+            newest,
+            routing,
+            quota: Arc::default(),
+        }
+    }
+
+    /// Answers requests until the peer closes the stream or is idle for too long; a busy node answers one, with that reason.
+    async fn serve_stream(
+        &self,
+        peer: PeerId,
+        stream: &mut Stream,
+        is_busy: bool,
+    ) -> Result<(), FrameError> {
+        loop {
+            let request = read_frame(stream, MAX_RECORDS_MESSAGE_LEN);
+            let request: v1::RecordRequest = match timeout(RECORDS_STREAM_IDLE, request).await {
+                Err(_) | Ok(Err(FrameError::Ended)) => return Ok(()),
+                Ok(request) => request?,
+            };
+            if is_busy {
+                return Ok(write_frame(stream, &error(v1::RequestErrorCode::Busy)).await?);
+            }
+            write_frame(stream, &self.answer(peer, request).await).await?;
+        }
+    }
+
+    async fn answer(&self, peer: PeerId, request: v1::RecordRequest) -> v1::RecordResponse {
+        let body = match request.body {
+            Some(record_request::Body::Put(put)) if put.records.len() <= RECORDS_PER_PUT => {
+                record_response::Body::Put(self.put(peer, put).await)
+            }
+            Some(record_request::Body::Get(get)) => match query(&get) {
+                Some(query) => record_response::Body::Get(self.page(&query, &get.cursor)),
+                None => return error(v1::RequestErrorCode::Malformed),
+            },
+            Some(record_request::Body::Put(_)) | None => {
+                return error(v1::RequestErrorCode::Malformed);
+            }
+        };
+        v1::RecordResponse { body: Some(body) }
+    }
+
+    async fn put(&self, peer: PeerId, put: v1::Put) -> v1::PutResult {
+        let mut outcomes = Vec::with_capacity(put.records.len());
+        for placed in &put.records {
+            outcomes.push(match self.store_one(peer, placed) {
+                Ok(outcome) => told(&outcome),
+                Err(verdict) => outcome(verdict),
+            });
+            // A full message takes milliseconds to verify: others get their turn in between.
+            tokio::task::yield_now().await;
+        }
+        v1::PutResult { outcomes }
+    }
+
+    /// Checks what is cheap first: size, rate, place, then the signatures, then the quotas of the store.
+    fn store_one(&self, peer: PeerId, placed: &v1::PlacedRecord) -> Result<Outcome, Verdict> {
+        let key = DhtKey::from_bytes(
+            placed
+                .key
+                .as_slice()
+                .try_into()
+                .map_err(|_| Verdict::Invalid)?,
+        );
+        if placed.record.len() > MAX_RECORD_LEN {
+            return Err(Verdict::TooLarge);
+        }
+        if self.store.holds(&key, &placed.record) {
+            return Ok(Outcome::AlreadyHeld);
+        }
+        if !self
+            .quota
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take(peer, Instant::now())
+        {
+            return Err(Verdict::Quota);
+        }
+        if self.routing.borrow().closer_to(&key, &self.local) >= MAX_CLOSER_PEERS {
+            return Err(Verdict::TooFar);
+        }
+        let record = SignedRecord::decode(&placed.record).map_err(|_| Verdict::Invalid)?;
+        let record = record.verify(clock::now()).map_err(|_| Verdict::Invalid)?;
+        if !self.newest.accept(record.aid(), record.issued_at()) {
+            return Err(Verdict::Invalid);
+        }
+        Ok(self
+            .store
+            .put(key, record, Source::Peer(peer), clock::now()))
+    }
+
+    /// One page of the records that a query asks for, in the order of their signatures, from the one after `cursor` on.
+    fn page(&self, query: &Query, cursor: &[u8]) -> v1::GetResult {
+        let mut records = self.store.get(query, clock::now());
+        records.retain(|record| record.signature().as_bytes().as_slice() > cursor);
+        records.sort_by_key(|record| *record.signature().as_bytes());
+        let count = page_end(&records);
+        let next_cursor = match records.get(count) {
+            Some(_) => records[count - 1].signature().as_bytes().to_vec(),
+            None => Vec::new(),
+        };
+        let page = records
+            .iter()
+            .take(count)
+            .map(|record| record.encoded().to_vec());
+        v1::GetResult {
+            records: page.collect(),
+            next_cursor,
+        }
+    }
+}
+
+/// How many records fill one page; at least one, if there is one.
+fn page_end(records: &[VerifiedRecord]) -> usize {
+    let mut length = 0;
+    let fits = |record: &&VerifiedRecord| {
+        length += record.encoded().len();
+        length <= RECORDS_PAGE_LEN
+    };
+    records.iter().take_while(fits).count()
+}
+
+/// Reads a query; `None` if a field is outside its bounds.
+fn query(get: &v1::Get) -> Option<Query> {
+    let kind = u8::try_from(get.kind).ok()?;
+    let publisher = match get.publisher.as_slice() {
+        [] => None,
+        bytes => Some(Aid::from_bytes(bytes).ok()?),
+    };
+    Some(Query {
+        key: DhtKey::from_bytes(get.key.as_slice().try_into().ok()?),
+        kind: (kind != 0).then_some(RecordKind(kind)),
+        publisher,
+    })
+}
+
+fn error(code: v1::RequestErrorCode) -> v1::RecordResponse {
+    let error = v1::RequestError { code: code.into() };
+    v1::RecordResponse {
+        body: Some(record_response::Body::Error(error)),
+    }
+}
+
+fn outcome(verdict: Verdict) -> v1::PutOutcome {
+    v1::PutOutcome {
+        verdict: verdict.into(),
+        newer: Vec::new(),
+    }
+}
+
+fn told(stored: &Outcome) -> v1::PutOutcome {
+    match stored {
+        Outcome::Stored => outcome(Verdict::Stored),
+        Outcome::AlreadyHeld => outcome(Verdict::AlreadyHeld),
+        Outcome::Refused(verdict) => outcome(*verdict),
+        Outcome::Stale(newer) => v1::PutOutcome {
+            verdict: Verdict::Stale.into(),
+            newer: newer.encoded().to_vec(),
+        },
+    }
+}

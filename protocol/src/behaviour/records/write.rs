@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MPL-2.0
+//! When a write has been stored often enough.
+
+use std::collections::HashSet;
+
+use a2al_proto::v1;
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use libp2p::PeerId;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::task::TaskTracker;
+
+use super::exchange::{ExchangeError, Stored};
+use super::store::{Outcome, Source};
+use super::{Exchange, Store};
+use crate::clock;
+use crate::dht_key::DhtKey;
+use crate::limits::{REPLICATION, WRITE_QUORUM, WRITE_TIMEOUT};
+use crate::network::{Dialer, Error, Route, Routing};
+use crate::record::VerifiedRecord;
+
+/// What became of a publication.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Publication {
+    /// Other nodes that store the record.
+    pub replicas: usize,
+    /// Whether as many nodes stored it as were asked for: five, or all that are known.
+    pub is_complete: bool,
+}
+
+/// Stores records at the nodes closest to their key.
+#[derive(Clone, Debug)]
+pub(crate) struct Writer {
+    pub(crate) exchange: Exchange,
+    pub(crate) dialer: Dialer,
+    pub(crate) store: Store,
+    pub(crate) routing: watch::Receiver<Routing>,
+    pub(crate) tasks: TaskTracker,
+}
+
+type Writing = BoxFuture<'static, (PeerId, Result<Stored, ExchangeError>)>;
+
+/// The state of one publication.
+struct Progress {
+    writes: FuturesUnordered<Writing>,
+    written: HashSet<PeerId>,
+    stored: usize,
+    refused: Option<v1::Verdict>,
+}
+
+impl Writer {
+    /// Publishes a record of this node's own: keeps it here and stores it at the closest nodes.
+    ///
+    /// Answers when [`WRITE_QUORUM`] of them, or all that are known, have stored it, and after [`WRITE_TIMEOUT`] in any case; the rest
+    /// is written in the background. With nobody known the record waits here and is handed on as nodes appear.
+    ///
+    /// # Errors
+    /// [`Error::Superseded`] if somebody keeps a newer record of the publisher, [`Error::Refused`] if nobody wants it.
+    pub(crate) async fn publish(
+        &self,
+        key: DhtKey,
+        record: VerifiedRecord,
+    ) -> Result<Publication, Error> {
+        match self
+            .store
+            .put(key, record.clone(), Source::Own, clock::now())
+        {
+            Outcome::Stored | Outcome::AlreadyHeld => {}
+            Outcome::Stale(newer) => return Err(Error::Superseded(newer)),
+            Outcome::Refused(verdict) => return Err(Error::Refused(verdict.as_str_name())),
+        }
+        let known = self.routing.borrow().closest(&key, REPLICATION);
+        let wanted = known.len().min(WRITE_QUORUM);
+        let mut progress = Progress::new();
+        progress.write(&self.exchange, known, key, &record);
+        let deadline = Instant::now() + WRITE_TIMEOUT;
+        while progress.stored < wanted {
+            match timeout_at(deadline, progress.writes.next()).await {
+                Ok(Some((peer, outcome))) => progress.count(peer, outcome)?,
+                Ok(None) | Err(_) => break,
+            }
+        }
+        let publication = Publication {
+            replicas: progress.stored,
+            is_complete: progress.stored >= wanted,
+        };
+        if let (0, Some(verdict)) = (progress.stored, progress.refused) {
+            return Err(Error::Refused(verdict.as_str_name()));
+        }
+        self.tasks.spawn(self.clone().finish(progress, key, record));
+        Ok(publication)
+    }
+
+    /// Waits for the remaining holders; in a network too large to be known whole, also finds the closest ones that were missed.
+    async fn finish(self, mut progress: Progress, key: DhtKey, record: VerifiedRecord) {
+        if progress.written.len() >= REPLICATION {
+            let closest: Vec<Route> = self.dialer.walk(key).await;
+            progress.write(&self.exchange, closest, key, &record);
+        }
+        while let Some((peer, outcome)) = progress.writes.next().await {
+            if progress.count(peer, outcome).is_err() {
+                tracing::debug!(%peer, aid = %record.aid(), "a newer record is kept there");
+            }
+        }
+        tracing::debug!(aid = %record.aid(), replicas = progress.stored, "published");
+    }
+}
+
+impl Progress {
+    fn new() -> Self {
+        Self {
+            writes: FuturesUnordered::new(),
+            written: HashSet::new(),
+            stored: 0,
+            refused: None,
+        }
+    }
+
+    /// Starts a write to each holder that has not been written to.
+    fn write(
+        &mut self,
+        exchange: &Exchange,
+        holders: Vec<Route>,
+        key: DhtKey,
+        record: &VerifiedRecord,
+    ) {
+        for holder in holders {
+            if self.written.insert(holder.peer) {
+                let (exchange, placed) = (exchange.clone(), [(key, record.clone())]);
+                self.writes.push(Box::pin(async move {
+                    let outcomes = exchange.put(&holder, &placed).await;
+                    let outcome = outcomes
+                        .and_then(|mut outcomes| outcomes.pop().ok_or(ExchangeError::OtherAnswer));
+                    (holder.peer, outcome)
+                }));
+            }
+        }
+    }
+
+    fn count(&mut self, peer: PeerId, outcome: Result<Stored, ExchangeError>) -> Result<(), Error> {
+        match outcome {
+            Ok(Stored::Yes) => self.stored += 1,
+            Ok(Stored::Superseded(Some(newer))) => return Err(Error::Superseded(newer)),
+            Ok(Stored::Superseded(None)) => self.refused = Some(v1::Verdict::Stale),
+            Ok(Stored::No(verdict)) => {
+                tracing::debug!(%peer, verdict = verdict.as_str_name(), "record refused");
+                self.refused = Some(verdict);
+            }
+            Err(error) => tracing::debug!(%peer, %error, "record not stored"),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The table of live connections, by peer, through which streams are opened.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use libp2p::PeerId;
+use libp2p::swarm::ConnectionId;
+use tokio::sync::{mpsc, oneshot};
+
+use super::Stream;
+
+/// Requests that may wait for one connection's handler.
+const OPEN_QUEUE: usize = 64;
+
+/// Where a connection's handler puts the stream it was asked for.
+pub(crate) type OpenRequest = oneshot::Sender<Result<Stream, OpenError>>;
+
+/// Why no stream could be opened.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenError {
+    /// There is no connection to the peer, or it closed meanwhile.
+    #[error("not connected")]
+    NotConnected,
+    /// The peer does not speak the protocol.
+    #[error("the peer does not speak the protocol")]
+    Unsupported,
+    /// The peer did not answer in time.
+    #[error("no stream was opened in time")]
+    Timeout,
+    /// The connection failed.
+    #[error("the connection failed")]
+    Io(#[source] io::Error),
+}
+
+/// Live connections by peer, shared between the swarm and whoever opens streams.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Links {
+    table: Arc<Mutex<HashMap<PeerId, Vec<Link>>>>,
+}
+
+#[derive(Debug)]
+struct Link {
+    connection: ConnectionId,
+    relayed: bool,
+    requests: mpsc::Sender<OpenRequest>,
+}
+
+impl Links {
+    /// Whether a stream to `peer` can be opened without dialling.
+    pub(crate) fn is_connected(&self, peer: &PeerId) -> bool {
+        self.best(peer).is_some()
+    }
+
+    /// Opens a stream on the best connection to `peer`: the oldest direct one, else the oldest relayed one.
+    ///
+    /// Ends within [`STREAM_OPEN_TIMEOUT`](crate::limits::STREAM_OPEN_TIMEOUT). Safe to drop.
+    pub(crate) async fn open(&self, peer: &PeerId) -> Result<(ConnectionId, Stream), OpenError> {
+        let (connection, requests) = self.best(peer).ok_or(OpenError::NotConnected)?;
+        let (reply, opened) = oneshot::channel();
+        requests
+            .send(reply)
+            .await
+            .map_err(|_| OpenError::NotConnected)?;
+        let stream = opened.await.map_err(|_| OpenError::NotConnected)??;
+        Ok((connection, stream))
+    }
+
+    /// Adds a connection and returns what its handler is to serve.
+    pub(super) fn insert(
+        &self,
+        peer: PeerId,
+        connection: ConnectionId,
+        relayed: bool,
+    ) -> mpsc::Receiver<OpenRequest> {
+        let (requests, served) = mpsc::channel(OPEN_QUEUE);
+        let link = Link {
+            connection,
+            relayed,
+            requests,
+        };
+        self.with(|table| table.entry(peer).or_default().push(link));
+        served
+    }
+
+    pub(super) fn remove(&self, peer: PeerId, connection: ConnectionId) {
+        self.with(|table| {
+            let Some(links) = table.get_mut(&peer) else {
+                return;
+            };
+            // A connection that another behaviour vetoed is never reported closed; its queue is.
+            links.retain(|link| link.connection != connection && !link.requests.is_closed());
+            if links.is_empty() {
+                table.remove(&peer);
+            }
+        });
+    }
+
+    fn best(&self, peer: &PeerId) -> Option<(ConnectionId, mpsc::Sender<OpenRequest>)> {
+        self.with(|table| {
+            let live = table
+                .get(peer)?
+                .iter()
+                .filter(|link| !link.requests.is_closed());
+            let best = live.min_by_key(|link| link.relayed)?;
+            Some((best.connection, best.requests.clone()))
+        })
+    }
+
+    fn with<T>(&self, change: impl FnOnce(&mut HashMap<PeerId, Vec<Link>>) -> T) -> T {
+        change(&mut self.table.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

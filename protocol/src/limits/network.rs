@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Bounds of the network half. All are ours: the reference's network is not libp2p.
+
+use std::time::Duration;
+
+/// Holders of a record: the closest known nodes to its key. Also kad's bucket size.
+pub const REPLICATION: usize = 20;
+
+/// Holders that must have stored a record before its publication is answered, where so many are known.
+pub const WRITE_QUORUM: usize = 5;
+
+/// Longest time a publication waits for its quorum.
+pub const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Holders asked at once by a read.
+pub const READ_PARALLELISM: usize = 4;
+
+/// Holders that must have answered before an endpoint record older than [`FRESH_ENDPOINT`] is believed to be the newest.
+pub const ENDPOINT_QUORUM: usize = 3;
+
+/// Holders that must have answered before a set of records is believed to be complete.
+pub const SET_QUORUM: usize = 4;
+
+/// An endpoint record younger than this is taken without asking further holders.
+pub const FRESH_ENDPOINT: Duration = Duration::from_secs(60);
+
+/// How long an older endpoint record waits for a newer one, counted from its arrival.
+pub const ENDPOINT_PATIENCE: Duration = Duration::from_millis(150);
+
+/// Silence after which a read asks further holders besides those that owe an answer.
+pub const READ_HEDGE: Duration = Duration::from_millis(150);
+
+/// Longest time one holder may take to answer one request, dialling included.
+pub const HOLDER_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Longest time a whole read may take.
+pub const READ_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Longest time a kad walk may take.
+pub const WALK_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// How long a records stream may be idle before the holder closes it.
+pub const RECORDS_STREAM_IDLE: Duration = Duration::from_secs(60);
+
+/// How long a requester keeps an idle records stream; below [`RECORDS_STREAM_IDLE`], so that it is the one who ends it.
+pub const RECORDS_STREAM_REUSE: Duration = Duration::from_secs(30);
+
+/// Idle records streams kept for one peer.
+pub const IDLE_STREAMS_PER_PEER: usize = 4;
+
+/// Largest message of `/a2al/rec/1`, in bytes: [`RECORDS_PER_PUT`] of the largest records, or one page.
+pub const MAX_RECORDS_MESSAGE_LEN: usize = 96 * 1024;
+
+/// Records in one write.
+pub const RECORDS_PER_PUT: usize = 16;
+
+/// Records in one page of an answer end when their encodings reach this many bytes.
+pub const RECORDS_PAGE_LEN: usize = 64 * 1024;
+
+/// Pages that a reader takes from one holder: with [`RECORDS_PAGE_LEN`] more than a full set.
+pub const MAX_PAGES: usize = 64;
+
+/// Records streams served at once.
+pub const MAX_RECORDS_STREAMS: usize = 1024;
+
+/// Records that one peer may write per second, sustained.
+pub const WRITES_PER_SECOND: u32 = 500;
+
+/// Records that one peer may write in a burst.
+pub const WRITE_BURST: u32 = 2000;
+
+/// Peers whose write rate is remembered.
+pub const MAX_RATED_PEERS: usize = 4096;
+
+/// Live records held for one peer, refused only while the store is more than half full.
+pub const MAX_RECORDS_PER_SOURCE: usize = 8192;
+
+/// Keys in the store of records.
+pub const MAX_HELD_KEYS: usize = 100_000;
+
+/// Bytes of record encodings in the store of records.
+pub const MAX_HELD_BYTES: usize = 128 * 1024 * 1024;
+
+/// A node that knows this many peers closer to a key than itself does not hold records there: twice [`REPLICATION`].
+pub const MAX_CLOSER_PEERS: usize = 2 * REPLICATION;
+
+/// Among this many closest holders, each hands a record on to a node that comes closer.
+pub const HAND_OVER_RANK: usize = 3;
+
+/// How long changes of the neighbourhood are gathered before records are handed on.
+pub const HAND_OVER_DEBOUNCE: Duration = Duration::from_millis(200);
+
+/// Times that handing records on to one peer is tried.
+pub const HAND_OVER_ATTEMPTS: u32 = 4;
+
+/// How often expired records are dropped and idle streams closed.
+pub const UPKEEP_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Longest time to open a stream on a live connection.
+pub const STREAM_OPEN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Longest time for the messages of one agent handshake.
+pub const AGENT_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Agent handshakes served at once.
+pub const MAX_CONCURRENT_HANDSHAKES: usize = 512;
+
+/// Inbound streams of one protocol that may wait to be served.
+pub const ACCEPT_QUEUE: usize = 1024;
+
+/// Verified calls that may wait for the service.
+pub const CALL_QUEUE: usize = 256;
+
+/// Pairs of agents remembered for one connection and direction.
+pub const BINDINGS_PER_CONNECTION: usize = 4096;
+
+/// AIDs whose newest delegation is remembered.
+pub const REMEMBERED_DELEGATIONS: usize = 16_384;
+
+/// Longest time to reach a peer at any of its addresses.
+pub const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Addresses of one peer that are dialled.
+pub const MAX_DIALLED_ADDRESSES: usize = 8;
+
+/// Head start of QUIC over TCP where a bootstrap node is given as `HOST:PORT`.
+pub const TCP_DELAY: Duration = Duration::from_millis(250);
+
+/// How often bootstrap nodes are dialled again while no peer is connected.
+pub const BOOTSTRAP_RETRY: Duration = Duration::from_secs(5);
+
+/// A connection without streams is closed after this time.
+pub const IDLE_CONNECTION_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Connections to one peer: a relayed one and simultaneous direct ones must fit.
+pub const MAX_CONNECTIONS_PER_PEER: u32 = 8;
+
+/// Connections in all.
+pub const MAX_CONNECTIONS: u32 = 512;
+
+/// Inbound connections that have not finished their handshake.
+pub const MAX_PENDING_INBOUND: u32 = 128;
+
+/// Outbound connections that have not finished their handshake.
+pub const MAX_PENDING_OUTBOUND: u32 = 128;
+
+/// Streams open at once on one connection.
+pub const MAX_STREAMS_PER_CONNECTION: u32 = 4096;
+
+/// New connections are refused while the process holds more than this many bytes of memory.
+pub const MAX_MEMORY_BYTES: usize = 512 * 1024 * 1024;
+
+/// Commands that may wait for the swarm task.
+pub const COMMAND_QUEUE: usize = 256;
+
+/// Peers kept in the peer cache.
+pub const MAX_CACHED_PEERS: usize = 1000;
+
+/// Longest time that ending the network may take.
+pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);

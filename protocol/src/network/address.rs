@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Addresses: what users type, which are private, which are dialled, which are published.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::str::FromStr;
+
+use libp2p::multiaddr::Protocol;
+use libp2p::{Multiaddr, PeerId};
+
+use super::routing::Route;
+use crate::behaviour::streams::is_relayed;
+use crate::limits::{MAX_DIALLED_ADDRESSES, MAX_ENDPOINT_ADDRESS_LEN, MAX_ENDPOINT_ADDRESSES};
+
+/// A node to join through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bootstrap {
+    /// Its address, or with `HOST:PORT` its QUIC and its TCP address, in the order of dialling.
+    pub(crate) addresses: Vec<Multiaddr>,
+}
+
+impl Bootstrap {
+    /// The peer that is expected there, if it was named.
+    pub(crate) fn peer(&self) -> Option<PeerId> {
+        self.addresses.first().and_then(peer_of)
+    }
+}
+
+impl FromStr for Bootstrap {
+    type Err = AddressError;
+
+    /// Reads a multiaddr, with or without `/p2p/<PeerId>`, or `HOST:PORT`.
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        let text = text.trim();
+        if text.starts_with('/') {
+            let address = text.parse().map_err(|_| AddressError::Multiaddr)?;
+            return Ok(Self {
+                addresses: vec![address],
+            });
+        }
+        let (host, port) = split_host_port(text)?;
+        if host.is_empty() || port == 0 {
+            return Err(AddressError::HostPort);
+        }
+        let host = match host.parse() {
+            Ok(ip) => Protocol::from(ip_of(ip)),
+            Err(_) => Protocol::Dns(host.to_owned().into()),
+        };
+        Ok(Self {
+            addresses: quic_and_tcp(&host, port),
+        })
+    }
+}
+
+/// Reads a comma list of nodes to join through.
+///
+/// # Errors
+/// By entry, so that one bad entry does not hide the others.
+pub fn parse_bootstrap(list: &str) -> Vec<Result<Bootstrap, (String, AddressError)>> {
+    let entries = list
+        .split(',')
+        .map(str::trim)
+        .filter(|entry| !entry.is_empty());
+    entries
+        .map(|entry| entry.parse().map_err(|error| (entry.to_owned(), error)))
+        .collect()
+}
+
+/// Reads where to listen: `HOST:PORT` for QUIC and TCP on one port number, or a comma list of multiaddrs.
+///
+/// `HOST` is an IP address; left out, it means all interfaces, IPv4 and IPv6. Port 0 means a free one.
+///
+/// # Errors
+/// [`AddressError`] if it is neither.
+pub fn parse_listen(text: &str) -> Result<Vec<Multiaddr>, AddressError> {
+    let text = text.trim();
+    if text.starts_with('/') {
+        let addresses = text.split(',').map(|address| address.trim().parse());
+        return addresses
+            .collect::<Result<_, _>>()
+            .map_err(|_| AddressError::Multiaddr);
+    }
+    let (host, port) = split_host_port(text)?;
+    let hosts = match host {
+        "" => vec![
+            IpAddr::from(Ipv4Addr::UNSPECIFIED),
+            Ipv6Addr::UNSPECIFIED.into(),
+        ],
+        host => vec![ip_of(host.parse().map_err(|_| AddressError::NotAnIp)?)],
+    };
+    Ok(hosts
+        .into_iter()
+        .flat_map(|host| quic_and_tcp(&host.into(), port))
+        .collect())
+}
+
+/// Why a text is not an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AddressError {
+    /// It starts like a multiaddr and is none.
+    #[error("not a multiaddr; /ip4/192.0.2.1/udp/4121/quic-v1 is one")]
+    Multiaddr,
+    /// It is not `HOST:PORT`.
+    #[error("not HOST:PORT")]
+    HostPort,
+    /// The host to listen on is a name.
+    #[error("the address to listen on must be an IP address, not a name")]
+    NotAnIp,
+}
+
+/// Splits at the last colon and takes the brackets off an IPv6 address.
+fn split_host_port(text: &str) -> Result<(&str, u16), AddressError> {
+    let (host, port) = text.rsplit_once(':').ok_or(AddressError::HostPort)?;
+    let port = port.parse().map_err(|_| AddressError::HostPort)?;
+    if host.contains(['/', '@', ' ']) {
+        return Err(AddressError::HostPort);
+    }
+    match host.strip_prefix('[') {
+        Some(rest) => Ok((rest.strip_suffix(']').ok_or(AddressError::HostPort)?, port)),
+        None if host.contains(':') => Err(AddressError::HostPort),
+        None => Ok((host, port)),
+    }
+}
+
+/// An IPv4 address in IPv6 clothes is an IPv4 address.
+fn ip_of(ip: IpAddr) -> IpAddr {
+    ip.to_canonical()
+}
+
+fn quic_and_tcp(host: &Protocol<'static>, port: u16) -> Vec<Multiaddr> {
+    let base = || Multiaddr::empty().with(host.clone());
+    vec![
+        base().with(Protocol::Udp(port)).with(Protocol::QuicV1),
+        base().with(Protocol::Tcp(port)),
+    ]
+}
+
+/// The IP address that a multiaddr starts with.
+pub(super) fn ip(address: &Multiaddr) -> Option<IpAddr> {
+    match address.iter().next()? {
+        Protocol::Ip4(ip) => Some(ip.into()),
+        Protocol::Ip6(ip) => Some(ip.to_canonical()),
+        _ => None,
+    }
+}
+
+/// The peer that an address ends in.
+pub(super) fn peer_of(address: &Multiaddr) -> Option<PeerId> {
+    match address.iter().last()? {
+        Protocol::P2p(peer) => Some(peer),
+        _ => None,
+    }
+}
+
+/// The UDP or TCP socket that an address without a relay names.
+fn socket(address: &Multiaddr) -> Option<SocketAddr> {
+    let port = address.iter().find_map(|part| match part {
+        Protocol::Udp(port) | Protocol::Tcp(port) => Some(port),
+        _ => None,
+    });
+    Some(SocketAddr::new(ip(address)?, port?))
+}
+
+/// Whether an address is of use on its own network only: loopback, RFC 1918, 100.64/10, link-local, ULA.
+pub(super) fn is_private(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => {
+            let is_shared = ip.octets()[0] == 100 && (64..128).contains(&ip.octets()[1]);
+            ip.is_loopback()
+                || ip.is_private()
+                || ip.is_link_local()
+                || is_shared
+                || ip.is_unspecified()
+        }
+        IpAddr::V6(ip) => {
+            ip.is_loopback()
+                || ip.is_unique_local()
+                || ip.is_unicast_link_local()
+                || ip.is_unspecified()
+        }
+    }
+}
+
+/// An address without its final `/p2p/<PeerId>`.
+pub(super) fn without_peer(mut address: Multiaddr) -> Multiaddr {
+    if peer_of(&address).is_some() {
+        address.pop();
+    }
+    address
+}
+
+/// What this node publishes of the addresses it listens on, best first.
+///
+/// Public addresses where there are any; else, in a private network, those of its networks, and loopback if there is nothing else.
+pub(super) fn advertisable(listening: &[Multiaddr], is_private_network: bool) -> Vec<Multiaddr> {
+    let with = |wanted: fn(IpAddr) -> bool| {
+        let addresses = listening.iter().filter(|a| ip(a).is_some_and(wanted));
+        addresses.cloned().collect::<Vec<_>>()
+    };
+    let public = with(|ip| !is_private(ip));
+    let of_networks = with(|ip| is_private(ip) && !ip.is_loopback() && !is_link_local(ip));
+    let mut chosen = match (
+        public.is_empty(),
+        is_private_network,
+        of_networks.is_empty(),
+    ) {
+        (false, _, _) => public,
+        (true, false, _) => Vec::new(),
+        (true, true, false) => of_networks,
+        (true, true, true) => with(|ip| ip.is_loopback()),
+    };
+    chosen.sort_by_key(|address| !is_quic(address));
+    chosen
+}
+
+/// A link-local address means nothing without the interface it belongs to.
+fn is_link_local(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    }
+}
+
+fn is_quic(address: &Multiaddr) -> bool {
+    address.iter().any(|part| part == Protocol::QuicV1)
+}
+
+/// Adds `/p2p/<PeerId>`, and keeps no more than an endpoint record holds.
+pub(super) fn with_peer(addresses: Vec<Multiaddr>, peer: PeerId) -> Vec<Multiaddr> {
+    let complete = addresses
+        .into_iter()
+        .map(|address| without_peer(address).with(Protocol::P2p(peer)));
+    let fitting = complete.filter(|address| address.to_string().len() <= MAX_ENDPOINT_ADDRESS_LEN);
+    fitting.take(MAX_ENDPOINT_ADDRESSES).collect()
+}
+
+/// The nodes that an endpoint record names, each with the addresses that may be dialled: IP only, at most
+/// [`MAX_DIALLED_ADDRESSES`] in all, none of `own`, private ones only in a private network.
+pub(super) fn routes(
+    endpoints: &[String],
+    own: &[Multiaddr],
+    is_private_network: bool,
+) -> Vec<Route> {
+    let own: Vec<SocketAddr> = own.iter().filter_map(socket).collect();
+    let may_dial = |address: &Multiaddr| {
+        let Some(socket) = socket(address) else {
+            return false;
+        };
+        (is_private_network || !is_private(socket.ip())) && !own.contains(&socket)
+    };
+    let parsed = endpoints
+        .iter()
+        .filter_map(|text| text.parse::<Multiaddr>().ok());
+    let mut routes: Vec<Route> = Vec::new();
+    for address in parsed.filter(may_dial).take(MAX_DIALLED_ADDRESSES) {
+        let Some(peer) = peer_of(&address) else {
+            continue;
+        };
+        match routes.iter_mut().find(|route| route.peer == peer) {
+            Some(route) => route.addresses.push(address),
+            None => routes.push(Route {
+                peer,
+                addresses: vec![address],
+            }),
+        }
+    }
+    routes
+}
+
+/// What of a peer's own account of its addresses is worth keeping, seen from a connection to `remote`.
+///
+/// A peer met on loopback may be met there again, a peer of a private network in that network; anywhere else only public addresses count.
+pub(super) fn credible(listening: &[Multiaddr], remote: &Multiaddr) -> Vec<Multiaddr> {
+    let met_at = ip(remote);
+    let is_credible = |address: &&Multiaddr| match (ip(address), met_at) {
+        (Some(ip), Some(met)) if ip.is_loopback() => met.is_loopback(),
+        (Some(ip), Some(met)) if is_private(ip) => is_private(met) && !is_link_local(ip),
+        (Some(_), _) => !is_relayed(address),
+        (None, _) => false,
+    };
+    let addresses = listening.iter().filter(is_credible);
+    addresses
+        .cloned()
+        .map(without_peer)
+        .take(MAX_DIALLED_ADDRESSES)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

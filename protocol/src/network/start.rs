@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Starting a network: build the parts, join them, listen, spawn the tasks.
+
+use std::sync::Arc;
+
+use libp2p::PeerId;
+use libp2p::identity::Keypair;
+use tokio::sync::{mpsc, watch};
+use tokio::time::interval;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::client::Client;
+use super::config::Config;
+use super::dialer::{Command, Dialer};
+use super::driver::Driver;
+use super::error::StartError;
+use super::routing::Routing;
+use super::state::State;
+use super::swarm;
+use crate::behaviour::agents::{self, Bindings, Callee, Caller, Hosted, IncomingCall, Newest};
+use crate::behaviour::records::{self, Exchange, HandOver, Holder, Reader, Source, Store, Writer};
+use crate::behaviour::streams::Links;
+use crate::clock;
+use crate::credential::Credential;
+use crate::key::SigningKey;
+use crate::limits::{CALL_QUEUE, COMMAND_QUEUE, UPKEEP_INTERVAL};
+
+/// A running network.
+#[derive(Debug)]
+pub struct Network {
+    /// The handle for everything that goes out.
+    pub client: Client,
+    /// Verified calls to agents on this node. While nobody takes them, callers are told that the node is busy.
+    pub calls: mpsc::Receiver<IncomingCall>,
+}
+
+/// Starts a network: returns once it listens; joining others goes on in the background.
+///
+/// The node's own AID is hosted from the start.
+///
+/// # Errors
+/// [`StartError`] if an address is taken or the transports cannot be set up.
+pub async fn start(config: Config) -> Result<Network, StartError> {
+    let keypair = keypair(&config.key)?;
+    let local = keypair.public().to_peer_id();
+    let (commands, inbox) = mpsc::channel(COMMAND_QUEUE);
+    let bindings = Bindings::default();
+    let (records, records_links, records_incoming) = records::Behaviour::new();
+    let (agents, agents_links, agents_incoming) = agents::Behaviour::new(bindings.clone());
+    let swarm = swarm::build(keypair, config.agent_version.clone(), records, agents)?;
+    let (driver, state, routing) = Driver::listening(swarm, inbox, &config).await?;
+
+    let parts = Parts::new(local, commands, &config, bindings, state, routing);
+    let exchange = Exchange::new(records_links, parts.dialer.clone());
+    let (calls, accepted) = mpsc::channel(CALL_QUEUE);
+    let Parts { stop, tasks, .. } = &parts;
+    tasks.spawn(driver.run(stop.clone()));
+    tasks.spawn(records::serve(
+        parts.holder(),
+        records_incoming,
+        stop.clone(),
+    ));
+    tasks.spawn(agents::serve(
+        parts.callee(calls),
+        agents_incoming,
+        stop.clone(),
+    ));
+    tasks.spawn(records::hand_over(parts.hand_over(&exchange), stop.clone()));
+    tasks.spawn(upkeep(parts.store.clone(), exchange.clone(), stop.clone()));
+    let caller = parts.caller(agents_links);
+    Ok(Network {
+        client: parts.client(exchange, caller),
+        calls: accepted,
+    })
+}
+
+/// What the network's tasks and handles share.
+struct Parts {
+    local: PeerId,
+    dialer: Dialer,
+    hosted: Hosted,
+    bindings: Bindings,
+    newest: Newest,
+    store: Store,
+    state: watch::Receiver<Arc<State>>,
+    routing: watch::Receiver<Routing>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Parts {
+    fn new(
+        local: PeerId,
+        commands: mpsc::Sender<Command>,
+        config: &Config,
+        bindings: Bindings,
+        state: watch::Receiver<Arc<State>>,
+        routing: watch::Receiver<Routing>,
+    ) -> Self {
+        let (hosted, store, now) = (Hosted::default(), Store::default(), clock::now());
+        hosted.insert(Arc::new(Credential::node(config.key.clone())));
+        for held in &config.held {
+            store.put(held.key, held.record.clone(), Source::Cache, now);
+        }
+        Self {
+            local,
+            dialer: Dialer::new(commands),
+            hosted,
+            bindings,
+            newest: Newest::default(),
+            store,
+            state,
+            routing,
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        }
+    }
+
+    fn holder(&self) -> Holder {
+        Holder::new(
+            self.local,
+            self.store.clone(),
+            self.newest.clone(),
+            self.routing.clone(),
+        )
+    }
+
+    fn callee(&self, calls: mpsc::Sender<IncomingCall>) -> Callee {
+        Callee {
+            local: self.local,
+            hosted: self.hosted.clone(),
+            bindings: self.bindings.clone(),
+            newest: self.newest.clone(),
+            calls,
+        }
+    }
+
+    fn caller(&self, links: Links) -> Caller {
+        Caller {
+            local: self.local,
+            hosted: self.hosted.clone(),
+            bindings: self.bindings.clone(),
+            newest: self.newest.clone(),
+            links,
+            dialer: self.dialer.clone(),
+        }
+    }
+
+    fn hand_over(&self, exchange: &Exchange) -> HandOver {
+        HandOver {
+            local: self.local,
+            store: self.store.clone(),
+            exchange: exchange.clone(),
+            routing: self.routing.clone(),
+        }
+    }
+
+    fn client(self, exchange: Exchange, caller: Caller) -> Client {
+        let reader = Reader {
+            exchange: exchange.clone(),
+            dialer: self.dialer.clone(),
+            store: self.store.clone(),
+            routing: self.routing.clone(),
+            newest: self.newest,
+            tasks: self.tasks.clone(),
+        };
+        let writer = Writer {
+            exchange,
+            dialer: self.dialer.clone(),
+            store: self.store.clone(),
+            routing: self.routing,
+            tasks: self.tasks.clone(),
+        };
+        Client {
+            peer_id: self.local,
+            state: self.state,
+            hosted: self.hosted,
+            caller,
+            reader,
+            writer,
+            store: self.store,
+            dialer: self.dialer,
+            stop: self.stop,
+            tasks: self.tasks,
+        }
+    }
+}
+
+/// Drops what has expired, and closes streams that nobody uses, until `stop`.
+async fn upkeep(store: Store, exchange: Exchange, stop: CancellationToken) {
+    let mut ticks = interval(UPKEEP_INTERVAL);
+    let working = async {
+        loop {
+            ticks.tick().await;
+            store.remove_expired(clock::now());
+            exchange.close_idle();
+        }
+    };
+    stop.run_until_cancelled(working).await;
+}
+
+fn keypair(key: &SigningKey) -> Result<Keypair, StartError> {
+    let mut seed = key.seed();
+    let secret = libp2p::identity::ed25519::SecretKey::try_from_bytes(seed.as_mut_slice());
+    let secret = secret.map_err(|_| StartError::Key)?;
+    Ok(libp2p::identity::ed25519::Keypair::from(secret).into())
+}

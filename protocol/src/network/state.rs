@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MPL-2.0
+//! What the network tells about itself.
+
+use libp2p::Multiaddr;
+
+use crate::record::NatType;
+
+/// A snapshot of the network, renewed whenever something in it changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct State {
+    /// Where this node listens.
+    pub listen_addrs: Vec<Multiaddr>,
+    /// Addresses under which others reach it, as configured.
+    pub external_addrs: Vec<Multiaddr>,
+    /// What belongs in endpoint records, best first; each ends in `/p2p/<PeerId>`.
+    pub advertised: Vec<Multiaddr>,
+    /// What to give another machine that is to join through this node; each ends in `/p2p/<PeerId>`.
+    pub bootstrap_addrs: Vec<Multiaddr>,
+    /// Whether others can dial this node.
+    pub reachability: Reachability,
+    /// The kind of NAT it is behind, as endpoint records say it.
+    pub nat: NatType,
+    /// Peers with a live connection.
+    pub connected_peers: usize,
+    /// Peers in the routing table.
+    pub dht_peers: usize,
+    /// Whether this node and all peers it has met are on private addresses only.
+    pub is_private_network: bool,
+}
+
+/// Whether others can dial this node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reachability {
+    /// Not known: the network is private, or nothing was found out yet.
+    #[default]
+    Unknown,
+    /// It has a public address.
+    Public,
+    /// It has none.
+    Private,
+}
