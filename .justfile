@@ -20,6 +20,10 @@ test *ARGS:
 chapter NAME *ARGS:
     cargo test --package a2al-node --test it -- {{NAME}}:: {{ARGS}}
 
+# Renew the generated code after a change of a .proto file
+proto:
+    A2AL_WRITE_PROTO=1 cargo test --package a2al-proto
+
 # What the daemon costs beside bare QUIC and plain HTTP, on a release build
 bench:
     cargo bench --package a2al-node --bench foundation

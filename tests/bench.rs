@@ -13,6 +13,7 @@ mod load;
 #[path = "bench/report.rs"]
 mod report;
 
+use std::slice::from_ref;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -66,7 +67,7 @@ async fn lookups(report: &mut Report, net: &Net, agents: &[Identity]) {
     let round_trip = Echo::start().await.round_trips(CALLS).await;
     let plain = Upstream::start("plain").await;
     let name = Request::get("/name");
-    let http = one_at_a_time(&plain.address, &[name.clone()], CALLS).await;
+    let http = one_at_a_time(&plain.address, from_ref(&name), CALLS).await;
     let http_rate = at_once(&plain.address, &name).await;
 
     let post = |path: String| Request::post(&path, &json!({}));
@@ -106,7 +107,7 @@ async fn fetches(report: &mut Report, net: &Net, called: &Identity, upstream: &U
 
     let relay = Relay::start(&upstream.address).await;
     let bare_one = one_at_a_time(&relay.address, &[Request::get("/name")], CALLS).await;
-    let one = one_at_a_time(caller, &[small.clone()], CALLS).await;
+    let one = one_at_a_time(caller, from_ref(&small), CALLS).await;
     report.add(Line::new("fetch, p50", Unit::Millis, one, bare_one).target(2.1, 1.4));
     let bare_rate = at_once(&relay.address, &Request::get("/name")).await;
     let rate = at_once(caller, &small).await;

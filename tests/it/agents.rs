@@ -146,6 +146,28 @@ async fn an_address_is_read_in_both_its_forms() {
     }
 }
 
+/// Fields of a registration with values that cannot be read, and how each refusal begins.
+fn broken_fields(one: &Identity) -> Vec<(&'static str, String, &'static str)> {
+    let (proof, key) = ("delegation_proof_hex", "operational_private_key_hex");
+    vec![
+        (proof, "zz".to_owned(), "bad delegation_proof_hex"),
+        (proof, "a0".to_owned(), "delegation parse"),
+        (proof, one.proof[..100].to_owned(), "delegation parse"),
+        (proof, format!("{}00", one.proof), "delegation parse"),
+        (key, "zz".to_owned(), "bad operational_private_key_hex"),
+        (
+            key,
+            one.operational[..64].to_owned(),
+            "bad operational_private_key_hex",
+        ),
+        (
+            "service_tcp",
+            "http://127.0.0.1:80/path".to_owned(),
+            "service_tcp cannot contain a path",
+        ),
+    ]
+}
+
 #[tokio::test]
 async fn broken_registrations_are_refused_with_the_reason() {
     let daemon = Daemon::alone().await;
@@ -164,40 +186,7 @@ async fn broken_registrations_are_refused_with_the_reason() {
             .await
             .refused(400, "invalid json");
     }
-    let cases = [
-        (
-            "delegation_proof_hex",
-            "zz".to_owned(),
-            "bad delegation_proof_hex",
-        ),
-        ("delegation_proof_hex", "a0".to_owned(), "delegation parse"),
-        (
-            "delegation_proof_hex",
-            one.proof[..100].to_owned(),
-            "delegation parse",
-        ),
-        (
-            "delegation_proof_hex",
-            format!("{}00", one.proof),
-            "delegation parse",
-        ),
-        (
-            "operational_private_key_hex",
-            "zz".to_owned(),
-            "bad operational_private_key_hex",
-        ),
-        (
-            "operational_private_key_hex",
-            one.operational[..64].to_owned(),
-            "bad operational_private_key_hex",
-        ),
-        (
-            "service_tcp",
-            "http://127.0.0.1:80/path".to_owned(),
-            "service_tcp cannot contain a path",
-        ),
-    ];
-    for (field, value, reason) in cases {
+    for (field, value, reason) in broken_fields(&one) {
         let mut body = one.registration();
         body[field] = json!(value);
         let answer = daemon.api.post("/agents", body).await;

@@ -240,7 +240,7 @@ fn settle(known: &mut Known, found: Option<&Value>) {
     let aid = &known.identity.aid;
     match known.state {
         State::Registered | State::Busy => {
-            assert!(found.is_some(), "{aid} was registered and is lost")
+            assert!(found.is_some(), "{aid} was registered and is lost");
         }
         State::Deleted => assert!(found.is_none(), "{aid} was deleted and is back"),
         State::Unanswered => {}

@@ -57,15 +57,12 @@ impl Call<'_> {
         for (name, value) in headers {
             if let Some(value) = value {
                 let value = value.replace("{here}", here).replace("{port}", port);
-                text += &format!("{name}: {value}\r\n");
+                text.extend([name, ": ", &value, "\r\n"]);
             }
         }
         let Self { body, .. } = self;
-        text += &format!(
-            "Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
-            body.len()
-        );
-        text.into_bytes()
+        let len = body.len();
+        format!("{text}Content-Length: {len}\r\nConnection: close\r\n\r\n{body}").into_bytes()
     }
 
     async fn send(&self, daemon: &Daemon) -> RawAnswer {

@@ -20,7 +20,8 @@ struct Vectors {
 /// One delegation of the vectors file.
 #[derive(Deserialize, Clone)]
 struct Wallet {
-    wallet_private_key_hex: String,
+    #[serde(rename = "wallet_private_key_hex")]
+    private_key_hex: String,
     agent: String,
     operational_private_key_seed_hex: String,
     operational_public_key_hex: String,
@@ -177,50 +178,35 @@ async fn messages_are_refused_with_the_reason() {
         .refused(400, "invalid json");
 }
 
+/// Fields of a registration with values that do not fit the signature, and the reason of each refusal.
+fn forgeries(one: &Wallet, other: &Wallet) -> Vec<(&'static str, Value, &'static str)> {
+    let (key, signature) = ("operational_private_key_seed_hex", "eth_signature_hex");
+    let flipped = format!("{}0000", &one.eth_signature_hex[..126]);
+    let wrong = "signature verify failed";
+    vec![
+        (signature, json!(other.eth_signature_hex), wrong),
+        (signature, json!(flipped), wrong),
+        (signature, json!("zz"), "bad eth_signature_hex"),
+        (
+            signature,
+            json!(one.eth_signature_hex[2..]),
+            "bad eth_signature_hex",
+        ),
+        ("agent", json!(other.agent), wrong),
+        ("agent", json!("nobody"), "bad agent"),
+        ("issued_at", json!(one.issued_at + 1), wrong),
+        ("expires_at", json!(unix_now() + 1000), wrong),
+        (key, json!(other.operational_private_key_seed_hex), wrong),
+        (key, json!("zz"), "bad operational key"),
+    ]
+}
+
 #[tokio::test]
 async fn forged_and_expired_signatures_are_refused_with_the_reason() {
     let daemon = Daemon::alone().await;
     let (wallets, expired) = signed_elsewhere();
-    let (one, other) = (&wallets[0], &wallets[1]);
-    let flip = |signature: &str| format!("{}{}", &signature[..126], "0000");
-    let shorter = one.eth_signature_hex[2..].to_owned();
-    let cases = [
-        (
-            "eth_signature_hex",
-            json!(other.eth_signature_hex),
-            "signature verify failed",
-        ),
-        (
-            "eth_signature_hex",
-            json!(flip(&one.eth_signature_hex)),
-            "signature verify failed",
-        ),
-        ("eth_signature_hex", json!("zz"), "bad eth_signature_hex"),
-        ("eth_signature_hex", json!(shorter), "bad eth_signature_hex"),
-        ("agent", json!(other.agent), "signature verify failed"),
-        (
-            "issued_at",
-            json!(one.issued_at + 1),
-            "signature verify failed",
-        ),
-        (
-            "expires_at",
-            json!(unix_now() + 1000),
-            "signature verify failed",
-        ),
-        ("agent", json!("nobody"), "bad agent"),
-        (
-            "operational_private_key_seed_hex",
-            json!(other.operational_private_key_seed_hex),
-            "signature verify failed",
-        ),
-        (
-            "operational_private_key_seed_hex",
-            json!("zz"),
-            "bad operational key",
-        ),
-    ];
-    for (field, value, reason) in cases {
+    let one = &wallets[0];
+    for (field, value, reason) in forgeries(one, &wallets[1]) {
         let mut body = one.registration("");
         body[field] = value;
         daemon
@@ -359,7 +345,7 @@ async fn proofs_made_from_a_wallet_key_register() {
         let path = format!("/agents/{chain}/proof");
         let key_field = format!("{chain}_private_key_hex");
         let mut body = json!({ "issued_at": 0, "expires_at": 0 });
-        body[&key_field] = json!(wallet.wallet_private_key_hex);
+        body[&key_field] = json!(wallet.private_key_hex);
         let made = api.post(&path, body.clone()).await.ok();
         assert!(made["warning"].is_string() && made["operational_private_key_hex"].is_string());
         let aid = made["aid"].as_str().expect("an address").to_owned();
