@@ -227,7 +227,7 @@ mod tests {
         let (old, new) = (credential(&master, 1), credential(&master, 2));
         registry.apply(register(&old, None));
         let live = Arc::clone(&registry.get(&old.aid()).unwrap().live);
-        live.postpone();
+        live.postpone(tokio::time::Instant::now());
         registry.apply(register(&old, None));
         assert!(live.due().is_some());
         registry.apply(register(&new, None));

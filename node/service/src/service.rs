@@ -78,7 +78,8 @@ pub(crate) struct Core {
     pub(crate) auto_publish: AtomicBool,
     /// Wakes the renewal when somebody may have become due.
     pub(crate) renewal: Notify,
-    tasks: TaskTracker,
+    /// Every task of this node.
+    pub(crate) tasks: TaskTracker,
     stop: CancellationToken,
 }
 

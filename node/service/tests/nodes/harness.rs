@@ -129,6 +129,7 @@ impl Echo {
 
 /// Answers with the head of the request, or as the path asks: `/big/N` with N bytes, `/close` by closing afterwards.
 async fn serve(stream: TcpStream, connections: Arc<AtomicUsize>) -> Option<()> {
+    stream.set_nodelay(true).ok()?;
     let mut stream = BufReader::new(stream);
     let mut is_counted = false;
     loop {
