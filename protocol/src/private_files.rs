@@ -172,7 +172,8 @@ mod system {
 
 use system::{make_dir, private_options, restrict, sync_dir};
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
