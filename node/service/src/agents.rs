@@ -168,7 +168,9 @@ impl Service {
             .unwrap_or_default();
         Ok(model::Export {
             aid,
-            operational_private_key_hex: Secret::new(&credential.signing_key().private_hex()),
+            operational_private_key_hex: Secret::new(
+                credential.signing_key().private_hex().as_str(),
+            ),
             delegation_proof_hex: hex::encode(proof),
             service_tcp: service_text(&agent),
         })

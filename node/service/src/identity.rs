@@ -43,8 +43,8 @@ impl Service {
         let proof = proof.expect("the address is that of the master key");
         model::GeneratedIdentity {
             aid,
-            master_private_key_hex: Secret::new(&master.private_hex()),
-            operational_private_key_hex: Secret::new(&operational.private_hex()),
+            master_private_key_hex: Secret::new(master.private_hex().as_str()),
+            operational_private_key_hex: Secret::new(operational.private_hex().as_str()),
             delegation_proof_hex: hex::encode(proof.encode()),
             warning: MASTER_WARNING.to_owned(),
         }
@@ -69,12 +69,12 @@ impl Service {
         let terms = Terms::new(aid, operational.public(), clock::now());
         let proof = DelegationProof::by_wallet(&wallet, terms);
         let proof = proof.expect("the address is that of the wallet");
-        let wallet_hex = |of| (chain == of).then(|| Secret::new(&wallet.to_hex()));
+        let wallet_hex = |of| (chain == of).then(|| Secret::new(wallet.to_hex().as_str()));
         Ok(model::GeneratedWallet {
             aid,
             ethereum_private_key_hex: wallet_hex(Chain::Ethereum),
             paralism_private_key_hex: wallet_hex(Chain::Paralism),
-            operational_private_key_hex: Secret::new(&operational.private_hex()),
+            operational_private_key_hex: Secret::new(operational.private_hex().as_str()),
             delegation_proof_hex: hex::encode(proof.encode()),
             warning: MASTER_WARNING.to_owned(),
         })
