@@ -20,11 +20,13 @@ use crate::{Error, Service, clock};
 impl Service {
     /// Hosts an agent on this node; nothing is published yet.
     ///
-    /// The same credentials again change nothing but the service, if one is given. A newer delegation takes the place of the old
-    /// one even if it is for another key: that is how a stolen key is replaced.
+    /// The same credentials again change nothing but the service, if one is given. A newer
+    /// delegation takes the place of the old one even if it is for another key: that is how a
+    /// stolen key is replaced.
     ///
     /// # Errors
-    /// [`Error::Input`]; [`Error::KeyConflict`] if the agent is here with another key whose delegation is not older.
+    /// [`Error::Input`]; [`Error::KeyConflict`] if the agent is here with another key whose
+    /// delegation is not older.
     pub async fn register(&self, request: model::Register) -> Result<model::Registered, Error> {
         let delegation = verified(&request.delegation_proof_hex)?;
         let key = SigningKey::from_private_hex(request.operational_private_key_hex.expose())
@@ -87,7 +89,8 @@ impl Service {
     /// Sets or clears an agent's service. Streams to the old one end.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Input`], [`Error::KeyMismatch`] if a key is given that is not the agent's.
+    /// [`Error::NotFound`], [`Error::Input`], [`Error::KeyMismatch`] if a key is given that is not
+    /// the agent's.
     pub async fn patch(
         &self,
         aid: Aid,
@@ -108,12 +111,14 @@ impl Service {
         })
     }
 
-    /// Forgets an agent, ends its streams and takes back what was published for it. One that is not here counts as deleted.
+    /// Forgets an agent, ends its streams and takes back what was published for it. One that is not
+    /// here counts as deleted.
     ///
     /// Waits up to 6 s until enough nodes know; the agent is gone from this node before that.
     ///
     /// # Errors
-    /// [`Input::DeleteNode`], or [`Error::StorageFull`] or [`Error::Storage`] if the change cannot be saved.
+    /// [`Input::DeleteNode`], or [`Error::StorageFull`] or [`Error::Storage`] if the change cannot
+    /// be saved.
     pub async fn delete(&self, aid: Aid) -> Result<model::Done, Error> {
         if aid == self.node_aid() {
             return Err(Input::DeleteNode.into());

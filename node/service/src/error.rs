@@ -13,7 +13,8 @@ use crate::store;
 
 /// Why a use case failed.
 ///
-/// `Display` is the text clients see. Existing clients compare its beginning, so it only ever grows at the end.
+/// `Display` is the text clients see. Existing clients compare its beginning, so it only ever grows
+/// at the end.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -123,7 +124,8 @@ impl Wire {
 }
 
 impl Error {
-    /// How this error appears on the wire. The one table: REST, MCP and the command line all read it.
+    /// How this error appears on the wire. The one table: REST, MCP and the command line all read
+    /// it.
     pub fn wire(&self) -> Wire {
         match self {
             Self::Input(input) => Wire::refused(400, input.code()),

@@ -9,12 +9,13 @@ use crate::model::{self, Secret};
 use crate::{Error, Service, clock};
 
 /// What clients show beside a new master key.
-const MASTER_WARNING: &str = "Keep the master key offline: it is shown once and is the only way to replace a lost or \
-    stolen operational key. Register the operational key and the delegation proof with a daemon.";
+const MASTER_WARNING: &str = "Keep the master key offline: it is shown once and is the only way \
+    to replace a lost or stolen operational key. Register the operational key and the delegation \
+    proof with a daemon.";
 
 /// What clients show beside a new operational key.
-pub(crate) const OPERATIONAL_WARNING: &str = "The operational key is shown once. Register it with the delegation \
-    proof, and keep it secret.";
+pub(crate) const OPERATIONAL_WARNING: &str = "The operational key is shown once. Register it \
+    with the delegation proof, and keep it secret.";
 
 /// Kinds of wallets that can own an address.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -17,7 +17,8 @@ pub enum NodeKeyError {
     /// The file cannot be read, made or protected.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The file holds something else. A new key would give the node another address, so none is made.
+    /// The file holds something else. A new key would give the node another address, so none is
+    /// made.
     #[error("{} does not hold a node key", path.display())]
     Malformed {
         /// The file.

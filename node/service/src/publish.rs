@@ -15,26 +15,30 @@ use crate::registry::Agent;
 use crate::store::Change;
 use crate::{Error, Service, clock, model, resolve};
 
-/// Longest time for a publication. The network answers after 5 s by itself; this one only guards against a bug there.
+/// Longest time for a publication. The network answers after 5 s by itself; this one only guards
+/// against a bug there.
 const PUBLISH_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// How long a withdrawal may keep the caller of `delete` waiting.
 const WITHDRAW_TIMEOUT: Duration = Duration::from_secs(6);
 
 impl Service {
-    /// Publishes where `aid` is reached, and from the first time on keeps that record alive, across restarts too.
+    /// Publishes where `aid` is reached, and from the first time on keeps that record alive, across
+    /// restarts too.
     ///
-    /// Answers when enough nodes stored it, or after 5 s with as many as did. Goes on when the future is dropped.
+    /// Answers when enough nodes stored it, or after 5 s with as many as did. Goes on when the
+    /// future is dropped.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::DelegationExpired`], [`Error::NoAdvertisedAddress`], [`Error::Publish`]. After the last
-    /// two the node goes on trying by itself.
+    /// [`Error::NotFound`], [`Error::DelegationExpired`], [`Error::NoAdvertisedAddress`],
+    /// [`Error::Publish`]. After the last two the node goes on trying by itself.
     pub async fn publish(&self, aid: Aid) -> Result<model::Published, Error> {
         let agent = self.agent_here(&aid)?;
         agent.live.beat();
         let service = self.clone();
         let publishing = self.core.tasks.spawn(async move {
-            // Both at once: neither needs the other, and the first publication of an agent has to wait for the disk.
+            // Both at once: neither needs the other, and the first publication of an agent has to
+            // wait for the disk.
             let (saved, published) = tokio::join!(
                 service.keep_publishing(&agent),
                 service.publish_endpoint(&agent.credential, &agent.live)
@@ -76,7 +80,8 @@ impl Service {
         published
     }
 
-    /// Publishes an endpoint record, above a newer one that some other node may have published for the same key.
+    /// Publishes an endpoint record, above a newer one that some other node may have published for
+    /// the same key.
     async fn publish_fresh(&self, credential: &Credential) -> Result<Publication, Error> {
         let record = self.endpoint_record(credential)?;
         match self.send(record).await {
@@ -154,7 +159,8 @@ impl Service {
         })
     }
 
-    /// The next sequence number, above that of a record some other node may have published for `aid`.
+    /// The next sequence number, above that of a record some other node may have published for
+    /// `aid`.
     fn next_seq(&self, aid: &Aid) -> u64 {
         let floor = self
             .core

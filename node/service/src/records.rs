@@ -13,14 +13,16 @@ use crate::error::Input;
 use crate::store::Change;
 use crate::{Error, Service, model};
 
-/// Longest time for a lookup. The network gives up earlier by itself; this one only guards against a bug there.
+/// Longest time for a lookup. The network gives up earlier by itself; this one only guards against
+/// a bug there.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Kinds that may be published freely.
 const FREE_KINDS: std::ops::RangeInclusive<u32> = 0x02..=0x0f;
 
 impl Service {
-    /// The records of `aid`, of one kind or of all (`None` or 0), ordered by kind. None found is an empty list.
+    /// The records of `aid`, of one kind or of all (`None` or 0), ordered by kind. None found is an
+    /// empty list.
     ///
     /// # Errors
     /// [`Error::Lookup`] if nobody could be asked.
@@ -43,11 +45,12 @@ impl Service {
         })
     }
 
-    /// Signs and publishes a record of a free kind for an agent of this node. It lives as long as asked; until then it is
-    /// handed out again after a restart.
+    /// Signs and publishes a record of a free kind for an agent of this node. It lives as long as
+    /// asked; until then it is handed out again after a restart.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Input`], [`Error::RecordTooLarge`], [`Error::DelegationExpired`], [`Error::Publish`].
+    /// [`Error::NotFound`], [`Error::Input`], [`Error::RecordTooLarge`],
+    /// [`Error::DelegationExpired`], [`Error::Publish`].
     pub async fn publish_record(
         &self,
         aid: Aid,
@@ -120,5 +123,6 @@ fn profile(record: &VerifiedRecord) -> Option<model::Profile> {
         skills: profile.skills,
         modalities: profile.modalities,
         card_hash: profile.card_hash.map(hex::encode).unwrap_or_default(),
+        meta: profile.meta,
     })
 }

@@ -52,7 +52,8 @@ pub enum StartError {
     Network(#[from] network::StartError),
 }
 
-/// A running node. Cheap to clone; every clone is the same node, which runs until [`shutdown`](Self::shutdown).
+/// A running node. Cheap to clone; every clone is the same node, which runs until
+/// [`shutdown`](Self::shutdown).
 #[derive(Clone, Debug)]
 pub struct Service {
     pub(crate) core: Arc<Core>,
@@ -93,7 +94,8 @@ struct Opened {
 }
 
 impl Service {
-    /// Opens the state, joins the network, and renews what was published before. The caller holds the lock of the data directory.
+    /// Opens the state, joins the network, and renews what was published before. The caller holds
+    /// the lock of the data directory.
     ///
     /// Returns once the network listens.
     ///
@@ -151,8 +153,8 @@ impl Service {
         self.spawn(housekeeping::run(self.clone()));
     }
 
-    /// Ends all work, saves what is worth keeping and leaves the network; takes at most 3 s. Later calls fail with
-    /// [`Error::Stopped`](crate::Error::Stopped).
+    /// Ends all work, saves what is worth keeping and leaves the network; takes at most 3 s. Later
+    /// calls fail with [`Error::Stopped`](crate::Error::Stopped).
     pub async fn shutdown(&self) {
         let ending = async {
             self.save_cache().await;

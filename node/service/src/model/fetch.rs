@@ -22,7 +22,8 @@ pub struct Fetch {
     #[schema(example = "/v1/items?limit=10")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// Headers. Each value is a list. Names that HTTP does not allow and headers about the connection are left out.
+    /// Headers. Each value is a list. Names that HTTP does not allow and headers about the
+    /// connection are left out.
     #[schema(example = json!({"Accept": ["application/json"]}))]
     #[serde(
         deserialize_with = "null_as_none",

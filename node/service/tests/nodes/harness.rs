@@ -127,7 +127,8 @@ impl Echo {
     }
 }
 
-/// Answers with the head of the request, or as the path asks: `/big/N` with N bytes, `/close` by closing afterwards.
+/// Answers with the head of the request, or as the path asks: `/big/N` with N bytes, `/close` by
+/// closing afterwards.
 async fn serve(stream: TcpStream, connections: Arc<AtomicUsize>) -> Option<()> {
     stream.set_nodelay(true).ok()?;
     let mut stream = BufReader::new(stream);
