@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use a2al_protocol::network::{self, Client, IncomingCall, Network};
+use a2al_protocol::node_key::{self, NodeKeyError};
+use a2al_protocol::private_files::{self, FileError};
 use a2al_protocol::{Aid, Credential, SigningKey};
 use rusqlite::Connection;
 use tokio::sync::{Notify, mpsc};
@@ -16,12 +18,10 @@ use tokio_util::task::TaskTracker;
 
 use crate::fetch::Pool;
 use crate::live::Live;
-use crate::node_key::{self, NodeKeyError};
 use crate::registry::Registry;
 use crate::resolve::cache::Cache;
 use crate::sequence::Sequence;
 use crate::store::cache::{CacheDb, Cached};
-use crate::store::files::{self, FileError};
 use crate::store::{self, OpenError, Saved, Store};
 use crate::{Config, NetworkConfig, clock, housekeeping, inbound, renewal};
 
@@ -226,7 +226,7 @@ impl Service {
 
 /// Opens everything that is on disk.
 fn open(config: &Config) -> Result<Opened, StartError> {
-    files::ensure_dir(&config.data_dir)?;
+    private_files::ensure_dir(&config.data_dir)?;
     let key = node_key::load_or_create(&config.key_dir)?;
     let (connection, saved) = store::open(&config.data_dir.join("state.db"))?;
     let cache_db = CacheDb::open(&config.data_dir.join("cache.db"));
