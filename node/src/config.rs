@@ -15,10 +15,9 @@ mod store;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use a2al_protocol::network::Multiaddr;
+use a2al_protocol::network::{self, Bootstrap, Multiaddr};
 
-pub use addresses::{AddressError, Host, Listen};
-pub(crate) use addresses::{quic_addr, tcp_addr};
+pub use addresses::{AddressError, Host};
 pub use patch::{Patch, Patched};
 pub use settings::{LogFormat, Settings, TurnServer, Update, Wake};
 pub use sources::{Environment, Flags, Origin, ProcessEnvironment};
@@ -36,9 +35,9 @@ pub struct Config {
     /// Who may call it.
     pub access: Access,
     /// Where the network listens.
-    pub listen: Listen,
-    /// Addresses to join the network through.
-    pub bootstrap: Vec<Multiaddr>,
+    pub listen: Vec<Multiaddr>,
+    /// Nodes to join the network through.
+    pub bootstrap: Vec<Bootstrap>,
     /// A host to advertise besides those the node finds.
     pub fallback_host: Option<Host>,
     /// The directory of the node's key, when it is not `keys` in the data directory.
@@ -79,7 +78,7 @@ pub enum Warning {
         /// The entry.
         entry: String,
         /// What is wrong with it.
-        problem: AddressError,
+        problem: network::AddressError,
     },
 }
 
@@ -225,7 +224,7 @@ impl Config {
     /// # Errors
     /// The first value that cannot be used.
     pub fn new(settings: &Settings) -> Result<(Self, Vec<Warning>), Invalid> {
-        let listen = Listen::parse(&settings.listen_addr, &settings.quic_listen_addr);
+        let listen = addresses::listen(&settings.listen_addr, &settings.quic_listen_addr);
         let key_dir = PathBuf::from(&settings.key_dir);
         let (bootstrap, warnings) = bootstrap(&settings.bootstrap);
         let config = Self {
@@ -281,18 +280,18 @@ fn fallback_host(text: &str) -> Result<Option<Host>, Invalid> {
     host.map_err(|problem: AddressError| invalid("fallback_host", problem))
 }
 
-fn bootstrap(list: &[String]) -> (Vec<Multiaddr>, Vec<Warning>) {
-    let (mut addrs, mut warnings) = (Vec::new(), Vec::new());
+fn bootstrap(list: &[String]) -> (Vec<Bootstrap>, Vec<Warning>) {
+    let (mut nodes, mut warnings) = (Vec::new(), Vec::new());
     for entry in list {
-        match addresses::bootstrap(entry.trim()) {
-            Ok(found) => addrs.extend(found),
+        match entry.parse() {
+            Ok(node) => nodes.push(node),
             Err(problem) => warnings.push(Warning::Bootstrap {
                 entry: entry.clone(),
                 problem,
             }),
         }
     }
-    (addrs, warnings)
+    (nodes, warnings)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! The life of `a2ald`: prepare, start, say so, wait, drain.
 
 mod args;
-pub(crate) mod network;
+mod network;
 mod process;
 
 use std::io;
@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use a2al_service::{Service, StartError};
+use a2al_service::{NetworkConfig, Service, StartError};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -53,9 +53,6 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
-    /// No port is free for the network.
-    #[error("cannot listen for the network; choose another --listen")]
-    Network(#[source] io::Error),
     /// The node did not start.
     #[error(transparent)]
     Service(#[from] StartError),
@@ -108,7 +105,7 @@ impl Node {
         };
         let listener = TcpListener::bind(config.api_addr).await.map_err(refused)?;
         let api_addr = listener.local_addr().map_err(refused)?;
-        let service = Service::start(service_config(data_dir, &config, api_addr).await?).await?;
+        let service = Service::start(service_config(data_dir, &config, api_addr).await).await?;
         let store = Arc::new(Store::new(loaded, log));
         let access = store.access();
         let router = rest::router(App {
@@ -159,13 +156,20 @@ async fn service_config(
     data_dir: &Path,
     config: &Config,
     api_addr: SocketAddr,
-) -> Result<a2al_service::Config, Error> {
+) -> a2al_service::Config {
     let mut service = a2al_service::Config::new(data_dir.to_owned());
     if let Some(key_dir) = &config.key_dir {
         service.key_dir.clone_from(key_dir);
     }
-    service.network = network::settings(config).await.map_err(Error::Network)?;
+    service.network = NetworkConfig {
+        listen: config.listen.clone(),
+        bootstrap: config.bootstrap.clone(),
+        advertise: match &config.fallback_host {
+            Some(host) => network::advertised(host, &config.listen).await,
+            None => Vec::new(),
+        },
+    };
     service.auto_publish = config.auto_publish;
     service.api_addr = Some(api_addr);
-    Ok(service)
+    service
 }

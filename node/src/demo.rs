@@ -12,6 +12,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use a2al_protocol::Aid;
+use a2al_protocol::network::{AddressError, parse_listen};
 use a2al_service::model::{Fetch, Register, Resolution};
 use a2al_service::{Service, StartError};
 use axum::Router;
@@ -21,8 +22,6 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 
-use crate::config::{self, Config, Settings};
-use crate::daemon::network;
 use steps::Steps;
 
 /// How long two nodes on one machine may take to meet.
@@ -41,9 +40,9 @@ pub enum Error {
     /// The machine refuses a directory or a socket.
     #[error("no directory or socket to work with")]
     Io(#[from] io::Error),
-    /// The built-in settings are refused.
+    /// A node names an address the other cannot read.
     #[error(transparent)]
-    Settings(#[from] config::Invalid),
+    Address(#[from] AddressError),
     /// A node did not start.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -66,14 +65,14 @@ pub async fn run() -> Result<(), Error> {
     let dir = tempfile::Builder::new().prefix("a2ald-demo-").tempdir()?;
     let mut steps = Steps::start();
 
-    let a = node(&dir.path().join("a"), Vec::new()).await?;
+    let a = node(&dir.path().join("a"), &[]).await?;
     let at = a.status().bootstrap_addrs;
     steps.done(format_args!(
         "node A runs: {}",
         at.first().map_or("", String::as_str)
     ));
 
-    let b = node(&dir.path().join("b"), at).await?;
+    let b = node(&dir.path().join("b"), &at).await?;
     timeout(JOIN_TIMEOUT, joined(&b))
         .await
         .map_err(|_| Error::NotJoined)?;
@@ -119,17 +118,14 @@ async fn calls(a: &Service, b: &Service, steps: &mut Steps) -> Result<(), Error>
 }
 
 /// A node on a free loopback port, with its files in `dir`.
-async fn node(dir: &Path, bootstrap: Vec<String>) -> Result<Service, Error> {
-    let listen_addr = "127.0.0.1:0".to_owned();
-    let settings = Settings {
-        listen_addr,
-        bootstrap,
-        ..Settings::default()
-    };
-    let (config, _) = Config::new(&settings)?;
-    let mut service = a2al_service::Config::new(dir.to_owned());
-    service.network = network::settings(&config).await?;
-    Ok(Service::start(service).await?)
+async fn node(dir: &Path, peers: &[String]) -> Result<Service, Error> {
+    let mut config = a2al_service::Config::new(dir.to_owned());
+    config.network.listen = parse_listen("127.0.0.1:0")?;
+    config.network.bootstrap = peers
+        .iter()
+        .map(|peer| peer.parse())
+        .collect::<Result<_, _>>()?;
+    Ok(Service::start(config).await?)
 }
 
 async fn joined(node: &Service) {

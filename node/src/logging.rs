@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The log: to stderr only, as text or JSON, with level and form changeable while running.
 
+use std::fmt;
 use std::io::stderr;
 
 use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::layer::{Layered, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
+use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
 
 use crate::config::{LogFormat, Settings};
 
@@ -39,7 +40,9 @@ impl Config {
     }
 
     fn lines(&self) -> Lines {
-        let lines = fmt::layer().with_writer(stderr).with_ansi(false);
+        let lines = tracing_subscriber::fmt::layer()
+            .with_writer(stderr)
+            .with_ansi(false);
         match self.format {
             LogFormat::Text => lines.with_target(false).boxed(),
             LogFormat::Json => lines.json().boxed(),
@@ -52,10 +55,16 @@ type Filtered = Layered<Filter, Registry>;
 type Lines = Box<dyn Layer<Filtered> + Send + Sync>;
 
 /// The running log.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Log {
     filter: reload::Handle<EnvFilter, Registry>,
     lines: reload::Handle<Lines, Filtered>,
+}
+
+impl fmt::Debug for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Log").finish_non_exhaustive()
+    }
 }
 
 impl Log {

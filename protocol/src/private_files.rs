@@ -52,24 +52,24 @@ impl FileError {
 
 /// Makes sure that `path` is a directory of ours which only we can enter; creates it where it is missing.
 ///
-/// Returns whether it was open to others until now.
+/// One that was open to others is tightened, with a warning.
 ///
 /// # Errors
 /// [`FileError`], by the first rule that it breaks.
-pub fn ensure_dir(path: &Path) -> Result<bool, FileError> {
+pub fn ensure_dir(path: &Path) -> Result<(), FileError> {
     make_dir(path).map_err(FileError::io(path))?;
     restrict(path, 0o700)
 }
 
 /// Makes sure that `path` is a file of ours which only we can read; creates an empty one where it is missing.
 ///
-/// Returns whether it was open to others until now.
+/// One that was open to others is tightened, with a warning.
 ///
 /// # Errors
 /// [`FileError`], by the first rule that it breaks.
-pub fn ensure_file(path: &Path) -> Result<bool, FileError> {
+pub fn ensure_file(path: &Path) -> Result<(), FileError> {
     match private_options().create_new(true).open(path) {
-        Ok(_) => Ok(false),
+        Ok(_) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => restrict(path, 0o600),
         Err(error) => Err(FileError::io(path)(error)),
     }
@@ -117,7 +117,7 @@ mod system {
     }
 
     /// Refuses what another user owns or everybody shares, and takes away what others may do.
-    pub(super) fn restrict(path: &Path, mode: u32) -> Result<bool, FileError> {
+    pub(super) fn restrict(path: &Path, mode: u32) -> Result<(), FileError> {
         let found = fs::metadata(path).map_err(FileError::io(path))?;
         if found.uid() != rustix::process::geteuid().as_raw() {
             return Err(FileError::ForeignOwner {
@@ -132,7 +132,7 @@ mod system {
             });
         }
         if found.mode() & 0o077 == 0 {
-            return Ok(false);
+            return Ok(());
         }
         let changed = fs::set_permissions(path, fs::Permissions::from_mode(mode));
         let now = fs::metadata(path).map_err(FileError::io(path))?;
@@ -141,7 +141,10 @@ mod system {
                 path: path.to_owned(),
             });
         }
-        Ok(changed.is_ok())
+        if changed.is_ok() {
+            tracing::warn!(path = %path.display(), "was open to other users; tightened");
+        }
+        Ok(())
     }
 }
 
@@ -165,8 +168,8 @@ mod system {
     }
 
     /// The user's profile directory is private by its own access list.
-    pub(super) fn restrict(_: &Path, _: u32) -> Result<bool, FileError> {
-        Ok(false)
+    pub(super) fn restrict(_: &Path, _: u32) -> Result<(), FileError> {
+        Ok(())
     }
 }
 
@@ -187,22 +190,21 @@ mod tests {
     fn what_is_new_is_private() {
         let parent = tempfile::tempdir().unwrap();
         let dir = parent.path().join("a/b");
-        assert!(!ensure_dir(&dir).unwrap());
+        ensure_dir(&dir).unwrap();
         let file = dir.join("file");
-        assert!(!ensure_file(&file).unwrap());
+        ensure_file(&file).unwrap();
         write_atomically(&file, b"new").unwrap();
         assert_eq!((mode(&dir), mode(&file)), (0o700, 0o600));
         assert_eq!(fs::read(&file).unwrap(), b"new");
     }
 
     #[test]
-    fn what_is_looser_is_tightened_once() {
+    fn what_is_looser_is_tightened() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("file");
         fs::write(&file, "secret").unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(ensure_file(&file).unwrap());
-        assert!(!ensure_file(&file).unwrap());
+        ensure_file(&file).unwrap();
         assert_eq!(mode(&file), 0o600);
     }
 

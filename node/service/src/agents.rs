@@ -114,7 +114,8 @@ impl Service {
     /// Forgets an agent, ends its streams and takes back what was published for it. One that is not
     /// here counts as deleted.
     ///
-    /// Waits up to 6 s until enough nodes know; the agent is gone from this node before that.
+    /// Waits up to 6 s until enough nodes know; the agent is gone from this node before that. Goes
+    /// on when the future is dropped.
     ///
     /// # Errors
     /// [`Input::DeleteNode`], or [`Error::StorageFull`] or [`Error::Storage`] if the change cannot
@@ -133,7 +134,12 @@ impl Service {
         }
         self.core.client.unhost(&aid);
         tracing::info!(%aid, "deleted");
-        self.withdraw(&agent).await;
+        let service = self.clone();
+        let withdrawing = self
+            .core
+            .tasks
+            .spawn(async move { service.withdraw(&agent).await });
+        withdrawing.await.map_err(|_| Error::Stopped)?;
         Ok(model::Done { ok: true })
     }
 

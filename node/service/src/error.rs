@@ -31,9 +31,11 @@ pub enum Error {
     #[error("operational key mismatch")]
     KeyMismatch,
     /// A record would be longer than any node takes.
-    #[error("payload too large: the record would have {len} bytes, at most {max} are possible")]
+    #[error(
+        "payload too large: {len} bytes, and signature and delegation have to fit into {max} with it"
+    )]
     RecordTooLarge {
-        /// Length of the record in bytes.
+        /// Length of the payload in bytes.
         len: usize,
         /// Longest possible record in bytes.
         max: usize,
@@ -72,7 +74,7 @@ pub enum Error {
     #[error("inbound unreachable")]
     InboundUnreachable,
     /// The service broke off before it had answered.
-    #[error("inbound unreachable: the service did not answer")]
+    #[error("inbound unreachable: the service broke off")]
     NoAnswer(#[source] hyper::Error),
     /// The agent has no service.
     #[error("no inbound")]

@@ -15,7 +15,7 @@
 //! status                how the node is doing
 //! ────────────────────────────────────────────────────────────
 //! registry, live        agents in memory: what is committed, what only runs
-//! store, node_key       what is on disk
+//! store                 what is on disk
 //! ```
 
 mod agents;
@@ -30,7 +30,6 @@ mod identity;
 mod inbound;
 mod live;
 pub mod model;
-mod node_key;
 mod publish;
 mod records;
 mod registry;
@@ -45,7 +44,5 @@ mod wallets;
 
 pub use config::{Config, NetworkConfig};
 pub use error::{Error, Input, Wire};
-pub use node_key::NodeKeyError;
 pub use service::{Service, StartError};
 pub use store::OpenError;
-pub use store::files::FileError;

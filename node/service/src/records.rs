@@ -1,21 +1,16 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Records of any kind: looking them up, and publishing the free ones.
 
-use std::time::Duration;
-
 use a2al_protocol::limits::MAX_RECORD_TTL;
-use a2al_protocol::{Aid, Delegation, Profile, RecordKind, VerifiedRecord, network};
+use a2al_protocol::{Aid, Delegation, Draft, Profile, RecordKind, VerifiedRecord, network};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use tokio::time::timeout;
 
 use crate::error::Input;
+use crate::resolve::LOOKUP_TIMEOUT;
 use crate::store::Change;
-use crate::{Error, Service, model};
-
-/// Longest time for a lookup. The network gives up earlier by itself; this one only guards against
-/// a bug there.
-const LOOKUP_TIMEOUT: Duration = Duration::from_secs(20);
+use crate::{Error, Service, clock, model, publish};
 
 /// Kinds that may be published freely.
 const FREE_KINDS: std::ops::RangeInclusive<u32> = 0x02..=0x0f;
@@ -63,14 +58,19 @@ impl Service {
         let payload = BASE64_STANDARD
             .decode(&request.payload_base64)
             .map_err(|_| Input::Payload)?;
-        let record = self.sign(&agent.credential, kind, payload, request.ttl)?;
-        self.core
-            .store
-            .write(Change::PutRecord {
-                record: record.clone(),
-            })
-            .await?;
-        self.send(record).await?;
+        let published = self.publish_above(&agent.credential, |seq| {
+            let (payload, timestamp) = (payload.clone(), clock::now());
+            let draft = Draft {
+                kind,
+                payload,
+                seq,
+                timestamp,
+                ttl_secs: request.ttl,
+            };
+            publish::sign(&agent.credential, draft)
+        });
+        let record = published.await?.record;
+        self.core.store.write(Change::PutRecord { record }).await?;
         Ok(model::Done { ok: true })
     }
 }

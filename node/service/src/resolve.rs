@@ -14,7 +14,7 @@ use crate::{Error, Service, clock, model};
 
 /// Longest time for a lookup. The network gives up earlier by itself; this one only guards against
 /// a bug there.
-const LOOKUP_TIMEOUT: Duration = Duration::from_secs(20);
+pub(crate) const LOOKUP_TIMEOUT: Duration = Duration::from_secs(20);
 
 impl Service {
     /// Where `aid` is reached, by its newest endpoint record.

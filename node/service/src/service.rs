@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use a2al_protocol::network::{self, Client, IncomingCall, Network};
+use a2al_protocol::node_key::{self, NodeKeyError};
+use a2al_protocol::private_files::{self, FileError};
 use a2al_protocol::{Aid, Credential, SigningKey};
 use rusqlite::Connection;
 use tokio::sync::{Notify, mpsc};
@@ -16,17 +18,15 @@ use tokio_util::task::TaskTracker;
 
 use crate::fetch::Pool;
 use crate::live::Live;
-use crate::node_key::{self, NodeKeyError};
 use crate::registry::Registry;
 use crate::resolve::cache::Cache;
 use crate::sequence::Sequence;
 use crate::store::cache::{CacheDb, Cached};
-use crate::store::files::{self, FileError};
 use crate::store::{self, OpenError, Saved, Store};
 use crate::{Config, NetworkConfig, clock, housekeeping, inbound, renewal};
 
-/// Longest time for an orderly end.
-const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
+/// Longest wait for running tasks at the end.
+const DRAIN_TIMEOUT: Duration = Duration::from_millis(2300);
 
 /// Longest time for collecting what goes into the cache.
 const COLLECT_TIMEOUT: Duration = Duration::from_millis(500);
@@ -156,18 +156,18 @@ impl Service {
     /// Ends all work, saves what is worth keeping and leaves the network; takes at most 3 s. Later
     /// calls fail with [`Error::Stopped`](crate::Error::Stopped).
     pub async fn shutdown(&self) {
+        self.save_cache().await;
+        self.core.cache_db.close();
+        self.core.stop.cancel();
+        self.core.tasks.close();
         let ending = async {
-            self.save_cache().await;
-            self.core.cache_db.close();
-            self.core.stop.cancel();
-            self.core.tasks.close();
             self.core.client.shutdown().await;
             self.core.tasks.wait().await;
-            self.core.store.close().await;
         };
-        if timeout(SHUTDOWN_TIMEOUT, ending).await.is_err() {
+        if timeout(DRAIN_TIMEOUT, ending).await.is_err() {
             tracing::warn!("some tasks did not end in time");
         }
+        self.core.store.close().await;
     }
 
     /// Switches the renewal of published records on or off, at once.
@@ -228,7 +228,7 @@ impl Service {
 
 /// Opens everything that is on disk.
 fn open(config: &Config) -> Result<Opened, StartError> {
-    files::ensure_dir(&config.data_dir)?;
+    private_files::ensure_dir(&config.data_dir)?;
     let key = node_key::load_or_create(&config.key_dir)?;
     let (connection, saved) = store::open(&config.data_dir.join("state.db"))?;
     let cache_db = CacheDb::open(&config.data_dir.join("cache.db"));

@@ -9,7 +9,6 @@
 //! `cache.db` ([`cache`]) holds only what can be learnt again.
 
 pub(crate) mod cache;
-pub(crate) mod files;
 mod open;
 mod state;
 mod writer;

@@ -12,9 +12,10 @@ mod status;
 use clap::CommandFactory;
 use clap_complete::Shell;
 
+use super::Context;
 use super::args::{Args, Command};
 use super::failure::Failure;
-use super::{Context, output};
+use crate::output;
 
 /// Runs `command`.
 pub(super) async fn run(context: &Context, command: Command) -> Result<(), Failure> {

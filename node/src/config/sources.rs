@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::addresses::entries;
 use super::{Error, Settings};
 
 /// What the flags of one start say; `None` where a flag was not given.
@@ -243,7 +242,11 @@ fn flag_table(flags: &Flags) -> Table {
         }
     }
     if let Some(list) = &flags.bootstrap {
-        let list = entries(list)
+        let entries = list
+            .split(',')
+            .map(str::trim)
+            .filter(|entry| !entry.is_empty());
+        let list = entries
             .map(|entry| Value::String(entry.to_owned()))
             .collect();
         table.insert("bootstrap".to_owned(), Value::Array(list));

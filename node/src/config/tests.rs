@@ -66,7 +66,7 @@ fn a_wrong_value_is_named_with_its_line() {
     starts("api_addr = 'x'", "1: api_addr: expected HOST:PORT");
     starts(
         "\n\nlisten_addr = '/nonsense'",
-        "3: listen_addr: not a valid multiaddr",
+        "3: listen_addr: not a multiaddr",
     );
     starts("a = 1\nlog_format = 'xml'", "2: ");
     starts("[update]\nauto = 'yes'", "2: ");
@@ -97,10 +97,7 @@ fn a_wrong_variable_or_flag_is_named() {
         ..Flags::default()
     };
     let error = loaded("", &[], &flags).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "--listen: listen_addr: expected HOST:PORT"
-    );
+    assert_eq!(error.to_string(), "--listen: listen_addr: not HOST:PORT");
 }
 
 #[test]
@@ -121,7 +118,7 @@ fn garbage_among_bootstrap_entries_is_passed_over() {
         loaded.settings.bootstrap,
         ["192.0.2.2:1", "192.0.2.1:1", "x:y"]
     );
-    assert_eq!(loaded.config.bootstrap.len(), 4);
+    assert_eq!(loaded.config.bootstrap.len(), 2);
     assert!(matches!(&loaded.warnings[..], [Warning::Bootstrap { entry, .. }] if entry == "x:y"));
 }
 
@@ -175,7 +172,7 @@ fn a_patch_edits_the_file_and_keeps_its_comments() {
     let changes = r#"{"log_level":"info","bootstrap":["192.0.2.1:1"],"api_token":"t","nope":1}"#;
     let (patched, config) = store.patch(&patch(changes)).unwrap();
     assert_eq!(patched.restart_required, ["bootstrap"]);
-    assert_eq!(config.bootstrap.len(), 2);
+    assert_eq!(config.bootstrap.len(), 1);
 
     let after = fs::read_to_string(dir.path().join("config.toml")).unwrap();
     for kept in [

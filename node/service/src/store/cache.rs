@@ -8,10 +8,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use a2al_protocol::network::{HeldRecord, KnownPeer};
+use a2al_protocol::private_files::{self, FileError};
 use a2al_protocol::{DhtKey, SignedRecord, UnixSeconds};
 use rusqlite::{Connection, Row, params};
 
-use super::files;
 use super::open::{MigrateError, check, connect, migrate};
 
 /// Steps from one schema version to the next.
@@ -105,7 +105,7 @@ impl CacheDb {
 #[derive(Debug, thiserror::Error)]
 enum Unusable {
     #[error(transparent)]
-    File(#[from] files::FileError),
+    File(#[from] FileError),
     #[error(transparent)]
     Database(#[from] rusqlite::Error),
     #[error("it was written by a newer version")]
@@ -132,7 +132,7 @@ impl From<MigrateError> for Unusable {
 }
 
 fn open(path: &Path) -> Result<Connection, Unusable> {
-    files::ensure_file(path)?;
+    private_files::ensure_file(path)?;
     let connection = connect(path, "NORMAL")?;
     connection.pragma_update(None, "max_page_count", MAX_PAGES)?;
     check(&connection)?;

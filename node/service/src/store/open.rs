@@ -3,9 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
+use a2al_protocol::private_files::{self, FileError};
 use rusqlite::{Connection, ErrorCode};
 
-use super::files::{self, FileError};
 use super::state::{self, Saved};
 
 /// Why a database cannot be used.
@@ -63,7 +63,7 @@ pub enum OpenError {
 /// # Errors
 /// A damaged file is never replaced by an empty one: the agents in it would be lost without a word.
 pub(crate) fn open(path: &Path) -> Result<(Connection, Saved), OpenError> {
-    files::ensure_file(path)?;
+    private_files::ensure_file(path)?;
     let unusable = |source| unusable(path, source);
     let connection = connect(path, "FULL").map_err(unusable)?;
     check(&connection).map_err(unusable)?;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use a2al_protocol::delegation::Terms;
+use a2al_protocol::private_files;
 use a2al_protocol::{DelegationProof, Draft, RecordKind, Seq, SigningKey};
 use tempfile::TempDir;
 
@@ -263,7 +264,7 @@ async fn a_full_disk_refuses_and_recovers() {
 fn damage(path: &Path, offset: usize) {
     let mut bytes = std::fs::read(path).unwrap();
     bytes[offset..offset + 64].fill(0xff);
-    files::write_atomically(path, &bytes).unwrap();
+    private_files::write_atomically(path, &bytes).unwrap();
 }
 
 #[tokio::test]
@@ -336,7 +337,7 @@ mod cached {
     #[test]
     fn an_unreadable_file_is_replaced() {
         let file = File::new();
-        files::write_atomically(&file.path(), &[0xff; 8192]).unwrap();
+        private_files::write_atomically(&file.path(), &[0xff; 8192]).unwrap();
         let cache = CacheDb::open(&file.path());
         cache.save(&cached());
         assert_eq!(cache.load(clock::now()).peers.len(), 1);

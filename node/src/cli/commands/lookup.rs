@@ -55,7 +55,8 @@ fn row(record: &Record) -> [String; 5] {
 
 /// The profile's name if the record is one, else the payload as the API gives it.
 fn content(record: &Record) -> String {
-    let profile = record.profile.as_ref();
-    let name = profile.and_then(|profile| profile.name.clone());
-    name.unwrap_or_else(|| record.payload_base64.clone())
+    match &record.profile {
+        Some(profile) => profile.name.clone(),
+        None => record.payload_base64.clone(),
+    }
 }

@@ -52,7 +52,7 @@ pub(super) async fn run(context: &Context, args: args::Register) -> Result<(), F
     let master = match (ethereum, eth_key) {
         (false, _) => Master::Native,
         (true, None) => Master::NewWallet,
-        (true, Some(key)) => Master::Wallet(Secret::new(key)),
+        (true, Some(key)) => Master::Wallet(Secret::new(&key)),
     };
     let mut made = host(
         context,

@@ -14,11 +14,15 @@ use super::*;
 fn router() -> Router {
     Router::new()
         .route("/both", get(|| async { "got" }).post(|| async { "posted" }))
-        .route("/panics", post(|| async { panic!("on purpose") }))
+        .route("/panics", post(panicking))
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn(enforce))
         .layer(CatchPanicLayer::custom(panicked))
+}
+
+async fn panicking() -> &'static str {
+    panic!("on purpose")
 }
 
 async fn ask(method: &str, path: &str, kind: Option<&str>, body: Body) -> Response {
