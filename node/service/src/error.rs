@@ -175,3 +175,49 @@ fn is_disk(error: &rusqlite::Error) -> bool {
         Some(CannotOpen | DiskFull | ReadOnly | SystemIoFailure)
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use a2al_protocol::network::CallError;
+
+    use super::*;
+
+    #[test]
+    fn texts_begin_as_existing_clients_expect() {
+        let lookup = || Error::Lookup(network::Error::Timeout);
+        for (error, http, text) in [
+            (Error::from(Input::Aid), 400, "bad aid"),
+            (Error::NotFound, 404, "not found"),
+            (Error::KeyMismatch, 403, "operational key mismatch"),
+            (Error::NoAdvertisedAddress, 500, "publish failed"),
+            (Error::Unresolved, 404, "resolve failed"),
+            (lookup(), 504, "resolve failed: the network"),
+            (
+                Error::TargetUnresolved(Box::new(lookup())),
+                502,
+                "resolve failed: the network",
+            ),
+            (Error::CallerNotHosted, 502, "connect failed"),
+            (
+                Error::Connect(CallError::Unreachable),
+                502,
+                "connect failed",
+            ),
+            (Error::InboundUnreachable, 502, "inbound unreachable"),
+            (Error::NoInbound, 503, "no inbound"),
+            (Error::AccessDenied, 403, "access denied"),
+        ] {
+            assert_eq!(error.wire().http, http, "{error}");
+            assert!(error.to_string().starts_with(text), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_full_disk_is_told_apart_from_a_bug() {
+        let sqlite = |code| rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
+        let wire = |code| Error::from(store::Error::from(sqlite(code))).wire();
+        assert_eq!(wire(rusqlite::ffi::SQLITE_FULL).http, 507);
+        assert_eq!(wire(rusqlite::ffi::SQLITE_READONLY).http, 507);
+        assert_eq!(wire(rusqlite::ffi::SQLITE_MISUSE).http, 500);
+    }
+}

@@ -60,3 +60,45 @@ pub struct FetchAnswer {
 fn null_as_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Headers, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_may_be_left_out_or_null() {
+        for json in [
+            "{}",
+            r#"{"method":null,"path":null,"headers":null,"body_base64":null,"local_aid":null}"#,
+            r#"{"access_token":"not known here"}"#,
+        ] {
+            let request: Fetch = serde_json::from_str(json).unwrap();
+            assert_eq!(serde_json::to_string(&request).unwrap(), "{}");
+        }
+    }
+
+    #[test]
+    fn header_values_have_to_be_lists() {
+        assert!(serde_json::from_str::<Fetch>(r#"{"headers":{"a":"b"}}"#).is_err());
+        let request: Fetch = serde_json::from_str(r#"{"headers":{"a":["b","c"]}}"#).unwrap();
+        assert_eq!(request.headers["a"], ["b", "c"]);
+    }
+
+    #[test]
+    fn only_a_cut_answer_says_so() {
+        let mut answer = FetchAnswer {
+            status: 200,
+            headers: Headers::new(),
+            body: String::new(),
+            truncated: false,
+        };
+        let whole = serde_json::to_string(&answer).unwrap();
+        assert_eq!(whole, r#"{"status":200,"headers":{},"body":""}"#);
+        answer.truncated = true;
+        assert!(
+            serde_json::to_string(&answer)
+                .unwrap()
+                .ends_with(r#""truncated":true}"#)
+        );
+    }
+}
