@@ -18,7 +18,7 @@ use crate::DhtKey;
 ///
 /// Displayed in the canonical text form of its version; [`FromStr`] takes every accepted form.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Aid([u8; Aid::LEN]);
+pub struct Aid([u8; Self::LEN]);
 
 impl Aid {
     /// Length of an address in bytes.
@@ -129,7 +129,7 @@ impl FromStr for Aid {
     /// Reads any accepted text form; white space around it is ignored.
     ///
     /// The first rule whose shape matches decides: `0x` and 40 digits is Ethereum, `bc1…` and
-    /// `pr1…` are Bech32, `1…` is Base58Check, 42 hex digits are the native form.
+    /// `pr1…` are Bech32, `1…` is Base58, 42 hex digits are the native form.
     fn from_str(text: &str) -> Result<Self, ParseError> {
         let text = text.trim();
         if let Some(digits) = ethereum::digits(text) {
@@ -224,5 +224,14 @@ mod tests {
         // The first example of BIP-173; it holds the witness version as a symbol of its own.
         let segwit = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4";
         assert!(segwit.parse::<Aid>().is_err());
+    }
+
+    #[cfg(feature = "serde")]
+    #[test]
+    fn json_holds_the_canonical_text() {
+        let json = r#""0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed""#;
+        let aid: Aid = serde_json::from_str(&json.to_ascii_lowercase()).unwrap();
+        assert_eq!(serde_json::to_string(&aid).unwrap(), json);
+        assert!(serde_json::from_str::<Aid>(r#""0x5a""#).is_err());
     }
 }

@@ -41,6 +41,15 @@ impl Credential {
         })
     }
 
+    /// What an impostor has who stole the delegation but not the key.
+    #[cfg(all(test, feature = "net"))]
+    pub(crate) fn forged_with(&self, key: SigningKey) -> Self {
+        Self {
+            key,
+            ..self.clone()
+        }
+    }
+
     /// The address that is acted as.
     pub fn aid(&self) -> Aid {
         self.aid

@@ -9,6 +9,7 @@
 
 mod message;
 mod proof;
+mod wire;
 
 use std::{fmt, sync::Arc};
 
@@ -57,8 +58,14 @@ impl Terms {
 
     /// Whether the terms are in force at `now`, [`DELEGATION_GRACE`] included.
     fn is_in_force_at(&self, now: UnixSeconds) -> bool {
+        self.last_second().is_none_or(|last| now <= last)
+    }
+
+    /// The last second in which the terms are in force, [`DELEGATION_GRACE`] included.
+    fn last_second(&self) -> Option<UnixSeconds> {
+        let grace = DELEGATION_GRACE.as_secs() - 1;
         self.expires_at
-            .is_none_or(|end| now < end.saturating_add(DELEGATION_GRACE))
+            .map(|end| UnixSeconds(end.0.saturating_add(grace)))
     }
 
     /// The number that stands for [`Self::expires_at`] in CBOR and in messages.
@@ -78,7 +85,7 @@ struct Verified {
 }
 
 impl Delegation {
-    /// Wraps a proof after its check, or one that was just made.
+    /// Wraps a proof after its check.
     fn of_verified(proof: DelegationProof) -> Self {
         let encoded = proof.encode();
         Self(Arc::new(Verified { proof, encoded }))
@@ -120,6 +127,11 @@ impl Delegation {
     /// Whether it is in force at `now`, [`DELEGATION_GRACE`] included.
     pub fn is_valid_at(&self, now: UnixSeconds) -> bool {
         self.terms().is_in_force_at(now)
+    }
+
+    /// The last second in which it is in force; none if it never ends.
+    pub(crate) fn last_second(&self) -> Option<UnixSeconds> {
+        self.terms().last_second()
     }
 
     fn terms(&self) -> &Terms {

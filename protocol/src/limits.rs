@@ -23,7 +23,7 @@ pub const MAX_DELEGATION_LEN: usize = 2048;
 
 /// How many containers and tags may be nested in one CBOR item, the outermost included.
 ///
-/// Ours: the reference takes 32, but its own records need no more than four.
+/// Ours: the records of the reference nest four deep at most, as far as seen.
 pub const MAX_CBOR_DEPTH: u8 = 8;
 
 /// How far the timestamp of a record may lie in the verifier's future.

@@ -34,3 +34,6 @@ pub use state::{Reachability, State};
 
 pub(crate) use dialer::{DialError, Dialer};
 pub(crate) use routing::{Route, Routing};
+
+#[cfg(test)]
+mod tests;

@@ -118,3 +118,6 @@ pub enum PayloadError {
     #[error("the card hash does not have 32 bytes")]
     CardHash,
 }
+
+#[cfg(test)]
+mod tests;

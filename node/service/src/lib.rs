@@ -1,2 +1,50 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The use cases of an A2AL node, with no knowledge of HTTP routes, MCP or the command line.
+//!
+//! [`Service`] is the node. Each of its methods is one use case: it takes and returns types of [`model`], and fails with an
+//! [`Error`] that knows its text, code and HTTP status. Front ends only translate.
+//!
+//! ```text
+//! identity, wallets     make identities and proofs; nothing is stored
+//! agents                register, look at, change, delete
+//! publish, renewal      endpoint records out, and kept alive
+//! records, resolve      records of any kind; where agents are reached
+//! fetch, connect        an HTTP request to an agent; a stream to an agent
+//! inbound               calls from other agents, to the services of ours
+//! status                how the node is doing
+//! ──────────────────────────────────────────────────────────────────
+//! registry, live        agents in memory: what is committed, what only runs
+//! store, node_key       what is on disk
+//! ```
+
+mod agents;
+mod clock;
+mod config;
+mod connect;
+mod error;
+mod fetch;
+mod hexadecimal;
+mod housekeeping;
+mod identity;
+mod inbound;
+mod live;
+pub mod model;
+mod node_key;
+mod publish;
+mod records;
+mod registry;
+mod renewal;
+mod resolve;
+mod sequence;
+mod service;
+mod service_tcp;
+mod status;
+mod store;
+mod wallets;
+
+pub use config::{Config, NetworkConfig};
+pub use error::{Error, Input, Wire};
+pub use node_key::NodeKeyError;
+pub use service::{Service, StartError};
+pub use store::OpenError;
+pub use store::files::FileError;

@@ -87,7 +87,7 @@ fn narrow(float: f64) -> Option<f32> {
         reason = "the comparison tells what was lost"
     )]
     let narrow = float as f32;
-    (f64::from(narrow) == float).then_some(narrow)
+    (f64::from(narrow).to_bits() == float.to_bits()).then_some(narrow)
 }
 
 /// Whether 16 bits hold the same number.
@@ -97,5 +97,5 @@ fn fits_half(float: f32) -> bool {
         .f16(float)
         .expect("writing into a vector cannot fail");
     let half = minicbor::Decoder::new(encoder.writer()).f16();
-    half.is_ok_and(|half| half == float)
+    half.is_ok_and(|half| half.to_bits() == float.to_bits())
 }

@@ -87,12 +87,8 @@ mod tests {
         let text = terms.message().unwrap();
         assert!(states(&text, &terms));
         assert!(states(&text.replace('\n', "\r\n"), &terms));
-        assert!(states(
-            &text
-                .to_string()
-                .replace("issued_at:", "issued_at:6\n issued_at : "),
-            &terms
-        ));
+        let corrected = text.replace("issued_at:", "issued_at:6\n issued_at : ");
+        assert!(states(&corrected, &terms));
     }
 
     #[test]

@@ -12,6 +12,12 @@ use zeroize::Zeroizing;
 use super::{KeyError, secret_hex};
 use crate::{Aid, aid::Version};
 
+/// First header byte of a Bitcoin message signature whose key is meant uncompressed.
+const UNCOMPRESSED_HEADER: u8 = 27;
+
+/// First header byte of a Bitcoin message signature whose key is meant compressed.
+const COMPRESSED_HEADER: u8 = 31;
+
 /// A secp256k1 key, as a wallet holds it: the master key of an Ethereum or Paralism address.
 #[derive(Clone)]
 pub struct WalletKey(k256::ecdsa::SigningKey);
@@ -84,12 +90,6 @@ impl fmt::Debug for WalletKey {
     }
 }
 
-/// First header byte of a Bitcoin message signature whose key is meant uncompressed.
-const UNCOMPRESSED_HEADER: u8 = 27;
-
-/// First header byte of a Bitcoin message signature whose key is meant compressed.
-const COMPRESSED_HEADER: u8 = 31;
-
 /// The Ethereum address whose key made `signature` over `message`; none if no key can have.
 ///
 /// The last byte is 0, 1, 27 or 28; the chain-bound values of EIP-155 are refused. Signatures with
@@ -160,12 +160,12 @@ fn paralism_digest(message: &str) -> [u8; 32] {
 
 /// Bitcoin's variable-length integer.
 fn compact_size(len: usize) -> Vec<u8> {
-    let len = len as u64;
-    match len.to_le_bytes() {
-        [a, ..] if len < 0xfd => vec![a],
-        [a, b, ..] if len <= 0xffff => vec![0xfd, a, b],
-        [a, b, c, d, ..] if len <= 0xffff_ffff => vec![0xfe, a, b, c, d],
-        [a, b, c, d, e, f, g, h] => vec![0xff, a, b, c, d, e, f, g, h],
+    let bytes = len.to_le_bytes();
+    match len {
+        0..=0xfc => bytes[..1].to_vec(),
+        0xfd..=0xffff => [&[0xfd], &bytes[..2]].concat(),
+        0x1_0000..=0xffff_ffff => [&[0xfe], &bytes[..4]].concat(),
+        _ => [&[0xff], &bytes[..]].concat(),
     }
 }
 

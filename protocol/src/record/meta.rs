@@ -45,13 +45,13 @@ pub(super) fn read_meta(reader: &mut Reader<'_>) -> Result<Meta, MalformedCbor> 
 }
 
 /// Canonical order of keys is by length first.
-pub(super) fn write_meta(writer: &mut Writer, meta: &Meta) {
+pub(super) fn write_meta<'w>(writer: &'w mut Writer, meta: &Meta) -> &'w mut Writer {
     let mut entries: Vec<_> = meta.iter().collect();
     entries.sort_by_key(|(key, _)| (key.len(), *key));
-    writer.map(entries.len());
-    for (key, value) in entries {
-        write_value(writer.text(key), value);
-    }
+    let writer = writer.map(entries.len());
+    entries.into_iter().fold(writer, |writer, (key, value)| {
+        write_value(writer.text(key), value)
+    })
 }
 
 fn read_key(reader: &mut Reader<'_>) -> Result<String, MalformedCbor> {
@@ -89,7 +89,7 @@ fn read_array(reader: &mut Reader<'_>) -> Result<Vec<Value>, MalformedCbor> {
     Ok(values)
 }
 
-fn write_value(writer: &mut Writer, value: &Value) {
+fn write_value<'w>(writer: &'w mut Writer, value: &Value) -> &'w mut Writer {
     match value {
         Value::Null => writer.null(),
         Value::Bool(bool) => writer.bool(*bool),
@@ -97,12 +97,9 @@ fn write_value(writer: &mut Writer, value: &Value) {
         Value::Float(number) => writer.float(*number),
         Value::Bytes(bytes) => writer.bytes(bytes),
         Value::Text(text) => writer.text(text),
-        Value::Array(values) => {
-            writer.array(values.len());
-            return values.iter().for_each(|value| write_value(writer, value));
-        }
-        Value::Map(meta) => return write_meta(writer, meta),
-    };
+        Value::Array(values) => values.iter().fold(writer.array(values.len()), write_value),
+        Value::Map(meta) => write_meta(writer, meta),
+    }
 }
 
 fn write_integer(writer: &mut Writer, number: i128) -> &mut Writer {

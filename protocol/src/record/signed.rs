@@ -86,6 +86,11 @@ impl SignedRecord {
 }
 
 impl Body {
+    /// What the record says; nothing and `null` are the same to its readers.
+    pub(super) fn payload(&self) -> &[u8] {
+        self.payload.as_deref().unwrap_or_default()
+    }
+
     /// What is signed: the domain, then fields 1 to 6 of the record.
     pub(super) fn signed_bytes(&self) -> Vec<u8> {
         let mut writer = Writer::with_prefix(DOMAIN);

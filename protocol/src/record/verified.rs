@@ -6,7 +6,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use super::{Category, Endpoint, Error, PayloadError, RecordKind, Seq, SignedRecord, Topic};
 use crate::{
     Aid, Delegation, DelegationProof, DhtKey, PublicKey, Signature, UnixSeconds,
-    limits::{CLOCK_SKEW, DELEGATION_GRACE, MAX_MAILBOX_LEN},
+    limits::{CLOCK_SKEW, MAX_MAILBOX_LEN, MAX_RECORD_LEN},
 };
 
 impl SignedRecord {
@@ -21,7 +21,8 @@ impl SignedRecord {
     ///
     /// # Errors
     /// [`Error::FromTheFuture`], [`Error::Expired`], [`Error::Payload`], [`Error::Signature`],
-    /// [`Error::NotDelegated`], [`Error::OtherDelegation`] or [`Error::Delegation`].
+    /// [`Error::NotDelegated`], [`Error::OtherDelegation`], [`Error::Delegation`], or
+    /// [`Error::TooLong`] in canonical form.
     pub fn verify(mut self, now: UnixSeconds) -> Result<VerifiedRecord, Error> {
         if self.body.timestamp > now.saturating_add(CLOCK_SKEW) {
             return Err(Error::FromTheFuture);
@@ -29,19 +30,18 @@ impl SignedRecord {
         if end_of_ttl(&self) < now {
             return Err(Error::Expired);
         }
-        check_payload(
-            self.body.kind,
-            self.body.payload.as_deref().unwrap_or_default(),
-        )?;
+        check_payload(self.body.kind, self.body.payload())?;
         let delegation = self.take_delegation()?;
         self.public_key
             .verify(&self.body.signed_bytes(), &self.signature)
             .map_err(|_| Error::Signature)?;
         let delegation = delegation.map(|proof| proof.verify(now)).transpose();
-        Ok(VerifiedRecord::new(
-            self,
-            delegation.map_err(Error::Delegation)?,
-        ))
+        let record = VerifiedRecord::new(self, delegation.map_err(Error::Delegation)?);
+        // Fields that were left out have been added, and others must be able to read it, too.
+        if record.encoded().len() > MAX_RECORD_LEN {
+            return Err(Error::TooLong);
+        }
+        Ok(record)
     }
 
     /// The delegation this record depends on; none if the address is the signing key's own.
@@ -58,25 +58,6 @@ impl SignedRecord {
         }
         Ok(Some(proof))
     }
-}
-
-/// Checks that `payload` is one that records of this kind may hold.
-pub(super) fn check_payload(kind: RecordKind, payload: &[u8]) -> Result<(), PayloadError> {
-    match kind {
-        RecordKind::ENDPOINT => Endpoint::decode(payload).map(drop),
-        RecordKind::TOPIC => Topic::decode(payload).map(drop),
-        _ if kind.category() == Category::Mailbox && payload.len() > MAX_MAILBOX_LEN => {
-            Err(PayloadError::TooLong {
-                max: MAX_MAILBOX_LEN,
-            })
-        }
-        _ => Ok(()),
-    }
-}
-
-fn end_of_ttl(record: &SignedRecord) -> UnixSeconds {
-    let ttl = Duration::from_secs(record.body.ttl_secs.into());
-    record.body.timestamp.saturating_add(ttl)
 }
 
 /// A record whose every claim was checked. Cheap to clone; equal if the encodings are.
@@ -114,7 +95,7 @@ impl VerifiedRecord {
 
     /// What it says; empty if nothing.
     pub fn payload(&self) -> &[u8] {
-        self.0.record.body.payload.as_deref().unwrap_or_default()
+        self.0.record.body.payload()
     }
 
     /// The publisher's counter.
@@ -135,12 +116,9 @@ impl VerifiedRecord {
     /// The last second in which it is in force: when its lifetime ends, or that of its delegation.
     pub fn expires_at(&self) -> UnixSeconds {
         let own = end_of_ttl(&self.0.record);
-        let delegation = self.delegation().and_then(Delegation::expires_at);
-        delegation.map_or(own, |end| {
-            // A delegation is over in the second in which its grace ends.
-            let last = end.saturating_add(DELEGATION_GRACE - Duration::from_secs(1));
-            own.min(last)
-        })
+        self.delegation()
+            .and_then(Delegation::last_second)
+            .map_or(own, |last| own.min(last))
     }
 
     /// Whether it is no longer in force at `now`.
@@ -227,4 +205,23 @@ impl fmt::Debug for VerifiedRecord {
             .field("rank", &self.rank())
             .finish_non_exhaustive()
     }
+}
+
+/// Checks that `payload` is one that records of this kind may hold.
+pub(super) fn check_payload(kind: RecordKind, payload: &[u8]) -> Result<(), PayloadError> {
+    match kind {
+        RecordKind::ENDPOINT => Endpoint::decode(payload).map(drop),
+        RecordKind::TOPIC => Topic::decode(payload).map(drop),
+        _ if kind.category() == Category::Mailbox && payload.len() > MAX_MAILBOX_LEN => {
+            Err(PayloadError::TooLong {
+                max: MAX_MAILBOX_LEN,
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn end_of_ttl(record: &SignedRecord) -> UnixSeconds {
+    let ttl = Duration::from_secs(record.body.ttl_secs.into());
+    record.body.timestamp.saturating_add(ttl)
 }

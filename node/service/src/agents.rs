@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Hosting agents: register, look at, change, delete.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use a2al_protocol::{
+    Aid, Credential, Delegation, DelegationProof, Endpoint, RecordKind, SigningKey,
+};
+use tokio::time::Instant;
+
+use crate::error::Input;
+use crate::live::{Live, Publication};
+use crate::model::{self, Outcome, Secret};
+use crate::registry::Agent;
+use crate::service_tcp::ServiceTcp;
+use crate::store::{self, Change};
+use crate::{Error, Service, clock};
+
+impl Service {
+    /// Hosts an agent on this node; nothing is published yet.
+    ///
+    /// The same credentials again change nothing but the service, if one is given. A newer delegation takes the place of the old
+    /// one even if it is for another key: that is how a stolen key is replaced.
+    ///
+    /// # Errors
+    /// [`Error::Input`]; [`Error::KeyConflict`] if the agent is here with another key whose delegation is not older.
+    pub async fn register(&self, request: model::Register) -> Result<model::Registered, Error> {
+        let delegation = verified(&request.delegation_proof_hex)?;
+        let key = SigningKey::from_private_hex(request.operational_private_key_hex.expose())
+            .map_err(|_| Input::OperationalKey)?;
+        self.host(key, delegation, request.service_tcp.as_deref())
+            .await
+    }
+
+    /// Registers an agent whose proof was checked.
+    pub(crate) async fn host(
+        &self,
+        key: SigningKey,
+        delegation: Delegation,
+        service_tcp: Option<&str>,
+    ) -> Result<model::Registered, Error> {
+        let credential = Credential::agent(key, delegation).map_err(|_| Input::ProofOfOtherKey)?;
+        let aid = credential.aid();
+        if aid == self.node_aid() {
+            return Err(Input::RegisterNode.into());
+        }
+        let service = self.service_tcp(service_tcp.unwrap_or_default())?;
+        self.probe_in_background(aid, service.clone());
+        let credential = Arc::new(credential);
+        self.core
+            .store
+            .write(Change::Register {
+                credential,
+                service,
+                at: clock::now(),
+            })
+            .await?;
+        let agent = self.agent_here(&aid)?;
+        agent.live.beat();
+        self.core.client.host(Arc::clone(&agent.credential));
+        self.core.renewal.notify_one();
+        tracing::info!(%aid, "registered");
+        Ok(model::Registered {
+            aid,
+            status: Outcome::Registered,
+        })
+    }
+
+    /// All agents of this node, ordered by address.
+    pub fn agents(&self) -> model::AgentList {
+        let mut agents = self.core.registry.all();
+        agents.sort_by_key(|agent| agent.aid());
+        model::AgentList {
+            agents: agents.iter().map(|agent| self.describe(agent)).collect(),
+        }
+    }
+
+    /// One agent of this node.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub fn agent(&self, aid: Aid) -> Result<model::Agent, Error> {
+        Ok(self.describe(&*self.agent_here(&aid)?))
+    }
+
+    /// Sets or clears an agent's service. Streams to the old one end.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Input`], [`Error::KeyMismatch`] if a key is given that is not the agent's.
+    pub async fn patch(
+        &self,
+        aid: Aid,
+        request: model::PatchAgent,
+    ) -> Result<model::Updated, Error> {
+        let agent = self.agent_here(&aid)?;
+        if let Some(key) = &request.operational_private_key_hex {
+            check_key(key, &agent)?;
+        }
+        agent.live.beat();
+        if let Some(service_tcp) = &request.service_tcp {
+            let service = self.service_tcp(service_tcp)?;
+            self.probe_in_background(aid, service.clone());
+            self.core.store.write(Change::Bind { aid, service }).await?;
+        }
+        Ok(model::Updated {
+            status: Outcome::Updated,
+        })
+    }
+
+    /// Forgets an agent, ends its streams and takes back what was published for it. One that is not here counts as deleted.
+    ///
+    /// Waits up to 6 s until enough nodes know; the agent is gone from this node before that.
+    ///
+    /// # Errors
+    /// [`Input::DeleteNode`], or [`Error::StorageFull`] or [`Error::Storage`] if the change cannot be saved.
+    pub async fn delete(&self, aid: Aid) -> Result<model::Done, Error> {
+        if aid == self.node_aid() {
+            return Err(Input::DeleteNode.into());
+        }
+        let Some(agent) = self.core.registry.get(&aid) else {
+            return Ok(model::Done { ok: true });
+        };
+        match self.core.store.write(Change::Delete { aid }).await {
+            // Somebody else deleted it first, and withdraws it.
+            Err(store::Error::Missing) => return Ok(model::Done { ok: true }),
+            result => result?,
+        }
+        self.core.client.unhost(&aid);
+        tracing::info!(%aid, "deleted");
+        self.withdraw(&agent).await;
+        Ok(model::Done { ok: true })
+    }
+
+    /// Whether an agent's service answers now, and what is published for it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn probe(&self, aid: Aid) -> Result<model::Probe, Error> {
+        let agent = self.agent_here(&aid)?;
+        let service_tcp_ok = match &agent.service {
+            Some(service) => service.is_open(self.core.config.api_addr).await,
+            None => false,
+        };
+        let record = agent.live.publication().map(|published| published.record);
+        let endpoint = record
+            .as_ref()
+            .and_then(|record| Endpoint::decode(record.payload()).ok());
+        let endpoint = endpoint.unwrap_or_default();
+        Ok(model::Probe {
+            service_tcp_ok,
+            published_endpoints: endpoint.addresses,
+            published_nat_type: endpoint.nat.code(),
+            published_record_seq: record.map_or(0, |record| record.seq().0),
+        })
+    }
+
+    /// Everything needed to host the agent elsewhere, its private key included.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub fn export(&self, aid: Aid) -> Result<model::Export, Error> {
+        let agent = self.agent_here(&aid)?;
+        let credential = &agent.credential;
+        let proof = credential
+            .delegation()
+            .map(Delegation::encoded)
+            .unwrap_or_default();
+        Ok(model::Export {
+            aid,
+            operational_private_key_hex: Secret::new(&credential.signing_key().private_hex()),
+            delegation_proof_hex: hex::encode(proof),
+            service_tcp: service_text(&agent),
+        })
+    }
+
+    /// Marks an agent as alive.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub fn heartbeat(&self, aid: Aid) -> Result<model::Heartbeat, Error> {
+        self.agent_here(&aid)?.live.beat();
+        Ok(model::Heartbeat {
+            status: Outcome::Ok,
+        })
+    }
+
+    /// The agent, if it is on this node.
+    pub(crate) fn agent_here(&self, aid: &Aid) -> Result<Arc<Agent>, Error> {
+        self.core.registry.get(aid).ok_or(Error::NotFound)
+    }
+
+    /// Reads what a client calls a service; empty text is none.
+    fn service_tcp(&self, text: &str) -> Result<Option<ServiceTcp>, Input> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let service: ServiceTcp = text.parse()?;
+        if self
+            .core
+            .config
+            .api_addr
+            .is_some_and(|api| service.is_api(api))
+        {
+            return Err(Input::ServiceIsApi);
+        }
+        Ok(Some(service))
+    }
+
+    /// Says in the log when a service does not answer; it may be started later.
+    fn probe_in_background(&self, aid: Aid, service: Option<ServiceTcp>) {
+        let Some(service) = service else { return };
+        let api = self.core.config.api_addr;
+        self.spawn(async move {
+            if !service.is_open(api).await {
+                tracing::warn!(%aid, %service, "service does not answer (yet)");
+            }
+        });
+    }
+
+    fn describe(&self, agent: &Agent) -> model::Agent {
+        let published = agent.live.publication();
+        let is_held = self.core.client.holds(agent.aid(), RecordKind::ENDPOINT);
+        let renewal = agent.is_publishing && self.is_auto_publishing();
+        model::Agent {
+            aid: agent.aid(),
+            service_tcp: service_text(agent),
+            registered_at: clock::rfc3339(agent.registered_at),
+            seq: published
+                .as_ref()
+                .map_or(0, |published| published.record.seq().0),
+            published_to_dht: published.as_ref().is_some_and(is_valid),
+            last_publish_at: published
+                .as_ref()
+                .map(|published| clock::rfc3339(published.at)),
+            next_republish_estimate: renewal.then(|| next_publish_at(&agent.live)),
+            dht_record_expires_at: published
+                .as_ref()
+                .map(|published| clock::rfc3339(published.record.expires_at())),
+            dht_active_replicas: published.map_or(0, |published| published.replicas as u64),
+            dht_local_replicas: is_held.into(),
+            heartbeat_seconds_ago: agent.live.since_heartbeat().map(|age| age.as_secs_f64()),
+        }
+    }
+}
+
+/// Whether a published record still counts.
+pub(crate) fn is_valid(published: &Publication) -> bool {
+    !published.record.is_expired(clock::now())
+}
+
+/// When the next publication is due, RFC 3339.
+pub(crate) fn next_publish_at(live: &Live) -> String {
+    let wait = live
+        .due()
+        .map(|due| due.saturating_duration_since(Instant::now()));
+    clock::rfc3339(clock::now().saturating_add(wait.unwrap_or(Duration::ZERO)))
+}
+
+fn service_text(agent: &Agent) -> String {
+    agent
+        .service
+        .as_ref()
+        .map(ToString::to_string)
+        .unwrap_or_default()
+}
+
+/// Reads and checks a proof.
+fn verified(proof_hex: &str) -> Result<Delegation, Input> {
+    let bytes = crate::hexadecimal::bytes(proof_hex).ok_or(Input::ProofHex)?;
+    let proof = DelegationProof::decode(&bytes).map_err(Input::ProofParse)?;
+    proof.verify(clock::now()).map_err(Input::ProofVerify)
+}
+
+fn check_key(key: &Secret, agent: &Agent) -> Result<(), Error> {
+    let key = SigningKey::from_private_hex(key.expose()).map_err(|_| Input::OperationalKey)?;
+    if key.public() != agent.credential.public_key() {
+        return Err(Error::KeyMismatch);
+    }
+    Ok(())
+}

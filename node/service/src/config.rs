@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MPL-2.0
+//! What a [`Service`](crate::Service) is started with, already checked.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use a2al_protocol::network::{Bootstrap, Multiaddr};
+
+/// Settings of the use cases.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Directory of keys and databases; made when missing. The caller holds its lock.
+    pub data_dir: PathBuf,
+    /// Directory of `node.key`; made when missing.
+    pub key_dir: PathBuf,
+    /// Settings of the network.
+    pub network: NetworkConfig,
+    /// Whether published records are renewed by themselves.
+    pub auto_publish: bool,
+    /// Where the daemon's own interface listens, so that no agent can hand it out as its service.
+    pub api_addr: Option<SocketAddr>,
+}
+
+impl Config {
+    /// Settings with everything but the directory at its default; keys are in `<data_dir>/keys`.
+    pub fn new(data_dir: PathBuf) -> Self {
+        Self {
+            key_dir: data_dir.join("keys"),
+            data_dir,
+            network: NetworkConfig::default(),
+            auto_publish: true,
+            api_addr: None,
+        }
+    }
+}
+
+/// Settings of the network.
+#[derive(Clone, Debug, Default)]
+pub struct NetworkConfig {
+    /// Addresses to listen on; port 0 chooses a free one. Empty = the network's own default.
+    pub listen: Vec<Multiaddr>,
+    /// Nodes to join the network through.
+    pub bootstrap: Vec<Bootstrap>,
+    /// Further addresses to publish, beside what is found out.
+    pub advertise: Vec<Multiaddr>,
+}

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Why a use case fails, and how that is told to clients.
+
+mod input;
+
+use std::sync::Arc;
+
+use a2al_protocol::network;
+
+pub use input::Input;
+
+use crate::store;
+
+/// Why a use case failed.
+///
+/// `Display` is the text clients see. Existing clients compare its beginning, so it only ever grows at the end.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The request is wrong as it stands.
+    #[error(transparent)]
+    Input(#[from] Input),
+    /// No such agent on this node.
+    #[error("not found")]
+    NotFound,
+    /// The address is hosted with another operational key whose delegation is not older.
+    #[error("aid is registered with another operational key")]
+    KeyConflict,
+    /// The key sent along is not the agent's.
+    #[error("operational key mismatch")]
+    KeyMismatch,
+    /// A record would be longer than any node takes.
+    #[error("payload too large: the record would have {len} bytes, at most {max} are possible")]
+    RecordTooLarge {
+        /// Length of the record in bytes.
+        len: usize,
+        /// Longest possible record in bytes.
+        max: usize,
+    },
+    /// The delegation has ended, so nothing can be signed for the agent any more.
+    #[error("publish failed: the delegation has expired")]
+    DelegationExpired,
+    /// The node has no address to publish yet.
+    #[error("publish failed: no address to advertise yet")]
+    NoAdvertisedAddress,
+    /// The owner has delegated to another key since, and that one has published.
+    #[error("publish failed: a newer delegation of the agent is in use")]
+    Superseded,
+    /// The network did not take the record.
+    #[error("publish failed: {0}")]
+    Publish(#[source] network::Error),
+    /// Nobody knows a valid endpoint record of the agent.
+    #[error("resolve failed: no endpoint record found")]
+    Unresolved,
+    /// The lookup itself failed.
+    #[error("resolve failed: {0}")]
+    Lookup(#[source] network::Error),
+    /// The call found no endpoint record of its target.
+    #[error("resolve failed: {0}")]
+    TargetUnresolved(#[source] Box<Self>),
+    /// The agent to call as is not hosted here.
+    #[error("connect failed: local_aid is not registered here")]
+    CallerNotHosted,
+    /// The target could not be reached, or did not prove to be the agent.
+    #[error("connect failed: {0}")]
+    Connect(#[source] network::CallError),
+    /// The target's node has no room for the call.
+    #[error("connect failed: the agent is busy")]
+    Busy,
+    /// The agent is reachable but its service is not.
+    #[error("inbound unreachable")]
+    InboundUnreachable,
+    /// The service broke off before it had answered.
+    #[error("inbound unreachable: the service did not answer")]
+    NoAnswer(#[source] hyper::Error),
+    /// The agent has no service.
+    #[error("no inbound")]
+    NoInbound,
+    /// The agent does not let this caller in.
+    #[error("access denied")]
+    AccessDenied,
+    /// The service took too long.
+    #[error("fetch timed out")]
+    FetchTimeout,
+    /// The disk is full or cannot be written. Nothing was changed.
+    #[error("the state cannot be saved: the disk is full or cannot be written")]
+    StorageFull(#[source] Arc<rusqlite::Error>),
+    /// The state could not be saved for another reason. Nothing was changed.
+    #[error("the state cannot be saved")]
+    Storage(#[source] Arc<rusqlite::Error>),
+    /// The node is shutting down.
+    #[error("the node is stopping")]
+    Stopped,
+}
+
+/// How an [`Error`] appears on the wire.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Wire {
+    /// HTTP status.
+    pub http: u16,
+    /// Name for programs, `snake_case`, never changed once given.
+    pub code: &'static str,
+    /// Whether the same call may succeed later without any change.
+    pub retryable: bool,
+}
+
+impl Wire {
+    const fn refused(http: u16, code: &'static str) -> Self {
+        Self {
+            http,
+            code,
+            retryable: false,
+        }
+    }
+
+    const fn later(http: u16, code: &'static str) -> Self {
+        Self {
+            http,
+            code,
+            retryable: true,
+        }
+    }
+}
+
+impl Error {
+    /// How this error appears on the wire. The one table: REST, MCP and the command line all read it.
+    pub fn wire(&self) -> Wire {
+        match self {
+            Self::Input(input) => Wire::refused(400, input.code()),
+            Self::NotFound => Wire::refused(404, "not_found"),
+            Self::KeyConflict => Wire::refused(409, "key_conflict"),
+            Self::KeyMismatch => Wire::refused(403, "key_mismatch"),
+            Self::RecordTooLarge { .. } => Wire::refused(413, "payload_too_large"),
+            Self::DelegationExpired => Wire::refused(409, "delegation_expired"),
+            Self::Superseded => Wire::refused(409, "superseded"),
+            Self::NoAdvertisedAddress | Self::Publish(_) => Wire::later(500, "publish_failed"),
+            Self::Unresolved => Wire::later(404, "resolve_failed"),
+            Self::Lookup(_) => Wire::later(504, "resolve_failed"),
+            Self::TargetUnresolved(_) => Wire::later(502, "resolve_failed"),
+            Self::CallerNotHosted => Wire::refused(502, "caller_not_registered"),
+            Self::Connect(_) => Wire::later(502, "connect_failed"),
+            Self::Busy => Wire::later(503, "busy"),
+            Self::InboundUnreachable | Self::NoAnswer(_) => Wire::later(502, "inbound_unreachable"),
+            Self::NoInbound => Wire::refused(503, "no_inbound"),
+            Self::AccessDenied => Wire::refused(403, "access_denied"),
+            Self::FetchTimeout => Wire::later(504, "timeout"),
+            Self::StorageFull(_) => Wire::later(507, "storage_full"),
+            Self::Storage(_) => Wire::refused(500, "storage_failed"),
+            Self::Stopped => Wire::later(503, "stopping"),
+        }
+    }
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        match error {
+            store::Error::Missing => Self::NotFound,
+            store::Error::Conflict => Self::KeyConflict,
+            store::Error::Database(error) if is_disk(&error) => Self::StorageFull(error),
+            store::Error::Database(error) => Self::Storage(error),
+            store::Error::Closed => Self::Stopped,
+        }
+    }
+}
+
+/// Whether the disk is at fault, so that the same change may succeed once it is mended.
+fn is_disk(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{CannotOpen, DiskFull, ReadOnly, SystemIoFailure};
+    matches!(
+        error.sqlite_error_code(),
+        Some(CannotOpen | DiskFull | ReadOnly | SystemIoFailure)
+    )
+}

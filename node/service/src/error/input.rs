@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Requests that are wrong as they stand.
+
+use a2al_protocol::delegation;
+
+/// What is wrong with a request. Always answered as 400.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Input {
+    /// The address in the path or body does not parse.
+    #[error("bad aid")]
+    Aid,
+    /// `local_aid` does not parse.
+    #[error("bad local_aid")]
+    LocalAid,
+    /// `agent` is not an Ethereum address.
+    #[error("bad agent")]
+    Agent,
+    /// The proof is not hexadecimal.
+    #[error("bad delegation_proof_hex")]
+    ProofHex,
+    /// The proof does not decode.
+    #[error("delegation parse: {0}")]
+    ProofParse(#[source] delegation::Error),
+    /// The proof does not hold.
+    #[error("delegation verify: {0}")]
+    ProofVerify(#[source] delegation::Error),
+    /// The proof is for another operational key than the one sent along.
+    #[error("delegation verify: the proof is for another operational key")]
+    ProofOfOtherKey,
+    /// The operational key does not parse.
+    #[error("bad operational_private_key_hex")]
+    OperationalKey,
+    /// Neither or both forms of the operational private key are given.
+    #[error(
+        "operational key: provide exactly one of operational_private_key_hex or operational_private_key_seed_hex"
+    )]
+    OnePrivateKey,
+    /// One form of the operational private key does not parse, in a wallet call.
+    #[error("bad operational key")]
+    WalletOperationalKey,
+    /// Neither or both of public key and seed are given.
+    #[error(
+        "provide exactly one of operational_public_key_hex or operational_private_key_seed_hex"
+    )]
+    OneKeyMaterial,
+    /// Public key or seed does not parse.
+    #[error("bad operational key material")]
+    KeyMaterial,
+    /// The node's own address is always hosted and cannot be an agent too.
+    #[error("cannot register node identity as agent")]
+    RegisterNode,
+    /// The node's own address cannot be deleted.
+    #[error("cannot delete node identity")]
+    DeleteNode,
+    /// The service has a path.
+    #[error("service_tcp cannot contain a path — use host:port or https://host:port")]
+    ServicePath,
+    /// The service is not a host and a port.
+    #[error("bad service_tcp — use host:port or https://host:port")]
+    ServiceAddress,
+    /// The service is this daemon's own interface, which would hand it to every caller.
+    #[error("service_tcp cannot be the daemon's own API address")]
+    ServiceIsApi,
+    /// The wallet's signature is not 65 bytes of hexadecimal.
+    #[error("bad eth_signature_hex")]
+    WalletSignature,
+    /// The signature is not one of the wallet over these terms.
+    #[error("signature verify failed")]
+    SignatureVerify,
+    /// The Ethereum key does not parse.
+    #[error("bad ethereum_private_key_hex")]
+    EthereumKey,
+    /// The Paralism key does not parse.
+    #[error("bad paralism_private_key_hex")]
+    ParalismKey,
+    /// There is no such kind of wallet.
+    #[error("unsupported chain")]
+    Chain,
+    /// The kind of record is reserved or not a number.
+    #[error("bad type")]
+    RecordType,
+    /// The kind of record may not be published freely.
+    #[error("rec_type must be 0x02-0x0f")]
+    FreeRecordType,
+    /// A record needs an end.
+    #[error("ttl required")]
+    Ttl,
+    /// The record would live too long.
+    #[error("ttl too long: at most {max} seconds")]
+    TtlTooLong {
+        /// Longest life of a record in seconds.
+        max: u32,
+    },
+    /// The record's content is not base64.
+    #[error("invalid payload_base64")]
+    Payload,
+    /// The HTTP method has characters that no method has.
+    #[error("bad method")]
+    Method,
+    /// The path has characters that no path has.
+    #[error("bad path")]
+    Path,
+    /// A header has characters that no header has, or there are too many.
+    #[error("bad headers")]
+    Header,
+    /// The body is not base64.
+    #[error("bad body_base64")]
+    Body,
+}
+
+impl Input {
+    /// Name for programs; see [`Wire::code`](crate::Wire::code).
+    pub(super) fn code(&self) -> &'static str {
+        match self {
+            Self::Aid => "bad_aid",
+            Self::LocalAid => "bad_local_aid",
+            Self::Agent => "bad_agent",
+            Self::ProofHex | Self::ProofParse(_) => "bad_delegation",
+            Self::ProofVerify(_) | Self::ProofOfOtherKey => "delegation_refused",
+            Self::OperationalKey
+            | Self::OnePrivateKey
+            | Self::WalletOperationalKey
+            | Self::OneKeyMaterial
+            | Self::KeyMaterial => "bad_operational_key",
+            Self::RegisterNode | Self::DeleteNode => "node_identity",
+            Self::ServicePath | Self::ServiceAddress | Self::ServiceIsApi => "bad_service_tcp",
+            Self::WalletSignature | Self::SignatureVerify => "bad_signature",
+            Self::EthereumKey | Self::ParalismKey => "bad_wallet_key",
+            Self::Chain => "unsupported_chain",
+            Self::RecordType | Self::FreeRecordType => "bad_record_type",
+            Self::Ttl | Self::TtlTooLong { .. } => "bad_ttl",
+            Self::Payload => "bad_payload",
+            Self::Method => "bad_method",
+            Self::Path => "bad_path",
+            Self::Header => "bad_headers",
+            Self::Body => "bad_body",
+        }
+    }
+}

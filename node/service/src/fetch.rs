@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MPL-2.0
+//! One HTTP request to an agent's service, over a stream to its node.
+//!
+//! The service is met as HTTP/1.1. Streams stay open between requests, per caller and agent ([`pool`]), so a service sees
+//! keep-alive connections. An agent of this node is called directly.
+
+mod answer;
+mod call;
+mod pool;
+mod request;
+
+use std::time::Duration;
+
+use a2al_protocol::Aid;
+use tokio::time::timeout;
+
+pub(crate) use pool::Pool;
+
+use crate::error::Input;
+use crate::service_tcp::ServiceTcp;
+use crate::{Error, Service, model};
+
+/// Longest time for one call, lookup and connecting included. Source: the reference.
+const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+
+impl Service {
+    /// Sends one HTTP request to the service of `aid` and returns its answer, whatever its status.
+    ///
+    /// Redirects are not followed. At most 4 MiB of the body are returned. Takes at most 60 s. Dropping the future
+    /// ends the request.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a request HTTP cannot express; the others say how far the call came.
+    pub async fn fetch(
+        &self,
+        aid: Aid,
+        request: model::Fetch,
+    ) -> Result<model::FetchAnswer, Error> {
+        let caller = self.caller(request.local_aid.as_deref().unwrap_or_default())?;
+        let local = self.own_service(&aid)?;
+        let http = request::build(&request, local.as_ref().map(ServiceTcp::authority))?;
+        let call = call::Call {
+            service: self,
+            caller,
+            agent: aid,
+            local,
+        };
+        timeout(CALL_TIMEOUT, call.run(http))
+            .await
+            .map_err(|_| Error::FetchTimeout)?
+    }
+
+    /// The address to call as.
+    fn caller(&self, local_aid: &str) -> Result<Aid, Error> {
+        if local_aid.is_empty() {
+            return Ok(self.node_aid());
+        }
+        let aid = local_aid.parse().map_err(|_| Input::LocalAid)?;
+        if aid == self.node_aid() || self.core.registry.get(&aid).is_some() {
+            return Ok(aid);
+        }
+        Err(Error::CallerNotHosted)
+    }
+
+    /// The service of one of this node's own agents; `None` for agents elsewhere.
+    fn own_service(&self, aid: &Aid) -> Result<Option<ServiceTcp>, Error> {
+        if *aid == self.node_aid() {
+            return Err(Error::NoInbound);
+        }
+        match self.core.registry.get(aid) {
+            Some(agent) => agent.service.clone().map(Some).ok_or(Error::NoInbound),
+            None => Ok(None),
+        }
+    }
+}

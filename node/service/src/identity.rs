@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Making identities. Nothing made here is stored.
+
+use a2al_protocol::delegation::Terms;
+use a2al_protocol::{Aid, DelegationProof, SigningKey, WalletKey};
+
+use crate::error::Input;
+use crate::model::{self, Secret};
+use crate::{Error, Service, clock};
+
+/// What clients show beside a new master key.
+const MASTER_WARNING: &str = "Keep the master key offline: it is shown once and is the only way to replace a lost or \
+    stolen operational key. Register the operational key and the delegation proof with a daemon.";
+
+/// What clients show beside a new operational key.
+pub(crate) const OPERATIONAL_WARNING: &str = "The operational key is shown once. Register it with the delegation \
+    proof, and keep it secret.";
+
+/// Kinds of wallets that can own an address.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Chain {
+    Ethereum,
+    Paralism,
+}
+
+impl Chain {
+    /// The address of `wallet` on this chain.
+    pub(crate) fn aid(self, wallet: &WalletKey) -> Aid {
+        match self {
+            Self::Ethereum => wallet.ethereum_aid(),
+            Self::Paralism => wallet.paralism_aid(),
+        }
+    }
+}
+
+impl Service {
+    /// Makes an identity with an Ed25519 master key and a delegation that never ends.
+    pub fn generate_identity(&self) -> model::GeneratedIdentity {
+        let (master, operational) = (SigningKey::generate(), SigningKey::generate());
+        let aid = master.public().aid();
+        let terms = Terms::new(aid, operational.public(), clock::now());
+        let proof = DelegationProof::by_master(&master, terms);
+        let proof = proof.expect("the address is that of the master key");
+        model::GeneratedIdentity {
+            aid,
+            master_private_key_hex: Secret::new(&master.private_hex()),
+            operational_private_key_hex: Secret::new(&operational.private_hex()),
+            delegation_proof_hex: hex::encode(proof.encode()),
+            warning: MASTER_WARNING.to_owned(),
+        }
+    }
+
+    /// Makes an identity with a wallet key and a delegation that never ends.
+    ///
+    /// # Errors
+    /// [`Input::Chain`].
+    pub fn generate_wallet(
+        &self,
+        request: model::GenerateWallet,
+    ) -> Result<model::GeneratedWallet, Error> {
+        let model::GenerateWallet { chain } = request;
+        let chain = match chain.as_deref().unwrap_or_default() {
+            "" | "ethereum" => Chain::Ethereum,
+            "paralism" => Chain::Paralism,
+            _ => return Err(Input::Chain.into()),
+        };
+        let (wallet, operational) = (WalletKey::generate(), SigningKey::generate());
+        let aid = chain.aid(&wallet);
+        let terms = Terms::new(aid, operational.public(), clock::now());
+        let proof = DelegationProof::by_wallet(&wallet, terms);
+        let proof = proof.expect("the address is that of the wallet");
+        let wallet_hex = |of| (chain == of).then(|| Secret::new(&wallet.to_hex()));
+        Ok(model::GeneratedWallet {
+            aid,
+            ethereum_private_key_hex: wallet_hex(Chain::Ethereum),
+            paralism_private_key_hex: wallet_hex(Chain::Paralism),
+            operational_private_key_hex: Secret::new(&operational.private_hex()),
+            delegation_proof_hex: hex::encode(proof.encode()),
+            warning: MASTER_WARNING.to_owned(),
+        })
+    }
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MPL-2.0
+//! One HTTP request to another agent's service, and its answer.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// HTTP headers: each name with all its values.
+pub type Headers = BTreeMap<String, Vec<String>>;
+
+/// An HTTP request to send to an agent's service.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize, ToSchema)]
+#[serde(default)]
+pub struct Fetch {
+    /// Method, in any case; `GET` when absent.
+    #[schema(example = "GET")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// Path and query; a leading `/` is added when missing.
+    #[schema(example = "/v1/items?limit=10")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Headers. Each value is a list. Names that HTTP does not allow and headers about the connection are left out.
+    #[schema(example = json!({"Accept": ["application/json"]}))]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: Headers,
+    /// Body, base64.
+    #[schema(example = "eyJhIjoxfQ==")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body_base64: Option<String>,
+    /// Agent on this node to call as; the node itself when absent or empty.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub local_aid: Option<String>,
+}
+
+/// What the service answered.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize, ToSchema)]
+pub struct FetchAnswer {
+    /// HTTP status of the service. Redirects are handed back, not followed.
+    #[schema(example = 200)]
+    pub status: u16,
+    /// Headers of the service, names capitalised as in `Content-Type`.
+    #[schema(example = json!({"Content-Type": ["application/json"]}))]
+    pub headers: Headers,
+    /// Body, base64; at most 4 MiB of it.
+    #[schema(example = "eyJhIjoxfQ==")]
+    pub body: String,
+    /// True when the body was longer and is cut; absent otherwise.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub truncated: bool,
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Making identities.
+
+use a2al_protocol::Aid;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::Secret;
+
+/// A new identity whose master key is an Ed25519 key.
+///
+/// Nothing of it is stored: register the operational key and the proof, and keep the master key elsewhere.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize, ToSchema)]
+pub struct GeneratedIdentity {
+    /// The new address.
+    #[schema(value_type = String, example = "A06E91F7E9F7B2b8b3cC9dDa2f5a81A0D63aE9C4bD")]
+    #[schemars(with = "String")]
+    pub aid: Aid,
+    /// Master private key, 128 hexadecimal digits (seed and public key). Shown once; keep it offline.
+    pub master_private_key_hex: Secret,
+    /// Operational private key, 128 hexadecimal digits. This is the one a daemon needs.
+    pub operational_private_key_hex: Secret,
+    /// Proof that the master key lets the operational key act for the address; hexadecimal CBOR.
+    pub delegation_proof_hex: String,
+    /// What to do with the keys, for people.
+    pub warning: String,
+}
+
+/// Which kind of wallet to make an identity for.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize, ToSchema)]
+pub struct GenerateWallet {
+    /// `ethereum` (also when absent) or `paralism`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "ethereum")]
+    pub chain: Option<String>,
+}
+
+/// A new identity whose master key is a wallet key. Nothing of it is stored.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize, ToSchema)]
+pub struct GeneratedWallet {
+    /// The new address, in the wallet's own form.
+    #[schema(value_type = String, example = "0x52908400098527886E0F7030069857D2E4169EE7")]
+    #[schemars(with = "String")]
+    pub aid: Aid,
+    /// Wallet private key, 64 hexadecimal digits; only for `ethereum`. Shown once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ethereum_private_key_hex: Option<Secret>,
+    /// Wallet private key, 64 hexadecimal digits; only for `paralism`. Shown once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paralism_private_key_hex: Option<Secret>,
+    /// Operational private key, 128 hexadecimal digits. This is the one a daemon needs.
+    pub operational_private_key_hex: Secret,
+    /// Proof that the wallet lets the operational key act for the address; hexadecimal CBOR.
+    pub delegation_proof_hex: String,
+    /// What to do with the keys, for people.
+    pub warning: String,
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MPL-2.0
+//! How the node is doing.
+
+use a2al_protocol::Aid;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// How this node is reached from outside.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Reachability {
+    /// Not known yet.
+    Unknown,
+    /// Others can dial it.
+    Public,
+    /// Others cannot dial it without help.
+    Private,
+}
+
+/// State of this node.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize, ToSchema)]
+pub struct Status {
+    /// The node's own address.
+    #[schema(value_type = String, example = "A06E91F7E9F7B2b8b3cC9dDa2f5a81A0D63aE9C4bD")]
+    #[schemars(with = "String")]
+    pub node_aid: Aid,
+    /// Version of the program.
+    #[schema(example = "0.1.0")]
+    pub version: String,
+    /// Source revision it was built from; empty when the build did not say.
+    pub commit: String,
+    /// Directory of keys and databases.
+    pub data_dir: String,
+    /// Whether published records are renewed by themselves.
+    pub auto_publish: bool,
+    /// Whether the node's own record, published since the start, is still valid.
+    pub node_published: bool,
+    /// Sequence number of that record; 0 before the first.
+    pub node_seq: u64,
+    /// When it was published last, RFC 3339.
+    #[schema(example = "2026-11-23T22:40:00Z")]
+    pub node_last_publish_at: Option<String>,
+    /// When it will be published again, RFC 3339.
+    pub node_next_republish_estimate: Option<String>,
+    /// Seconds between two renewals of a record.
+    #[schema(example = 1800)]
+    pub republish_interval_s: u64,
+    /// Seconds an endpoint record is valid.
+    #[schema(example = 3600)]
+    pub endpoint_ttl_s: u64,
+    /// Peers in the routing table.
+    #[schema(example = 20)]
+    pub dht_peers: u64,
+    /// Whether at least one other node is known, so that lookups leave this machine.
+    pub network_ready: bool,
+    /// Seconds since the start.
+    pub uptime_seconds: u64,
+    /// The node's identity in the network, as it ends every multiaddr.
+    #[schema(example = "12D3KooWGzxzKZYveHXtpG6AsrUJBcWxHBFS2HsEoGTxrMLvKXtf")]
+    pub peer_id: String,
+    /// Multiaddrs the node listens on.
+    pub listen_addrs: Vec<String>,
+    /// Multiaddrs others see it under.
+    pub external_addrs: Vec<String>,
+    /// Multiaddrs to give another machine as its `--bootstrap`.
+    pub bootstrap_addrs: Vec<String>,
+    /// How the node is reached from outside.
+    pub reachability: Reachability,
+    /// Open connections to other nodes.
+    #[schema(example = 24)]
+    pub connected_peers: u64,
+}

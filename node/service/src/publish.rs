@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Publishing endpoint records, and taking them back.
+
+use std::time::Duration;
+
+use a2al_protocol::limits::{
+    DEFAULT_RECORD_TTL, MAX_ENDPOINT_ADDRESS_LEN, MAX_ENDPOINT_ADDRESSES, MAX_RECORD_LEN,
+};
+use a2al_protocol::record::SignError;
+use a2al_protocol::{Aid, Credential, Draft, Endpoint, RecordKind, Seq, VerifiedRecord, network};
+use tokio::time::timeout;
+
+use crate::live::{Live, Publication};
+use crate::registry::Agent;
+use crate::store::Change;
+use crate::{Error, Service, clock, model, resolve};
+
+/// Longest time for a publication. The network answers after 5 s by itself; this one only guards against a bug there.
+const PUBLISH_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How long a withdrawal may keep the caller of `delete` waiting.
+const WITHDRAW_TIMEOUT: Duration = Duration::from_secs(6);
+
+impl Service {
+    /// Publishes where `aid` is reached, and from the first time on keeps that record alive, across restarts too.
+    ///
+    /// Answers when enough nodes stored it, or after 5 s with as many as did. Not taken back when the future is dropped.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::DelegationExpired`], [`Error::NoAdvertisedAddress`], [`Error::Publish`]. After the last
+    /// two the node goes on trying by itself.
+    pub async fn publish(&self, aid: Aid) -> Result<model::Published, Error> {
+        let agent = self.agent_here(&aid)?;
+        agent.live.beat();
+        // Both at once: neither needs the other, and the first publication of an agent has to wait for the disk.
+        let (saved, published) = tokio::join!(
+            self.keep_publishing(&agent),
+            self.publish_endpoint(&agent.credential, &agent.live)
+        );
+        saved?;
+        let publication = published?;
+        Ok(model::Published {
+            ok: true,
+            seq: publication.record.seq().0,
+            replicas: publication.replicas as u64,
+        })
+    }
+
+    async fn keep_publishing(&self, agent: &Agent) -> Result<(), Error> {
+        if agent.is_publishing {
+            return Ok(());
+        }
+        self.core
+            .store
+            .write(Change::StartPublishing { aid: agent.aid() })
+            .await?;
+        self.core.renewal.notify_one();
+        Ok(())
+    }
+
+    /// Signs and publishes a fresh endpoint record.
+    pub(crate) async fn publish_endpoint(
+        &self,
+        credential: &Credential,
+        live: &Live,
+    ) -> Result<Publication, Error> {
+        let published = self.publish_fresh(credential).await;
+        match &published {
+            Ok(publication) => live.published(publication.clone()),
+            Err(_) => live.failed(),
+        }
+        published
+    }
+
+    /// Publishes an endpoint record, above a newer one that some other node may have published for the same key.
+    async fn publish_fresh(&self, credential: &Credential) -> Result<Publication, Error> {
+        let record = self.endpoint_record(credential)?;
+        match self.send(record).await {
+            Err(Error::Publish(network::Error::Superseded(newer))) => {
+                if newer.issued_at() > credential.issued_at() {
+                    return Err(Error::Superseded);
+                }
+                // Its sequence number is where ours now starts.
+                self.core.found.put(newer, resolve::now());
+                self.send(self.endpoint_record(credential)?).await
+            }
+            result => result,
+        }
+    }
+
+    /// An endpoint record with the addresses of this moment.
+    fn endpoint_record(&self, credential: &Credential) -> Result<VerifiedRecord, Error> {
+        let endpoint = self.own_addresses();
+        if endpoint.is_withdrawn() {
+            return Err(Error::NoAdvertisedAddress);
+        }
+        let record = self.sign_endpoint(credential, &endpoint)?;
+        // Deleted meanwhile: its withdrawal must stay the newest record.
+        self.live(&record.aid())
+            .map(|_| record)
+            .ok_or(Error::NotFound)
+    }
+
+    /// What endpoint records say now.
+    pub(crate) fn own_addresses(&self) -> Endpoint {
+        let state = self.core.client.state().borrow().clone();
+        let addresses = state.advertised.iter().map(ToString::to_string);
+        let addresses = addresses.filter(|address| address.len() <= MAX_ENDPOINT_ADDRESS_LEN);
+        Endpoint {
+            addresses: addresses.take(MAX_ENDPOINT_ADDRESSES).collect(),
+            nat: state.nat,
+        }
+    }
+
+    fn sign_endpoint(
+        &self,
+        credential: &Credential,
+        endpoint: &Endpoint,
+    ) -> Result<VerifiedRecord, Error> {
+        let payload = endpoint
+            .encode()
+            .expect("cut to the limits of an endpoint record");
+        let ttl_secs = u32::try_from(DEFAULT_RECORD_TTL.as_secs()).expect("an hour fits");
+        self.sign(credential, RecordKind::ENDPOINT, payload, ttl_secs)
+    }
+
+    /// Signs a record under the next sequence number.
+    pub(crate) fn sign(
+        &self,
+        credential: &Credential,
+        kind: RecordKind,
+        payload: Vec<u8>,
+        ttl_secs: u32,
+    ) -> Result<VerifiedRecord, Error> {
+        let seq = Seq(self.next_seq(&credential.aid()));
+        let len = payload.len();
+        let draft = Draft {
+            kind,
+            payload,
+            seq,
+            timestamp: clock::now(),
+            ttl_secs,
+        };
+        draft.sign(credential).map_err(|error| match error {
+            SignError::DelegationExpired => Error::DelegationExpired,
+            _ => Error::RecordTooLarge {
+                len,
+                max: MAX_RECORD_LEN,
+            },
+        })
+    }
+
+    /// The next sequence number, above that of a record some other node may have published for `aid`.
+    fn next_seq(&self, aid: &Aid) -> u64 {
+        let floor = self
+            .core
+            .found
+            .newest(aid)
+            .map_or(0, |record| record.seq().0);
+        let issued = self.core.sequence.next(clock::now_millis(), floor);
+        if let Some(ceiling) = issued.ceiling {
+            let store = self.core.store.clone();
+            self.spawn(async move {
+                // A failure is logged by the writer; the clock alone then keeps numbers rising.
+                let _ = store.write(Change::ReserveSequence { ceiling }).await;
+            });
+        }
+        issued.seq
+    }
+
+    /// Hands a record to the network.
+    pub(crate) async fn send(&self, record: VerifiedRecord) -> Result<Publication, Error> {
+        let sent = timeout(PUBLISH_TIMEOUT, self.core.client.publish(record.clone())).await;
+        match sent.unwrap_or(Err(network::Error::Timeout)) {
+            Ok(network::Publication {
+                replicas,
+                is_complete,
+            }) => Ok(Publication {
+                record,
+                at: clock::now(),
+                replicas,
+                is_complete,
+            }),
+            Err(error) => Err(Error::Publish(error)),
+        }
+    }
+
+    /// Takes back what was published for an agent that is gone, as far as that is possible now.
+    ///
+    /// The agent may have been published by another node since; that record is left alone.
+    pub(crate) async fn withdraw(&self, agent: &Agent) {
+        let withdrawal = async {
+            let mut taken_back = Vec::new();
+            if agent.is_publishing && self.is_published_here(agent).await {
+                taken_back.push(self.sign_endpoint(&agent.credential, &Endpoint::default()));
+            }
+            for record in agent.records.values() {
+                taken_back.push(self.sign(
+                    &agent.credential,
+                    record.kind(),
+                    Vec::new(),
+                    record.ttl_secs(),
+                ));
+            }
+            for record in taken_back {
+                self.send(record?).await?;
+            }
+            Ok::<_, Error>(())
+        };
+        let aid = agent.aid();
+        match timeout(WITHDRAW_TIMEOUT, withdrawal).await {
+            Ok(Ok(())) => tracing::info!(%aid, "withdrawn"),
+            Ok(Err(error)) => {
+                tracing::warn!(%aid, %error, "not withdrawn; its record ends by itself");
+            }
+            Err(_) => tracing::warn!(%aid, "withdrawal still under way; its record ends by itself"),
+        }
+    }
+
+    /// Whether the newest record of an agent leads to this node.
+    async fn is_published_here(&self, agent: &Agent) -> bool {
+        match self.core.client.endpoint(agent.aid()).await {
+            Ok(record) => resolve::peer(&record) == Some(self.core.client.peer_id().to_string()),
+            Err(_) => true,
+        }
+    }
+}

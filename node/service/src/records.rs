@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Records of any kind: looking them up, and publishing the free ones.
+
+use std::time::Duration;
+
+use a2al_protocol::limits::MAX_RECORD_TTL;
+use a2al_protocol::{Aid, Delegation, Profile, RecordKind, VerifiedRecord, network};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use tokio::time::timeout;
+
+use crate::error::Input;
+use crate::store::Change;
+use crate::{Error, Service, model};
+
+/// Longest time for a lookup. The network gives up earlier by itself; this one only guards against a bug there.
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Kinds that may be published freely.
+const FREE_KINDS: std::ops::RangeInclusive<u32> = 0x02..=0x0f;
+
+impl Service {
+    /// The records of `aid`, of one kind or of all (`None` or 0), ordered by kind. None found is an empty list.
+    ///
+    /// # Errors
+    /// [`Error::Lookup`] if nobody could be asked.
+    pub async fn resolve_records(
+        &self,
+        aid: Aid,
+        kind: Option<u8>,
+    ) -> Result<model::RecordList, Error> {
+        let kind = kind.filter(|kind| *kind != 0).map(RecordKind);
+        let found = timeout(LOOKUP_TIMEOUT, self.core.client.records(aid, kind)).await;
+        let mut records = match found.unwrap_or(Err(network::Error::Timeout)) {
+            Ok(records) => records,
+            Err(network::Error::NotFound) => Vec::new(),
+            Err(error) => return Err(Error::Lookup(error)),
+        };
+        records.retain(|record| !record.is_withdrawn());
+        records.sort_by_key(VerifiedRecord::kind);
+        Ok(model::RecordList {
+            records: records.iter().map(outward).collect(),
+        })
+    }
+
+    /// Signs and publishes a record of a free kind for an agent of this node. It lives as long as asked; until then it is
+    /// handed out again after a restart.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Input`], [`Error::RecordTooLarge`], [`Error::DelegationExpired`], [`Error::Publish`].
+    pub async fn publish_record(
+        &self,
+        aid: Aid,
+        request: model::PublishRecord,
+    ) -> Result<model::Done, Error> {
+        let agent = self.agent_here(&aid)?;
+        agent.live.beat();
+        let kind = free_kind(request.rec_type)?;
+        check_ttl(request.ttl)?;
+        let payload = BASE64_STANDARD
+            .decode(&request.payload_base64)
+            .map_err(|_| Input::Payload)?;
+        let record = self.sign(&agent.credential, kind, payload, request.ttl)?;
+        self.core
+            .store
+            .write(Change::PutRecord {
+                record: record.clone(),
+            })
+            .await?;
+        self.send(record).await?;
+        Ok(model::Done { ok: true })
+    }
+}
+
+fn free_kind(rec_type: u32) -> Result<RecordKind, Input> {
+    if !FREE_KINDS.contains(&rec_type) {
+        return Err(Input::FreeRecordType);
+    }
+    u8::try_from(rec_type)
+        .map(RecordKind)
+        .map_err(|_| Input::FreeRecordType)
+}
+
+fn check_ttl(ttl: u32) -> Result<(), Input> {
+    let max = u32::try_from(MAX_RECORD_TTL.as_secs()).unwrap_or(u32::MAX);
+    match ttl {
+        0 => Err(Input::Ttl),
+        ttl if ttl > max => Err(Input::TtlTooLong { max }),
+        _ => Ok(()),
+    }
+}
+
+fn outward(record: &VerifiedRecord) -> model::Record {
+    model::Record {
+        aid: record.aid(),
+        rec_type: record.kind().0,
+        payload_base64: BASE64_STANDARD.encode(record.payload()),
+        seq: record.seq().0,
+        timestamp: record.timestamp().0,
+        ttl: record.ttl_secs(),
+        pubkey_base64: BASE64_STANDARD.encode(record.public_key().as_bytes()),
+        signature_base64: BASE64_STANDARD.encode(record.signature().as_bytes()),
+        delegation_base64: record
+            .delegation()
+            .map(Delegation::encoded)
+            .map(|proof| BASE64_STANDARD.encode(proof)),
+        profile: profile(record),
+    }
+}
+
+fn profile(record: &VerifiedRecord) -> Option<model::Profile> {
+    if record.kind() != RecordKind::PROFILE {
+        return None;
+    }
+    let profile = Profile::decode(record.payload()).ok()?;
+    Some(model::Profile {
+        name: profile.name,
+        brief: profile.brief,
+        protocols: profile.protocols,
+        skills: profile.skills,
+        modalities: profile.modalities,
+        card_hash: profile.card_hash.map(hex::encode).unwrap_or_default(),
+    })
+}

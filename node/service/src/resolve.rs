@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Where agents are reached: their newest endpoint records.
+
+pub(crate) mod cache;
+
+use std::time::Duration;
+
+use a2al_protocol::network;
+use a2al_protocol::{Aid, Endpoint, VerifiedRecord};
+use tokio::time::{Instant, timeout};
+
+use self::cache::{Known, Now};
+use crate::{Error, Service, clock, model};
+
+/// Longest time for a lookup. The network gives up earlier by itself; this one only guards against a bug there.
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(20);
+
+impl Service {
+    /// Where `aid` is reached, by its newest endpoint record.
+    ///
+    /// A record found in the last 15 s is answered at once, one up to 5 min old too, while it is looked up again. Agents of
+    /// this node are answered from what it published itself. Dropping the future ends the lookup.
+    ///
+    /// # Errors
+    /// [`Error::Unresolved`] if there is none, [`Error::Lookup`] if nobody could be asked.
+    pub async fn resolve(&self, aid: Aid) -> Result<model::Resolution, Error> {
+        let record = self.endpoint(aid).await?;
+        let endpoint = Endpoint::decode(record.payload()).map_err(|_| Error::Unresolved)?;
+        Ok(model::Resolution {
+            address: aid,
+            endpoints: endpoint.addresses,
+            nat_type: endpoint.nat.code(),
+            seq: record.seq().0,
+            timestamp: record.timestamp().0,
+            ttl: record.ttl_secs(),
+        })
+    }
+
+    /// The endpoint record of `aid`, which is neither expired nor withdrawn.
+    pub(crate) async fn endpoint(&self, aid: Aid) -> Result<VerifiedRecord, Error> {
+        if let Some(own) = self.own_endpoint(&aid) {
+            return Ok(own);
+        }
+        let record = match self.core.found.look_up(&aid, now()) {
+            Known::Fresh(record) => record,
+            Known::Refresh(record) => {
+                self.refresh(aid);
+                record
+            }
+            Known::Nothing => self.ask(aid).await?,
+        };
+        if record.is_withdrawn() {
+            return Err(Error::Unresolved);
+        }
+        Ok(record)
+    }
+
+    /// What this node published for one of its own addresses, while it is valid.
+    fn own_endpoint(&self, aid: &Aid) -> Option<VerifiedRecord> {
+        let record = self.live(aid)?.publication()?.record;
+        (!record.is_expired(clock::now())).then_some(record)
+    }
+
+    /// Asks the network and keeps the answer.
+    async fn ask(&self, aid: Aid) -> Result<VerifiedRecord, Error> {
+        let found = timeout(LOOKUP_TIMEOUT, self.core.client.endpoint(aid)).await;
+        match found.unwrap_or(Err(network::Error::Timeout)) {
+            Ok(record) => Ok(self.core.found.put(record, now())),
+            Err(network::Error::NotFound) => Err(Error::Unresolved),
+            Err(error) => Err(Error::Lookup(error)),
+        }
+    }
+
+    fn refresh(&self, aid: Aid) {
+        let service = self.clone();
+        self.spawn(async move {
+            if let Err(error) = service.ask(aid).await {
+                tracing::debug!(%aid, %error, "endpoint not refreshed");
+                service.core.found.refreshed(&aid);
+            }
+        });
+    }
+}
+
+/// The node an endpoint record leads to: the last part of its best address.
+pub(crate) fn peer(record: &VerifiedRecord) -> Option<String> {
+    let endpoint = Endpoint::decode(record.payload()).ok()?;
+    let (_, peer) = endpoint.addresses.first()?.rsplit_once("/p2p/")?;
+    Some(peer.to_owned())
+}
+
+/// The present, for [`cache`].
+pub(crate) fn now() -> Now {
+    Now {
+        instant: Instant::now(),
+        wall: clock::now(),
+    }
+}

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The handle to everything a node can do: how it starts, what it shares, how it ends.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use a2al_protocol::network::{self, Client, IncomingCall, Network};
+use a2al_protocol::{Aid, Credential, SigningKey};
+use rusqlite::Connection;
+use tokio::sync::{Notify, mpsc};
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::fetch::Pool;
+use crate::live::Live;
+use crate::node_key::{self, NodeKeyError};
+use crate::registry::Registry;
+use crate::resolve::cache::Cache;
+use crate::sequence::Sequence;
+use crate::store::cache::{CacheDb, Cached};
+use crate::store::files::{self, FileError};
+use crate::store::{self, OpenError, Saved, Store};
+use crate::{Config, NetworkConfig, clock, housekeeping, inbound, renewal};
+
+/// Longest time for an orderly end.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Longest time for collecting what goes into the cache.
+const COLLECT_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Why a node does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The data directory cannot be made or protected.
+    #[error(transparent)]
+    Directory(#[from] FileError),
+    /// There is no node key.
+    #[error(transparent)]
+    NodeKey(#[from] NodeKeyError),
+    /// `state.db` cannot be used.
+    #[error(transparent)]
+    State(#[from] OpenError),
+    /// The system gives no thread to write the state.
+    #[error("no thread to write the state")]
+    Writer(#[source] io::Error),
+    /// The network does not start.
+    #[error(transparent)]
+    Network(#[from] network::StartError),
+}
+
+/// A running node. Cheap to clone; every clone is the same node, which runs until [`shutdown`](Self::shutdown).
+#[derive(Clone, Debug)]
+pub struct Service {
+    pub(crate) core: Arc<Core>,
+}
+
+/// What the use cases share.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) config: Config,
+    pub(crate) started: Instant,
+    /// The node's own address and key.
+    pub(crate) node: Arc<Credential>,
+    pub(crate) node_live: Arc<Live>,
+    pub(crate) client: Client,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) store: Store,
+    pub(crate) cache_db: CacheDb,
+    pub(crate) sequence: Sequence,
+    /// Endpoint records found lately.
+    pub(crate) found: Cache,
+    /// Connections to services that wait for a request.
+    pub(crate) pool: Pool,
+    pub(crate) auto_publish: AtomicBool,
+    /// Wakes the renewal when somebody may have become due.
+    pub(crate) renewal: Notify,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+/// What is on disk at a start.
+struct Opened {
+    key: SigningKey,
+    connection: Connection,
+    saved: Saved,
+    cache_db: CacheDb,
+    cached: Cached,
+}
+
+impl Service {
+    /// Opens the state, joins the network, and renews what was published before. The caller holds the lock of the data directory.
+    ///
+    /// Returns once the network listens.
+    ///
+    /// # Errors
+    /// [`StartError`]. A damaged state is never replaced by an empty one.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let from = config.clone();
+        let opened = tokio::task::spawn_blocking(move || open(&from)).await;
+        let Opened {
+            key,
+            connection,
+            saved,
+            cache_db,
+            cached,
+        } = opened.expect("opening files does not panic")?;
+        let node = Arc::new(Credential::node(key.clone()));
+        let Network { client, calls } =
+            network::start(network_config(&config, key, cached)).await?;
+        let sequence = Sequence::new(saved.sequence_ceiling);
+        let registry = Arc::new(Registry::new(saved));
+        let committed = Arc::clone(&registry);
+        let store = Store::start(connection, move |change| committed.apply(change))
+            .map_err(StartError::Writer)?;
+        let core = Core {
+            started: Instant::now(),
+            node,
+            node_live: Arc::default(),
+            client,
+            registry,
+            store,
+            cache_db,
+            sequence,
+            found: Cache::default(),
+            pool: Pool::default(),
+            auto_publish: AtomicBool::new(config.auto_publish),
+            renewal: Notify::new(),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            config,
+        };
+        let service = Self {
+            core: Arc::new(core),
+        };
+        service.run(calls);
+        Ok(service)
+    }
+
+    /// Begins answering calls and renewing.
+    fn run(&self, calls: mpsc::Receiver<IncomingCall>) {
+        for agent in self.core.registry.all() {
+            self.core.client.host(Arc::clone(&agent.credential));
+        }
+        self.spawn(inbound::run(self.clone(), calls));
+        self.spawn(renewal::run(self.clone()));
+        self.spawn(housekeeping::run(self.clone()));
+    }
+
+    /// Ends all work, saves what is worth keeping and leaves the network; takes at most 3 s. Later calls fail with
+    /// [`Error::Stopped`](crate::Error::Stopped).
+    pub async fn shutdown(&self) {
+        let ending = async {
+            self.save_cache().await;
+            self.core.stop.cancel();
+            self.core.tasks.close();
+            self.core.client.shutdown().await;
+            self.core.tasks.wait().await;
+            self.core.store.close().await;
+        };
+        if timeout(SHUTDOWN_TIMEOUT, ending).await.is_err() {
+            tracing::warn!("some tasks did not end in time");
+        }
+    }
+
+    /// Switches the renewal of published records on or off, at once.
+    pub fn set_auto_publish(&self, on: bool) {
+        self.core.auto_publish.store(on, Ordering::Relaxed);
+        self.core.renewal.notify_one();
+    }
+
+    /// Whether published records are renewed by themselves.
+    pub(crate) fn is_auto_publishing(&self) -> bool {
+        self.core.auto_publish.load(Ordering::Relaxed)
+    }
+
+    /// The node's own address.
+    pub fn node_aid(&self) -> Aid {
+        self.core.node.aid()
+    }
+
+    /// What is known of one of this node's addresses while it runs.
+    pub(crate) fn live(&self, aid: &Aid) -> Option<Arc<Live>> {
+        if *aid == self.node_aid() {
+            return Some(Arc::clone(&self.core.node_live));
+        }
+        self.core
+            .registry
+            .get(aid)
+            .map(|agent| Arc::clone(&agent.live))
+    }
+
+    /// Runs `task` until it ends or the node stops.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.core.stop.clone();
+        self.core.tasks.spawn(async move {
+            // A stop in the middle is how these tasks end; none of them has to finish anything.
+            let _ = stop.run_until_cancelled(task).await;
+        });
+    }
+
+    /// Saves peers and records of others for the next start.
+    pub(crate) async fn save_cache(&self) {
+        let client = &self.core.client;
+        let peers = timeout(COLLECT_TIMEOUT, client.known_peers())
+            .await
+            .unwrap_or_default();
+        let cached = Cached {
+            peers,
+            held: client.held(),
+        };
+        let cache_db = self.core.cache_db.clone();
+        if tokio::task::spawn_blocking(move || cache_db.save(&cached))
+            .await
+            .is_err()
+        {
+            tracing::warn!("cache not saved");
+        }
+    }
+}
+
+/// Opens everything that is on disk.
+fn open(config: &Config) -> Result<Opened, StartError> {
+    files::ensure_dir(&config.data_dir)?;
+    let key = node_key::load_or_create(&config.key_dir)?;
+    let (connection, saved) = store::open(&config.data_dir.join("state.db"))?;
+    let cache_db = CacheDb::open(&config.data_dir.join("cache.db"));
+    let cached = cache_db.load(clock::now());
+    Ok(Opened {
+        key,
+        connection,
+        saved,
+        cache_db,
+        cached,
+    })
+}
+
+fn network_config(config: &Config, key: SigningKey, cached: Cached) -> network::Config {
+    let defaults = network::Config::new(key);
+    let NetworkConfig {
+        listen,
+        bootstrap,
+        advertise,
+    } = config.network.clone();
+    network::Config {
+        agent_version: concat!("a2ald/", env!("CARGO_PKG_VERSION")).to_owned(),
+        listen: if listen.is_empty() {
+            defaults.listen
+        } else {
+            listen
+        },
+        bootstrap,
+        advertise,
+        known_peers: cached.peers,
+        held: cached.held,
+        ..defaults
+    }
+}

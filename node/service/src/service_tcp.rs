@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Where an agent's local service listens.
+
+mod dial;
+mod tls;
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+
+pub(crate) use dial::ServiceStream;
+
+use crate::error::Input;
+
+/// An agent's service: `host:port`, `http://host:port` or `https://host:port`.
+#[derive(Clone, Debug, Eq, PartialEq, Hash)]
+pub(crate) struct ServiceTcp {
+    /// As it was given.
+    text: String,
+    /// Where the authority starts in `text`.
+    authority: usize,
+    /// Length of the host in the authority.
+    host_len: usize,
+    port: u16,
+    is_tls: bool,
+}
+
+impl ServiceTcp {
+    /// As it was given.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Host and port, for a `Host` header or a resolver.
+    pub(crate) fn authority(&self) -> &str {
+        &self.text[self.authority..]
+    }
+
+    /// The host alone, an IPv6 address without its brackets.
+    pub(crate) fn host(&self) -> &str {
+        self.authority()[..self.host_len].trim_matches(['[', ']'])
+    }
+
+    /// Whether the service speaks TLS.
+    pub(crate) fn is_tls(&self) -> bool {
+        self.is_tls
+    }
+
+    /// Whether this is the daemon's own interface at `api`, as far as the text tells.
+    pub(crate) fn is_api(&self, api: SocketAddr) -> bool {
+        let is_own_host = match self.host().parse::<IpAddr>() {
+            Ok(host) => {
+                let host = host.to_canonical();
+                host == api.ip() || host.is_loopback() || host.is_unspecified()
+            }
+            Err(_) => self.host().eq_ignore_ascii_case("localhost"),
+        };
+        self.port == api.port() && is_own_host
+    }
+}
+
+impl fmt::Display for ServiceTcp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl FromStr for ServiceTcp {
+    type Err = Input;
+
+    fn from_str(text: &str) -> Result<Self, Input> {
+        let (authority, is_tls) = scheme(text);
+        let rest = &text[authority..];
+        if rest.contains(['/', '?', '#']) {
+            return Err(Input::ServicePath);
+        }
+        let (host, port) = rest.rsplit_once(':').ok_or(Input::ServiceAddress)?;
+        if !is_host(host) {
+            return Err(Input::ServiceAddress);
+        }
+        Ok(Self {
+            authority,
+            host_len: host.len(),
+            port: parse_port(port).ok_or(Input::ServiceAddress)?,
+            is_tls,
+            text: text.to_owned(),
+        })
+    }
+}
+
+/// Length of the scheme in front, and whether it is the one of TLS.
+fn scheme(text: &str) -> (usize, bool) {
+    for (scheme, is_tls) in [("http://", false), ("https://", true)] {
+        if text
+            .get(..scheme.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+        {
+            return (scheme.len(), is_tls);
+        }
+    }
+    (0, false)
+}
+
+/// An address, an IPv6 address in brackets, or a name of letters, digits, `-`, `_` and `.`.
+fn is_host(host: &str) -> bool {
+    if let Some(inner) = host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+    {
+        return inner.parse::<std::net::Ipv6Addr>().is_ok();
+    }
+    !host.is_empty()
+        && host.len() <= 253
+        && host
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+}
+
+fn parse_port(text: &str) -> Option<u16> {
+    let is_plain = text.bytes().all(|b| b.is_ascii_digit());
+    text.parse().ok().filter(|&port| is_plain && port != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<ServiceTcp, Input> {
+        text.parse()
+    }
+
+    #[test]
+    fn takes_the_three_forms() {
+        for (text, host, authority, is_tls) in [
+            ("127.0.0.1:80", "127.0.0.1", "127.0.0.1:80", false),
+            (
+                "http://localhost:8080",
+                "localhost",
+                "localhost:8080",
+                false,
+            ),
+            (
+                "HTTPS://my-host.lan:8443",
+                "my-host.lan",
+                "my-host.lan:8443",
+                true,
+            ),
+            ("[::1]:9000", "::1", "[::1]:9000", false),
+            ("https://[::1]:9000", "::1", "[::1]:9000", true),
+        ] {
+            let service = parse(text).unwrap();
+            assert_eq!(service.as_str(), text);
+            assert_eq!(service.host(), host);
+            assert_eq!(service.authority(), authority);
+            assert_eq!(service.is_tls(), is_tls);
+        }
+    }
+
+    #[test]
+    fn a_path_is_named_as_the_mistake() {
+        for text in [
+            "127.0.0.1:80/",
+            "http://host:80/path",
+            "https://host:1?x",
+            "host/path",
+        ] {
+            assert!(matches!(parse(text), Err(Input::ServicePath)), "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_everything_else() {
+        for text in [
+            "host",
+            "host:",
+            ":80",
+            "host:0",
+            "host:65536",
+            "host:+80",
+            "ftp:80:90",
+            "::1:80",
+            "a b:80",
+            "user@host:80",
+            "[zz]:80",
+            "host:80 ",
+            "http://",
+            "é:80",
+        ] {
+            assert!(matches!(parse(text), Err(Input::ServiceAddress)), "{text}");
+        }
+    }
+
+    #[test]
+    fn knows_the_own_interface() {
+        let api = "127.0.0.1:2121".parse().unwrap();
+        for text in [
+            "127.0.0.1:2121",
+            "localhost:2121",
+            "[::1]:2121",
+            "http://0.0.0.0:2121",
+            "[::ffff:127.0.0.1]:2121",
+        ] {
+            assert!(parse(text).unwrap().is_api(api), "{text}");
+        }
+        for text in ["127.0.0.1:2122", "192.168.1.9:2121", "other:2121"] {
+            assert!(!parse(text).unwrap().is_api(api), "{text}");
+        }
+    }
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MPL-2.0
+//! `cache.db`: peers met and records held for others, so that a restart need not learn them again.
+//!
+//! It may be deleted at any time. One that cannot be read is thrown away, and without one everything works.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use a2al_protocol::network::{HeldRecord, KnownPeer};
+use a2al_protocol::{DhtKey, SignedRecord, UnixSeconds};
+use rusqlite::{Connection, Row, params};
+
+use super::files;
+use super::open::{MigrateError, check, connect, migrate};
+
+/// Steps from one schema version to the next.
+const MIGRATIONS: &[&str] = &["
+    CREATE TABLE peers (
+        peer       TEXT NOT NULL,
+        addresses  TEXT NOT NULL    -- multiaddrs, one per line
+    ) STRICT;
+    CREATE TABLE records (
+        key     BLOB NOT NULL,
+        record  BLOB NOT NULL       -- CBOR, signed
+    ) STRICT;
+"];
+
+/// Largest size of the file in pages of 4 KiB: 64 MiB.
+const MAX_PAGES: u32 = 16 * 1024;
+
+/// Peers kept.
+const MAX_PEERS: usize = 1000;
+
+/// Records kept, those that live longest. Each is verified again at the next start, which takes about 0.1 ms.
+const MAX_RECORDS: usize = 512;
+
+/// The open cache; clones share it.
+#[derive(Clone, Debug)]
+pub(crate) struct CacheDb(Arc<Mutex<Option<Connection>>>);
+
+/// What is worth keeping.
+#[derive(Debug, Default)]
+pub(crate) struct Cached {
+    /// Peers met.
+    pub(crate) peers: Vec<KnownPeer>,
+    /// Records held for others.
+    pub(crate) held: Vec<HeldRecord>,
+}
+
+impl CacheDb {
+    /// Opens the file, or begins a new one if it cannot be read.
+    pub(crate) fn open(path: &Path) -> Self {
+        let opened = open(path).or_else(|error| {
+            tracing::warn!(path = %path.display(), %error, "cache not readable; starting a new one");
+            remove(path);
+            open(path)
+        });
+        let connection = opened
+            .inspect_err(|error| {
+                tracing::warn!(path = %path.display(), %error, "no cache; peers are learnt anew at each start");
+            })
+            .ok();
+        Self(Arc::new(Mutex::new(connection)))
+    }
+
+    /// What was saved last and still holds.
+    pub(crate) fn load(&self, now: UnixSeconds) -> Cached {
+        self.with(|connection| {
+            Ok(Cached {
+                peers: peers(connection)?,
+                held: held(connection, now)?,
+            })
+        })
+        .unwrap_or_default()
+    }
+
+    /// Replaces the content by `cached`.
+    pub(crate) fn save(&self, cached: &Cached) {
+        self.with(|connection| replace(connection, cached));
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>) -> Option<T> {
+        let mut connection = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let done = work(connection.as_mut()?);
+        done.inspect_err(|error| tracing::warn!(%error, "cache not usable"))
+            .ok()
+    }
+}
+
+/// Why the cache cannot be opened.
+#[derive(Debug, thiserror::Error)]
+enum Unusable {
+    #[error(transparent)]
+    File(#[from] files::FileError),
+    #[error(transparent)]
+    Database(#[from] rusqlite::Error),
+    #[error("it was written by a newer version")]
+    Newer,
+}
+
+impl From<MigrateError> for Unusable {
+    fn from(error: MigrateError) -> Self {
+        match error {
+            MigrateError::Database(error) => Self::Database(error),
+            MigrateError::Newer { .. } => Self::Newer,
+        }
+    }
+}
+
+fn open(path: &Path) -> Result<Connection, Unusable> {
+    files::ensure_file(path)?;
+    let connection = connect(path, "NORMAL")?;
+    connection.pragma_update(None, "max_page_count", MAX_PAGES)?;
+    check(&connection)?;
+    migrate(&connection, MIGRATIONS)?;
+    Ok(connection)
+}
+
+fn remove(path: &Path) {
+    for suffix in ["", "-wal", "-shm"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        // What is not there need not be removed; what stays is met again at the next open.
+        let _ = std::fs::remove_file(name);
+    }
+}
+
+fn peers(connection: &Connection) -> rusqlite::Result<Vec<KnownPeer>> {
+    let mut select = connection.prepare("SELECT peer, addresses FROM peers")?;
+    let rows = select.query_map((), peer)?;
+    Ok(rows
+        .collect::<rusqlite::Result<Vec<_>>>()?
+        .into_iter()
+        .flatten()
+        .collect())
+}
+
+fn peer(row: &Row<'_>) -> rusqlite::Result<Option<KnownPeer>> {
+    let (peer, addresses): (String, String) = (row.get(0)?, row.get(1)?);
+    let addresses = addresses
+        .lines()
+        .filter_map(|address| address.parse().ok())
+        .collect();
+    Ok(peer.parse().ok().map(|peer| KnownPeer { peer, addresses }))
+}
+
+fn held(connection: &Connection, now: UnixSeconds) -> rusqlite::Result<Vec<HeldRecord>> {
+    let mut select = connection.prepare("SELECT key, record FROM records")?;
+    let rows = select.query_map((), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let rows = rows.collect::<rusqlite::Result<Vec<([u8; 32], Vec<u8>)>>>()?;
+    Ok(rows
+        .iter()
+        .filter_map(|(key, record)| held_record(*key, record, now))
+        .collect())
+}
+
+fn held_record(key: [u8; 32], record: &[u8], now: UnixSeconds) -> Option<HeldRecord> {
+    let record = SignedRecord::decode(record).ok()?.verify(now).ok()?;
+    Some(HeldRecord {
+        key: DhtKey::from_bytes(key),
+        record,
+    })
+}
+
+fn replace(connection: &mut Connection, cached: &Cached) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    transaction.execute_batch("DELETE FROM peers; DELETE FROM records;")?;
+    {
+        let mut insert = transaction.prepare("INSERT INTO peers VALUES (?1, ?2)")?;
+        for known in cached.peers.iter().take(MAX_PEERS) {
+            let addresses: Vec<_> = known.addresses.iter().map(ToString::to_string).collect();
+            insert.execute(params![known.peer.to_string(), addresses.join("\n")])?;
+        }
+        let mut insert = transaction.prepare("INSERT INTO records VALUES (?1, ?2)")?;
+        for held in longest_living(&cached.held) {
+            insert.execute(params![held.key.as_bytes(), held.record.encoded()])?;
+        }
+    }
+    transaction.commit()
+}
+
+fn longest_living(held: &[HeldRecord]) -> impl Iterator<Item = &HeldRecord> {
+    let mut held: Vec<_> = held.iter().collect();
+    held.sort_by_key(|held| std::cmp::Reverse(held.record.expires_at()));
+    held.into_iter().take(MAX_RECORDS)
+}

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The tables of `state.db`, and what each change does to them.
+
+use std::sync::Arc;
+
+use a2al_protocol::delegation::{Delegation, DelegationProof};
+use a2al_protocol::key::SigningKey;
+use a2al_protocol::record::SignedRecord;
+use a2al_protocol::time::UnixSeconds;
+use a2al_protocol::{Aid, Credential, VerifiedRecord};
+use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
+
+use super::{Change, Error};
+use crate::clock;
+use crate::service_tcp::ServiceTcp;
+
+/// Steps from one schema version to the next.
+pub(super) const MIGRATIONS: &[&str] = &["
+    CREATE TABLE agents (
+        aid              BLOB    PRIMARY KEY CHECK (length(aid) = 21),
+        operational_key  TEXT    NOT NULL,   -- private, as in an export
+        delegation       BLOB    NOT NULL,   -- CBOR
+        service_tcp      TEXT,
+        publishing       INTEGER NOT NULL DEFAULT 0 CHECK (publishing IN (0, 1)),
+        registered_at    INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE records (
+        aid     BLOB    NOT NULL REFERENCES agents ON DELETE CASCADE,
+        kind    INTEGER NOT NULL,
+        record  BLOB    NOT NULL,            -- CBOR, signed
+        PRIMARY KEY (aid, kind)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE node (
+        id                INTEGER PRIMARY KEY CHECK (id = 1),
+        sequence_ceiling  INTEGER NOT NULL
+    ) STRICT;
+    INSERT INTO node VALUES (1, 0);
+"];
+
+/// Everything in `state.db`.
+#[derive(Debug, Default)]
+pub(crate) struct Saved {
+    /// The agents.
+    pub(crate) agents: Vec<SavedAgent>,
+    /// Records of free kinds that have not expired.
+    pub(crate) records: Vec<VerifiedRecord>,
+    /// No sequence number from here on was given out.
+    pub(crate) sequence_ceiling: u64,
+}
+
+/// One agent as it was saved.
+#[derive(Debug)]
+pub(crate) struct SavedAgent {
+    /// Its keys.
+    pub(crate) credential: Arc<Credential>,
+    /// Its service.
+    pub(crate) service: Option<ServiceTcp>,
+    /// Whether its endpoint record is renewed.
+    pub(crate) is_publishing: bool,
+    /// When it was registered first.
+    pub(crate) registered_at: UnixSeconds,
+}
+
+/// Why the content cannot be read.
+#[derive(Debug)]
+pub(super) enum LoadError {
+    Database(rusqlite::Error),
+    /// A row of this kind makes no sense.
+    Row(&'static str),
+}
+
+impl From<rusqlite::Error> for LoadError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+/// Reads everything.
+pub(super) fn load(connection: &Connection) -> Result<Saved, LoadError> {
+    let ceiling: i64 =
+        connection.query_row("SELECT sequence_ceiling FROM node", (), |row| row.get(0))?;
+    Ok(Saved {
+        agents: load_agents(connection)?,
+        records: load_records(connection)?,
+        sequence_ceiling: u64::try_from(ceiling).map_err(|_| LoadError::Row("a counter"))?,
+    })
+}
+
+fn load_agents(connection: &Connection) -> Result<Vec<SavedAgent>, LoadError> {
+    let mut select = connection.prepare(
+        "SELECT operational_key, delegation, service_tcp, publishing, registered_at FROM agents",
+    )?;
+    let mut rows = select.query(())?;
+    let mut agents = Vec::new();
+    while let Some(row) = rows.next()? {
+        agents.push(agent(row)?.ok_or(LoadError::Row("an agent"))?);
+    }
+    Ok(agents)
+}
+
+fn agent(row: &Row<'_>) -> rusqlite::Result<Option<SavedAgent>> {
+    let key: String = row.get("operational_key")?;
+    let delegation: Vec<u8> = row.get("delegation")?;
+    let service: Option<String> = row.get("service_tcp")?;
+    let registered_at: i64 = row.get("registered_at")?;
+    let Some(credential) = credential(&key, &delegation) else {
+        return Ok(None);
+    };
+    let Ok(service) = service.as_deref().map(str::parse).transpose() else {
+        return Ok(None);
+    };
+    Ok(Some(SavedAgent {
+        credential: Arc::new(credential),
+        service,
+        is_publishing: row.get("publishing")?,
+        registered_at: UnixSeconds(registered_at.unsigned_abs()),
+    }))
+}
+
+fn credential(key: &str, delegation: &[u8]) -> Option<Credential> {
+    let key = SigningKey::from_private_hex(key).ok()?;
+    Credential::agent(key, saved_delegation(delegation)?).ok()
+}
+
+/// Reads a proof that was verified before it was saved. Its end is not looked at: an agent whose delegation ran out is still
+/// registered, so that it can be listed, renewed or deleted.
+fn saved_delegation(bytes: &[u8]) -> Option<Delegation> {
+    let proof = DelegationProof::decode(bytes).ok()?;
+    let issued_at = proof.terms.issued_at;
+    proof.verify(issued_at).ok()
+}
+
+fn load_records(connection: &Connection) -> Result<Vec<VerifiedRecord>, LoadError> {
+    let now = clock::now();
+    let mut select = connection.prepare("SELECT record FROM records")?;
+    let mut rows = select.query(())?;
+    let mut records = Vec::new();
+    while let Some(row) = rows.next()? {
+        let bytes: Vec<u8> = row.get(0)?;
+        let record = SignedRecord::decode(&bytes).map_err(|_| LoadError::Row("a record"))?;
+        // One that does not verify any more has expired.
+        records.extend(record.verify(now).ok());
+    }
+    Ok(records)
+}
+
+/// Does `change`, or says why not without writing anything.
+pub(super) fn write(connection: &Connection, change: &Change) -> Result<(), Error> {
+    match change {
+        Change::Register {
+            credential,
+            service,
+            at,
+        } => register(connection, credential, service.as_ref(), *at),
+        Change::Bind { aid, service } => bind(connection, aid, service.as_ref()),
+        Change::StartPublishing { aid } => start_publishing(connection, aid),
+        Change::PutRecord { record } => put_record(connection, record),
+        Change::Delete { aid } => delete(connection, aid),
+        Change::ReserveSequence { ceiling } => reserve_sequence(connection, *ceiling),
+    }
+}
+
+fn register(
+    connection: &Connection,
+    credential: &Credential,
+    service: Option<&ServiceTcp>,
+    at: UnixSeconds,
+) -> Result<(), Error> {
+    let aid = credential.aid();
+    if let Some(DelegationProof { terms, .. }) = registered_proof(connection, &aid)? {
+        let is_newer = credential.issued_at() > terms.issued_at;
+        if credential.public_key() != terms.operational && !is_newer {
+            return Err(Error::Conflict);
+        }
+        if is_newer {
+            replace_credential(connection, credential)?;
+        }
+    } else {
+        insert_agent(connection, credential, at)?;
+    }
+    match service {
+        Some(_) => bind(connection, &aid, service),
+        None => Ok(()),
+    }
+}
+
+fn registered_proof(connection: &Connection, aid: &Aid) -> Result<Option<DelegationProof>, Error> {
+    let bytes: Option<Vec<u8>> = connection
+        .prepare_cached("SELECT delegation FROM agents WHERE aid = ?1")?
+        .query_row([aid.as_bytes()], |row| row.get(0))
+        .optional()?;
+    Ok(bytes.and_then(|bytes| DelegationProof::decode(&bytes).ok()))
+}
+
+fn insert_agent(
+    connection: &Connection,
+    credential: &Credential,
+    at: UnixSeconds,
+) -> Result<(), Error> {
+    connection
+        .prepare_cached(
+            "INSERT INTO agents (aid, operational_key, delegation, registered_at)
+             VALUES (:aid, :key, :delegation, :at)",
+        )?
+        .execute(named_params! {
+            ":aid": credential.aid().as_bytes(),
+            ":key": credential.signing_key().private_hex().as_str(),
+            ":delegation": credential.delegation().map(Delegation::encoded),
+            ":at": at.0.cast_signed(),
+        })?;
+    Ok(())
+}
+
+fn replace_credential(connection: &Connection, credential: &Credential) -> Result<(), Error> {
+    connection
+        .prepare_cached(
+            "UPDATE agents SET operational_key = :key, delegation = :delegation WHERE aid = :aid",
+        )?
+        .execute(named_params! {
+            ":aid": credential.aid().as_bytes(),
+            ":key": credential.signing_key().private_hex().as_str(),
+            ":delegation": credential.delegation().map(Delegation::encoded),
+        })?;
+    Ok(())
+}
+
+fn bind(connection: &Connection, aid: &Aid, service: Option<&ServiceTcp>) -> Result<(), Error> {
+    let changed = connection
+        .prepare_cached("UPDATE agents SET service_tcp = ?2 WHERE aid = ?1")?
+        .execute(params![aid.as_bytes(), service.map(ServiceTcp::as_str)])?;
+    found(changed)
+}
+
+fn start_publishing(connection: &Connection, aid: &Aid) -> Result<(), Error> {
+    let changed = connection
+        .prepare_cached("UPDATE agents SET publishing = 1 WHERE aid = ?1")?
+        .execute([aid.as_bytes()])?;
+    found(changed)
+}
+
+fn put_record(connection: &Connection, record: &VerifiedRecord) -> Result<(), Error> {
+    let changed = connection
+        .prepare_cached(
+            "INSERT INTO records (aid, kind, record)
+             SELECT aid, ?2, ?3 FROM agents WHERE aid = ?1
+             ON CONFLICT DO UPDATE SET record = excluded.record",
+        )?
+        .execute(params![
+            record.aid().as_bytes(),
+            record.kind().0,
+            record.encoded()
+        ])?;
+    found(changed)
+}
+
+fn delete(connection: &Connection, aid: &Aid) -> Result<(), Error> {
+    let changed = connection
+        .prepare_cached("DELETE FROM agents WHERE aid = ?1")?
+        .execute([aid.as_bytes()])?;
+    found(changed)
+}
+
+fn reserve_sequence(connection: &Connection, ceiling: u64) -> Result<(), Error> {
+    connection
+        .prepare_cached("UPDATE node SET sequence_ceiling = max(sequence_ceiling, ?1)")?
+        .execute([ceiling.cast_signed()])?;
+    Ok(())
+}
+
+fn found(changed: usize) -> Result<(), Error> {
+    match changed {
+        0 => Err(Error::Missing),
+        _ => Ok(()),
+    }
+}

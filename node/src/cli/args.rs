@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The grammar of the command line.
+
+use std::path::PathBuf;
+
+use a2al_protocol::Aid;
+use clap::{Args as Group, Parser, Subcommand};
+use clap_complete::Shell;
+
+/// Talks to a running a2ald.
+///
+/// Exit codes: 0 done, 1 failed, 2 wrong usage, 3 daemon not running, 4 not found, 5 unreachable,
+/// 6 timed out, 7 not allowed, 8 conflict.
+#[derive(Debug, Parser)]
+#[command(name = "a2al", version, propagate_version = true)]
+pub struct Args {
+    /// Options of every command.
+    #[command(flatten)]
+    pub(super) globals: Globals,
+    /// The command.
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Group)]
+pub(super) struct Globals {
+    /// The daemon's API
+    #[arg(
+        long,
+        global = true,
+        env = "A2AL_API",
+        default_value = "http://127.0.0.1:2121"
+    )]
+    pub(super) api: String,
+    /// The token of the API, where it needs one
+    #[arg(long, global = true, env = "A2AL_TOKEN", hide_env_values = true)]
+    pub(super) token: Option<String>,
+    /// Print the API's JSON instead of lines for people
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    /// Print no remarks, only data and errors
+    #[arg(long, short, global = true)]
+    pub(super) quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// How the node is doing, and how another one joins it
+    Status,
+    /// Make an identity, host its agent here and publish it, in one step
+    Register(Register),
+    /// Make keys without storing anything
+    #[command(subcommand)]
+    Identity(Identity),
+    /// The agents this node hosts
+    #[command(subcommand)]
+    Agents(Agents),
+    /// Publish where an agent is reached
+    Publish {
+        /// The agent
+        aid: Aid,
+    },
+    /// Where an agent is reached
+    Resolve {
+        /// The agent
+        aid: Aid,
+    },
+    /// All that is published about an agent
+    Info {
+        /// The agent
+        aid: Aid,
+    },
+    /// GET a path of an agent's service
+    Get(Get),
+    /// POST to a path of an agent's service
+    Post(Post),
+    /// The daemon's configuration
+    #[command(subcommand)]
+    Config(Config),
+    /// Versions of this program and of the daemon
+    Version,
+    /// A completion script for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+#[derive(Debug, Group)]
+pub(super) struct Register {
+    /// Use an Ethereum wallet as the master key
+    #[arg(long)]
+    pub(super) ethereum: bool,
+    /// The wallet's private key, hexadecimal; without it a new wallet is made
+    #[arg(
+        long,
+        value_name = "HEX",
+        requires = "ethereum",
+        env = "A2AL_ETH_KEY",
+        hide_env_values = true
+    )]
+    pub(super) eth_key: Option<String>,
+    /// The agent's local service: host:port, http://host:port or https://host:port
+    #[arg(long, value_name = "ADDR")]
+    pub(super) service_tcp: Option<String>,
+    /// Write the master key to this new file, readable by you only, instead of showing it
+    #[arg(long, value_name = "FILE")]
+    pub(super) save_master: Option<PathBuf>,
+    /// Do not publish yet
+    #[arg(long)]
+    pub(super) no_publish: bool,
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(super) enum Identity {
+    /// With an Ed25519 master key
+    New,
+    /// With an Ethereum wallet
+    NewEth,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Agents {
+    /// Make an identity and host its agent, unpublished
+    New(NewAgent),
+    /// The same with a new Ethereum wallet
+    NewEth(NewAgent),
+    /// All agents
+    List,
+    /// One agent
+    Get {
+        /// The agent
+        aid: Aid,
+    },
+    /// Change an agent's service
+    Update {
+        /// The agent
+        aid: Aid,
+        /// The new service; empty unbinds it
+        #[arg(long, value_name = "ADDR")]
+        service_tcp: String,
+    },
+    /// Delete an agent and withdraw its record
+    Del {
+        /// The agent
+        aid: Aid,
+    },
+    /// Publish where an agent is reached
+    Publish {
+        /// The agent
+        aid: Aid,
+    },
+    /// Say that an agent is alive
+    Heartbeat {
+        /// The agent
+        aid: Aid,
+    },
+    /// Print an agent's credentials, for another node to import
+    Export {
+        /// The agent
+        aid: Aid,
+        /// Write them to this new file, readable by you only
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Host an exported agent
+    Import {
+        /// The exported file; - reads stdin
+        file: PathBuf,
+    },
+    /// Whether an agent's service answers, and what was published for it
+    Probe {
+        /// The agent
+        aid: Aid,
+    },
+}
+
+#[derive(Debug, Group)]
+pub(super) struct NewAgent {
+    /// The agent's local service: host:port, http://host:port or https://host:port
+    #[arg(long, value_name = "ADDR")]
+    pub(super) service_tcp: Option<String>,
+    /// Write the master key to this new file, readable by you only, instead of showing it
+    #[arg(long, value_name = "FILE")]
+    pub(super) save_master: Option<PathBuf>,
+}
+
+#[derive(Debug, Group)]
+pub(super) struct Get {
+    /// The agent
+    pub(super) aid: Aid,
+    /// The path, with its query
+    #[arg(default_value = "/")]
+    pub(super) path: String,
+    #[command(flatten)]
+    pub(super) options: RequestOptions,
+}
+
+#[derive(Debug, Group)]
+pub(super) struct Post {
+    /// The agent
+    pub(super) aid: Aid,
+    /// The path, with its query
+    #[arg(default_value = "/")]
+    pub(super) path: String,
+    /// The body; @FILE reads a file, @- reads stdin
+    #[arg(short, long, default_value = "")]
+    pub(super) data: String,
+    #[command(flatten)]
+    pub(super) options: RequestOptions,
+}
+
+#[derive(Debug, Group)]
+pub(super) struct RequestOptions {
+    /// A header of the request; may be repeated
+    #[arg(long = "header", short = 'H', value_name = "NAME: VALUE")]
+    pub(super) headers: Vec<String>,
+    /// The agent of this node to call as, instead of the node itself
+    #[arg(long, value_name = "AID")]
+    pub(super) local_aid: Option<Aid>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Config {
+    /// All settings, or one
+    Get {
+        /// The setting
+        key: Option<String>,
+    },
+    /// Change a setting
+    Set {
+        /// The setting
+        key: String,
+        /// Its new value; a list is written with commas
+        value: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_grammar_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn an_address_is_checked_while_it_is_read() {
+        let error = Args::try_parse_from(["a2al", "resolve", "nonsense"]).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+    }
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The commands, a file per topic.
+
+mod agents;
+mod config;
+mod fetch;
+mod identity;
+mod lookup;
+mod register;
+mod status;
+
+use clap::CommandFactory;
+use clap_complete::Shell;
+
+use super::args::{Args, Command};
+use super::failure::Failure;
+use super::{Context, output};
+
+/// Runs `command`.
+pub(super) async fn run(context: &Context, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Status => status::show(context).await,
+        Command::Register(args) => register::run(context, args).await,
+        Command::Identity(command) => identity::run(context, command).await,
+        Command::Agents(command) => agents::run(context, command).await,
+        Command::Publish { aid } => agents::publish(context, aid).await,
+        Command::Resolve { aid } => lookup::resolve(context, aid).await,
+        Command::Info { aid } => lookup::info(context, aid).await,
+        Command::Get(args) => fetch::get(context, args).await,
+        Command::Post(args) => fetch::post(context, args).await,
+        Command::Config(command) => config::run(context, command).await,
+        Command::Version => status::version(context).await,
+        Command::Completions { shell } => {
+            completions(shell);
+            Ok(())
+        }
+    }
+}
+
+fn completions(shell: Shell) {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Args::command(), "a2al", &mut script);
+    output::raw(&script);
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The node as a whole.
+
+use a2al_service::model::{Reachability, Status};
+use serde::Serialize;
+
+use crate::cli::print::fields;
+use crate::cli::{Context, Failure};
+
+pub(super) async fn show(context: &Context) -> Result<(), Failure> {
+    let status: Status = context.client.get("/status").await?;
+    context.print.data(&status, text);
+    if status.connected_peers == 0 {
+        context.print.note("the node knows no peers yet");
+        if let Some(addr) = status.bootstrap_addrs.first() {
+            context.print.note(format_args!(
+                "to join from another machine: a2ald --bootstrap {addr}"
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn text(status: &Status) -> String {
+    fields(&[
+        ("version", &status.version),
+        ("node", &status.node_aid),
+        ("peer", &status.peer_id),
+        ("data", &status.data_dir),
+        ("up", &format_args!("{} s", status.uptime_seconds)),
+        (
+            "peers",
+            &format_args!(
+                "{} connected, {} in the DHT",
+                status.connected_peers, status.dht_peers
+            ),
+        ),
+        ("reachable", &reachability(status.reachability)),
+        ("listening", &status.listen_addrs.join(" ")),
+        ("join with", &status.bootstrap_addrs.join(" ")),
+    ])
+}
+
+fn reachability(reachability: Reachability) -> &'static str {
+    match reachability {
+        Reachability::Unknown => "not known yet",
+        Reachability::Public => "from everywhere",
+        Reachability::Private => "from its own network",
+    }
+}
+
+/// The two versions.
+#[derive(Serialize)]
+struct Versions {
+    a2al: &'static str,
+    a2ald: Option<String>,
+}
+
+pub(super) async fn version(context: &Context) -> Result<(), Failure> {
+    let status: Option<Status> = context.client.get("/status").await.ok();
+    let versions = Versions {
+        a2al: env!("CARGO_PKG_VERSION"),
+        a2ald: status.map(|status| status.version),
+    };
+    context.print.data(&versions, |versions| {
+        let daemon = versions.a2ald.as_deref().unwrap_or("not running");
+        fields(&[("a2al", &versions.a2al), ("a2ald", &daemon)])
+    });
+    Ok(())
+}

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Why a command failed, its exit code, and what to do next.
+
+use std::io;
+use std::path::PathBuf;
+
+use axum::http::StatusCode;
+
+use crate::rest::ProblemBody;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// Nobody listens where the daemon should.
+    #[error("no daemon answers at {api}")]
+    NotRunning {
+        /// Where it was looked for.
+        api: String,
+    },
+    /// The daemon did not answer in time.
+    #[error("the daemon at {api} did not answer in time")]
+    Timeout {
+        /// Where it is.
+        api: String,
+    },
+    /// The daemon answered with an error.
+    #[error("{what}: {error}", error = problem.error)]
+    Refused {
+        /// What it was asked for.
+        what: String,
+        /// The status of its answer.
+        status: StatusCode,
+        /// What it said.
+        problem: ProblemBody,
+    },
+    /// Whoever answered is not a daemon this program understands.
+    #[error("{api} does not answer as a2ald does")]
+    NotOurs {
+        /// Where it is.
+        api: String,
+        /// What could not be read.
+        source: reqwest::Error,
+    },
+    /// The address of the daemon is none.
+    #[error("{api:?} is not the address of an API")]
+    BadApi {
+        /// What was given.
+        api: String,
+    },
+    /// The agent's service answered with an error; its answer has been printed.
+    #[error("the service answered with status {0}")]
+    Upstream(u16),
+    /// There is no such setting.
+    #[error("no setting is called {0:?}")]
+    NoSetting(String),
+    /// The setting can be changed in the file only.
+    #[error("{0} cannot be changed while the daemon runs")]
+    FixedSetting(String),
+    /// A value does not fit its setting.
+    #[error("{key} cannot be {value:?}")]
+    BadValue {
+        /// The setting.
+        key: String,
+        /// The value.
+        value: String,
+    },
+    /// A header is not `NAME: VALUE`.
+    #[error("{0:?} is not a header; expected \"NAME: VALUE\"")]
+    BadHeader(String),
+    /// A file cannot be read or written.
+    #[error("{path}: {source}", path = path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file does not hold an exported agent.
+    #[error("{path} does not hold an exported agent: {source}", path = path.display())]
+    NoExport {
+        /// The file.
+        path: PathBuf,
+        /// What the parser said.
+        source: serde_json::Error,
+    },
+    /// The system refused something.
+    #[error(transparent)]
+    System(#[from] io::Error),
+}
+
+impl Failure {
+    /// The exit code, which scripts can tell failures apart by.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::NotRunning { .. } => 3,
+            Self::Timeout { .. } => 6,
+            Self::Refused {
+                status, problem, ..
+            } => refused(*status, &problem.code),
+            Self::BadApi { .. }
+            | Self::BadHeader(_)
+            | Self::BadValue { .. }
+            | Self::FixedSetting(_)
+            | Self::NoSetting(_) => 2,
+            Self::Upstream(_)
+            | Self::NotOurs { .. }
+            | Self::File { .. }
+            | Self::NoExport { .. }
+            | Self::System(_) => 1,
+        }
+    }
+
+    /// What to do next, where that is known.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::NotRunning { .. } => Some("start it with `a2ald`, or name another with --api"),
+            Self::Refused {
+                status, problem, ..
+            } => hint(*status, &problem.code),
+            Self::NoSetting(_) => Some("`a2al config get` lists the settings"),
+            Self::FixedSetting(_) => Some("edit config.toml and restart a2ald"),
+            Self::BadApi { .. } => Some("write it as http://127.0.0.1:2121"),
+            _ => None,
+        }
+    }
+}
+
+fn refused(status: StatusCode, code: &str) -> u8 {
+    match (status.as_u16(), code) {
+        (408 | 504, _) => 6,
+        (404, _) | (_, "resolve_failed") => 4,
+        (401 | 403, _) => 7,
+        (409, _) => 8,
+        (502 | 503, _) => 5,
+        _ => 1,
+    }
+}
+
+fn hint(status: StatusCode, code: &str) -> Option<&'static str> {
+    match (status.as_u16(), code) {
+        (401, _) => Some("give the API's token with --token or A2AL_TOKEN"),
+        (_, "not_found") => Some("`a2al agents list` shows the agents of this node"),
+        (_, "resolve_failed") => {
+            Some("its record may have ended, or this node may know no peers: see `a2al status`")
+        }
+        (_, "no_inbound") => Some("its owner binds a service with `a2al agents update`"),
+        (_, "inbound_unreachable") => Some("the agent's node is up, its service is not"),
+        (_, "publish_failed") => Some("try again shortly with `a2al publish`"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exit_code(status: u16, code: &'static str) -> u8 {
+        let problem = ProblemBody {
+            error: "text".into(),
+            code: code.into(),
+            retryable: false,
+        };
+        let status = StatusCode::from_u16(status).unwrap();
+        Failure::Refused {
+            what: "GET /".to_owned(),
+            status,
+            problem,
+        }
+        .exit_code()
+    }
+
+    #[test]
+    fn each_kind_of_failure_has_its_code() {
+        for (status, code, expected) in [
+            (400, "bad_aid", 1),
+            (401, "unauthorized", 7),
+            (403, "access_denied", 7),
+            (404, "not_found", 4),
+            (404, "resolve_failed", 4),
+            (502, "resolve_failed", 4),
+            (504, "resolve_failed", 6),
+            (409, "key_conflict", 8),
+            (502, "connect_failed", 5),
+            (503, "no_inbound", 5),
+            (504, "timeout", 6),
+            (507, "storage", 1),
+        ] {
+            assert_eq!(exit_code(status, code), expected, "{status} {code}");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MPL-2.0
+//! How commands speak: data to stdout, remarks to stderr.
+
+use std::fmt::Display;
+
+use serde::Serialize;
+
+use super::args::Globals;
+use crate::output;
+
+/// The two ways a command prints.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Printer {
+    json: bool,
+    quiet: bool,
+}
+
+impl Printer {
+    pub(super) fn new(globals: &Globals) -> Self {
+        Self {
+            json: globals.json,
+            quiet: globals.quiet,
+        }
+    }
+
+    /// Prints `value` as JSON if that was asked for, else the lines `text` makes of it.
+    pub(super) fn data<T: Serialize>(&self, value: &T, text: impl FnOnce(&T) -> String) {
+        match self.json {
+            true => output::data(json(value)),
+            false => lines(&text(value)),
+        }
+    }
+
+    /// Prints `bytes` as they are, or `value` as JSON if that was asked for.
+    pub(super) fn bytes<T: Serialize>(&self, value: &T, bytes: &[u8]) {
+        match self.json {
+            true => output::data(json(value)),
+            false => output::raw(bytes),
+        }
+    }
+
+    /// Says `remark`, unless `--quiet`.
+    pub(super) fn note(&self, remark: impl Display) {
+        if !self.quiet {
+            output::note(remark);
+        }
+    }
+}
+
+fn lines(text: &str) {
+    if !text.is_empty() {
+        output::data(text);
+    }
+}
+
+fn json<T: Serialize>(value: &T) -> String {
+    serde_json::to_string_pretty(value).expect("answers are plain values with text keys")
+}
+
+/// One `name  value` line a field, values below each other.
+pub(super) fn fields(fields: &[(&str, &dyn Display)]) -> String {
+    let width = fields
+        .iter()
+        .map(|(name, _)| name.len())
+        .max()
+        .unwrap_or_default();
+    let lines = fields
+        .iter()
+        .map(|(name, value)| format!("{name:width$}  {value}"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Rows under a heading, columns below each other.
+pub(super) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) -> String {
+    let heading = heading.map(ToOwned::to_owned);
+    let all: Vec<_> = std::iter::once(&heading).chain(rows).collect();
+    let width = |column: usize| {
+        all.iter()
+            .map(|row| row[column].len())
+            .max()
+            .unwrap_or_default()
+    };
+    let widths: [usize; N] = std::array::from_fn(width);
+    let line = |row: &&[String; N]| {
+        let cells = row
+            .iter()
+            .zip(widths)
+            .map(|(cell, width)| format!("{cell:width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    all.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_stand_below_each_other() {
+        let rows = [
+            ["a".to_owned(), "bbb".to_owned()],
+            ["cc".to_owned(), String::new()],
+        ];
+        assert_eq!(table(["X", "Y"], &rows), "X   Y\na   bbb\ncc");
+        assert_eq!(fields(&[("a", &1), ("long", &2)]), "a     1\nlong  2");
+    }
+}

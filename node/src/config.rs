@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The configuration: defaults, then `config.toml`, then the environment, then flags.
+//!
+//! [`Settings`] is what was written, [`Config`] what the daemon runs with: every address parsed,
+//! every combination checked, nothing optional left. [`Store`] keeps the settings of a running
+//! daemon and writes changes back to the file.
+
+mod addresses;
+mod file;
+mod patch;
+mod settings;
+mod sources;
+mod store;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use a2al_protocol::network::Multiaddr;
+
+pub use addresses::{AddressError, Host, Listen};
+pub(crate) use addresses::{quic_addr, tcp_addr};
+pub use patch::{Patch, Patched};
+pub use settings::{LogFormat, Settings, TurnServer, Update, Wake};
+pub use sources::{Environment, Flags, Origin, ProcessEnvironment};
+pub use store::{PatchError, Store};
+
+use crate::guard::Access;
+use crate::logging;
+use sources::{Sources, line_at};
+
+/// Everything the daemon runs with.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the REST API listens.
+    pub api_addr: SocketAddr,
+    /// Who may call it.
+    pub access: Access,
+    /// Where the network listens.
+    pub listen: Listen,
+    /// Addresses to join the network through.
+    pub bootstrap: Vec<Multiaddr>,
+    /// A host to advertise besides those the node finds.
+    pub fallback_host: Option<Host>,
+    /// The directory of the node's key, when it is not `keys` in the data directory.
+    pub key_dir: Option<PathBuf>,
+    /// Whether published endpoints are renewed by themselves.
+    pub auto_publish: bool,
+    /// What is logged, and how.
+    pub log: logging::Config,
+}
+
+/// A configuration as it was found at start.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What to run with.
+    pub config: Config,
+    /// What was written.
+    pub settings: Settings,
+    /// The file it is kept in.
+    pub file: PathBuf,
+    /// What was passed over, to be said once the log runs.
+    pub warnings: Vec<Warning>,
+}
+
+/// Something in the configuration that has no effect.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Warning {
+    /// Keys no version of the daemon knows.
+    #[error("{file}: unknown keys are ignored: {keys}", file = file.display(), keys = keys.join(", "))]
+    UnknownKeys {
+        /// The file.
+        file: PathBuf,
+        /// The keys.
+        keys: Vec<String>,
+    },
+    /// An entry of the bootstrap list that cannot be dialled.
+    #[error("bootstrap entry {entry:?} is ignored: {problem}")]
+    Bootstrap {
+        /// The entry.
+        entry: String,
+        /// What is wrong with it.
+        problem: AddressError,
+    },
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No place for the data directory is known.
+    #[error("no home directory; give --data-dir")]
+    NoHome,
+    /// The file cannot be read or created.
+    #[error("cannot use {path}", path = path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is not TOML, or a key has a value of the wrong type.
+    #[error("{path}:{line}: {problem}", path = path.display(), problem = source.message())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// What the parser said.
+        source: Box<toml::de::Error>,
+    },
+    /// A variable is not UTF-8.
+    #[error("{name}: not UTF-8")]
+    EnvironmentText {
+        /// The variable.
+        name: &'static str,
+    },
+    /// A variable is neither true nor false.
+    #[error("{name}: expected true or false")]
+    EnvironmentSwitch {
+        /// The variable.
+        name: &'static str,
+    },
+    /// A value cannot be used.
+    #[error("{origin}: {invalid}")]
+    Invalid {
+        /// Where it was said.
+        origin: Origin,
+        /// The value.
+        invalid: Invalid,
+    },
+}
+
+impl Error {
+    fn syntax(path: &Path, text: &str, source: toml::de::Error) -> Self {
+        let line = source.span().map_or(1, |span| line_at(text, span.start));
+        Self::Syntax {
+            path: path.to_owned(),
+            line,
+            source: Box::new(source),
+        }
+    }
+}
+
+/// A value that cannot be used, by its key.
+#[derive(Debug, thiserror::Error)]
+#[error("{key}: {problem}")]
+pub struct Invalid {
+    key: &'static str,
+    problem: Problem,
+}
+
+/// What is wrong with a value.
+#[derive(Debug, thiserror::Error)]
+enum Problem {
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    #[error("listening on {0} lets other machines call; set api_token first")]
+    TokenRequired(SocketAddr),
+    #[error("only visible ASCII characters can be sent in a header")]
+    TokenCharacters,
+    #[error("not a log level or filter")]
+    LogFilter,
+}
+
+/// Finds the directory a daemon started with `flags` keeps its files in.
+///
+/// # Errors
+/// [`Error::NoHome`] when nothing says where.
+pub fn data_dir(flags: &Flags, environment: &impl Environment) -> Result<PathBuf, Error> {
+    let said = flags.data_dir.clone().or_else(|| {
+        environment
+            .get("A2AL_DATA_DIR")
+            .filter(|dir| !dir.is_empty())
+            .map(PathBuf::from)
+    });
+    said.or_else(|| Some(directories::BaseDirs::new()?.config_dir().join("a2al")))
+        .ok_or(Error::NoHome)
+}
+
+/// Reads all sources; the file is created with what environment and flags say when it is missing.
+///
+/// # Errors
+/// See [`Error`]; a value is named with the file and line, variable or flag it came from.
+pub fn load(
+    data_dir: &Path,
+    flags: &Flags,
+    environment: &impl Environment,
+) -> Result<Loaded, Error> {
+    let path = flags
+        .config
+        .clone()
+        .unwrap_or_else(|| data_dir.join("config.toml"));
+    let failed = |source| Error::File {
+        path: path.clone(),
+        source,
+    };
+    let text = file::read(&path).map_err(failed)?;
+    let sources = Sources::read(&path, text.clone().unwrap_or_default(), environment, flags)?;
+    let settings = sources.merged();
+    let (config, mut warnings) = Config::new(&settings).map_err(|invalid| Error::Invalid {
+        origin: sources.origin(invalid.key),
+        invalid,
+    })?;
+    if text.is_none() {
+        file::create(&path, &sources.said_at_start()).map_err(failed)?;
+    }
+    let keys = sources.unknown_keys();
+    if !keys.is_empty() {
+        warnings.push(Warning::UnknownKeys {
+            file: path.clone(),
+            keys,
+        });
+    }
+    Ok(Loaded {
+        config,
+        settings,
+        file: path,
+        warnings,
+    })
+}
+
+impl Config {
+    /// Turns settings into what the daemon runs with, passing over bootstrap entries that cannot
+    /// be dialled.
+    ///
+    /// # Errors
+    /// The first value that cannot be used.
+    pub fn new(settings: &Settings) -> Result<(Self, Vec<Warning>), Invalid> {
+        let listen = Listen::parse(&settings.listen_addr, &settings.quic_listen_addr);
+        let key_dir = PathBuf::from(&settings.key_dir);
+        let (bootstrap, warnings) = bootstrap(&settings.bootstrap);
+        let config = Self {
+            api_addr: api_addr(settings)?,
+            access: access(settings)?,
+            listen: listen.map_err(|problem| invalid("listen_addr", problem))?,
+            bootstrap,
+            fallback_host: fallback_host(&settings.fallback_host)?,
+            key_dir: Some(key_dir).filter(|dir| !dir.as_os_str().is_empty()),
+            auto_publish: settings.auto_publish,
+            log: logging::Config::new(settings)
+                .map_err(|_| invalid("log_level", Problem::LogFilter))?,
+        };
+        Ok((config, warnings))
+    }
+}
+
+fn invalid(key: &'static str, problem: impl Into<Problem>) -> Invalid {
+    Invalid {
+        key,
+        problem: problem.into(),
+    }
+}
+
+fn api_addr(settings: &Settings) -> Result<SocketAddr, Invalid> {
+    let addr =
+        addresses::socket(&settings.api_addr).map_err(|problem| invalid("api_addr", problem))?;
+    match addr.ip().is_loopback() || !settings.api_token.is_empty() {
+        true => Ok(addr),
+        false => Err(invalid("api_addr", Problem::TokenRequired(addr))),
+    }
+}
+
+fn access(settings: &Settings) -> Result<Access, Invalid> {
+    match settings
+        .api_token
+        .bytes()
+        .all(|byte| byte.is_ascii_graphic())
+    {
+        true => Ok(Access::new(
+            &settings.api_token,
+            settings.require_local_token,
+        )),
+        false => Err(invalid("api_token", Problem::TokenCharacters)),
+    }
+}
+
+fn fallback_host(text: &str) -> Result<Option<Host>, Invalid> {
+    let host = Some(text)
+        .filter(|text| !text.is_empty())
+        .map(str::parse)
+        .transpose();
+    host.map_err(|problem: AddressError| invalid("fallback_host", problem))
+}
+
+fn bootstrap(list: &[String]) -> (Vec<Multiaddr>, Vec<Warning>) {
+    let (mut addrs, mut warnings) = (Vec::new(), Vec::new());
+    for entry in list {
+        match addresses::bootstrap(entry.trim()) {
+            Ok(found) => addrs.extend(found),
+            Err(problem) => warnings.push(Warning::Bootstrap {
+                entry: entry.clone(),
+                problem,
+            }),
+        }
+    }
+    (addrs, warnings)
+}
+
+#[cfg(test)]
+mod tests;

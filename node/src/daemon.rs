@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The life of `a2ald`: prepare, start, say so, wait, drain.
+
+mod args;
+pub(crate) mod network;
+mod process;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use a2al_service::{Service, StartError};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+pub use args::{Args, Command};
+
+use crate::config::{self, Config, Flags, Loaded, ProcessEnvironment, Store};
+use crate::guard::Guarded;
+use crate::lock::{self, Lock};
+use crate::logging::Log;
+use crate::rest::{self, App};
+use crate::{data_dir, output, server};
+
+/// How long running API requests may take to end once the daemon is told to stop.
+const API_DRAIN: Duration = Duration::from_secs(1);
+
+/// How long the node may take to end after that.
+const SERVICE_DRAIN: Duration = Duration::from_secs(2);
+
+/// Why the daemon did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] config::Error),
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    DataDir(#[from] data_dir::Error),
+    /// Another daemon has the data directory.
+    #[error(transparent)]
+    Lock(#[from] lock::Error),
+    /// The API cannot listen.
+    #[error("cannot listen on {addr} for the API; choose another --api-addr")]
+    Api {
+        /// The configured address.
+        addr: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// No port is free for the network.
+    #[error("cannot listen for the network; choose another --listen")]
+    Network(#[source] io::Error),
+    /// The node did not start.
+    #[error(transparent)]
+    Service(#[from] StartError),
+    /// The system takes no signal handlers.
+    #[error("cannot wait for signals")]
+    Signals(#[source] io::Error),
+}
+
+/// Runs the daemon until it is told to stop.
+///
+/// # Errors
+/// When it cannot start; see [`Error`].
+pub async fn run(flags: &Flags) -> Result<(), Error> {
+    process::prepare();
+    let data_dir = config::data_dir(flags, &ProcessEnvironment)?;
+    let tightened = data_dir::prepare(&data_dir)?;
+    let lock = Lock::take(&data_dir)?;
+    let loaded = config::load(&data_dir, flags, &ProcessEnvironment)?;
+    let log = Log::start(&loaded.config.log);
+    for path in &tightened {
+        warn!(path = %path.display(), "permissions tightened: others could read or change it");
+    }
+    for warning in &loaded.warnings {
+        warn!("{warning}");
+    }
+    let node = Node::start(&data_dir, loaded, log).await?;
+    node.announce();
+    process::told_to_stop().await.map_err(Error::Signals)?;
+    info!("stopping");
+    node.stop().await;
+    drop(lock);
+    Ok(())
+}
+
+/// The running parts.
+struct Node {
+    service: Service,
+    api_addr: SocketAddr,
+    api: JoinHandle<()>,
+    stop: CancellationToken,
+    joins_somebody: bool,
+}
+
+impl Node {
+    async fn start(data_dir: &Path, loaded: Loaded, log: Log) -> Result<Self, Error> {
+        let config = loaded.config.clone();
+        let refused = |source| Error::Api {
+            addr: config.api_addr,
+            source,
+        };
+        let listener = TcpListener::bind(config.api_addr).await.map_err(refused)?;
+        let api_addr = listener.local_addr().map_err(refused)?;
+        let service = Service::start(service_config(data_dir, &config, api_addr).await?).await?;
+        let store = Arc::new(Store::new(loaded, log));
+        let access = store.access();
+        let router = rest::router(App {
+            service: service.clone(),
+            config: store,
+        });
+        let guarded = Guarded::new(router, access, api_addr.port());
+        let stop = CancellationToken::new();
+        let api = tokio::spawn(server::serve(listener, guarded, stop.clone()));
+        let joins_somebody = !config.bootstrap.is_empty();
+        Ok(Self {
+            service,
+            api_addr,
+            api,
+            stop,
+            joins_somebody,
+        })
+    }
+
+    /// Says that the node is ready, and how another one joins it if it knows nobody itself.
+    fn announce(&self) {
+        let status = self.service.status();
+        let version = env!("CARGO_PKG_VERSION");
+        let (api, peer) = (self.api_addr, &status.peer_id);
+        output::note(format_args!(
+            "a2ald {version} ready: api http://{api} peer {peer}"
+        ));
+        if let (false, Some(addr)) = (self.joins_somebody, status.bootstrap_addrs.first()) {
+            info!("to join from another machine: a2ald --bootstrap {addr}");
+        }
+    }
+
+    async fn stop(self) {
+        self.stop.cancel();
+        if tokio::time::timeout(API_DRAIN, self.api).await.is_err() {
+            warn!("API requests were still running");
+        }
+        if tokio::time::timeout(SERVICE_DRAIN, self.service.shutdown())
+            .await
+            .is_err()
+        {
+            warn!("the node did not end in time");
+        }
+    }
+}
+
+async fn service_config(
+    data_dir: &Path,
+    config: &Config,
+    api_addr: SocketAddr,
+) -> Result<a2al_service::Config, Error> {
+    let mut service = a2al_service::Config::new(data_dir.to_owned());
+    if let Some(key_dir) = &config.key_dir {
+        service.key_dir.clone_from(key_dir);
+    }
+    service.network = network::settings(config).await.map_err(Error::Network)?;
+    service.auto_publish = config.auto_publish;
+    service.api_addr = Some(api_addr);
+    Ok(service)
+}

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The guard against every combination of headers, on every route the API has.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::Extension;
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode};
+use axum::routing::any;
+
+use super::*;
+
+const PORT: u16 = 2121;
+const TOKEN: &str = "correct-horse";
+
+/// `Host` values and whether a local caller may use them.
+const HOSTS: [(Option<&str>, bool); 13] = [
+    (Some("127.0.0.1:2121"), true),
+    (Some("127.0.0.1"), true),
+    (Some("127.1.2.3:80"), true),
+    (Some("localhost:2121"), true),
+    (Some("[::1]:2121"), true),
+    (None, false),
+    (Some(""), false),
+    (Some("LOCALHOST:2121"), false),
+    (Some("localhost.:2121"), false),
+    (Some("0.0.0.0:2121"), false),
+    (Some("192.168.1.10:2121"), false),
+    (Some("evil.example"), false),
+    (Some("evil.example:2121"), false),
+];
+
+/// `Origin` values and whether they are our own.
+const ORIGINS: [(Option<&str>, bool); 10] = [
+    (None, true),
+    (Some("http://127.0.0.1:2121"), true),
+    (Some("http://localhost:2121"), true),
+    (Some("http://[::1]:2121"), true),
+    (Some("null"), false),
+    (Some(""), false),
+    (Some("http://127.0.0.1:8080"), false),
+    (Some("https://127.0.0.1:2121"), false),
+    (Some("http://evil.example:2121"), false),
+    (Some("http://localhost:2121.evil.example"), false),
+];
+
+/// `Sec-Fetch-Site` values and whether they are ours or the user's.
+const SITES: [(Option<&str>, bool); 6] = [
+    (None, true),
+    (Some("same-origin"), true),
+    (Some("none"), true),
+    (Some("same-site"), false),
+    (Some("cross-site"), false),
+    (Some("Same-Origin"), false),
+];
+
+/// A guarded router that says 200 to everything and counts what reached it.
+struct Probe {
+    guarded: Guarded,
+    reached: Arc<AtomicUsize>,
+    _access: watch::Sender<Access>,
+}
+
+impl Probe {
+    fn new(access: Access) -> Self {
+        let reached = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&reached);
+        let handler = move |Extension(_): Extension<Caller>| async move {
+            count.fetch_add(1, Ordering::Relaxed);
+        };
+        let access = watch::Sender::new(access);
+        let router = Router::new().fallback(any(handler));
+        let guarded = Guarded::new(router, access.subscribe(), PORT);
+        Self {
+            guarded,
+            reached,
+            _access: access,
+        }
+    }
+
+    async fn ask(&self, peer: &str, request: Request<Body>) -> StatusCode {
+        let before = self.reached.load(Ordering::Relaxed);
+        let response = self.guarded.answer(request, peer.parse().unwrap()).await;
+        let reached = self.reached.load(Ordering::Relaxed) > before;
+        assert_eq!(
+            reached,
+            response.status() == StatusCode::OK,
+            "refused and handled at once"
+        );
+        assert_eq!(
+            response.headers()[header::X_CONTENT_TYPE_OPTIONS],
+            "nosniff"
+        );
+        assert!(
+            response
+                .headers()
+                .contains_key(header::CONTENT_SECURITY_POLICY)
+        );
+        response.status()
+    }
+}
+
+fn request(method: &Method, path: &str, headers: &[(&str, Option<&str>)]) -> Request<Body> {
+    let mut request = Request::builder().method(method).uri(path);
+    for (name, value) in headers {
+        if let Some(value) = value {
+            request = request.header(*name, *value);
+        }
+    }
+    request.body(Body::empty()).unwrap()
+}
+
+/// Every documented route with every method, and paths no route has.
+fn targets() -> BTreeSet<(String, &'static str)> {
+    let document = serde_json::to_value(crate::rest::document()).unwrap();
+    let paths = document["paths"].as_object().unwrap();
+    assert!(paths.len() > 15, "the document has lost its routes");
+    let methods = [
+        "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW",
+    ];
+    let unknown = ["/", "/nowhere", "/aid/x", "/mcp", "/debug/identity"].map(ToOwned::to_owned);
+    let all = paths.keys().cloned().chain(unknown);
+    let all = all.map(|path| path.replace("{aid}", "a0"));
+    all.flat_map(|path| methods.map(|method| (path.clone(), method)))
+        .collect()
+}
+
+#[tokio::test]
+async fn only_the_allowed_cells_of_the_matrix_reach_a_handler() {
+    let probe = Probe::new(Access::default());
+    for (path, method) in targets() {
+        let method: Method = method.parse().unwrap();
+        for ((host, local), (origin, ours), (site, own)) in cells() {
+            let headers = [("host", host), ("origin", origin), ("sec-fetch-site", site)];
+            let expected = match (local, ours && own) {
+                (false, _) => StatusCode::BAD_REQUEST,
+                (true, false) => StatusCode::FORBIDDEN,
+                (true, true) => StatusCode::OK,
+            };
+            let status = probe
+                .ask("127.0.0.1:9", request(&method, &path, &headers))
+                .await;
+            assert_eq!(status, expected, "{method} {path} {headers:?}");
+        }
+    }
+}
+
+type Cell = (
+    (Option<&'static str>, bool),
+    (Option<&'static str>, bool),
+    (Option<&'static str>, bool),
+);
+
+fn cells() -> impl Iterator<Item = Cell> {
+    HOSTS.into_iter().flat_map(|host| {
+        ORIGINS
+            .into_iter()
+            .flat_map(move |origin| SITES.map(|site| (host, origin, site)))
+    })
+}
+
+/// `Authorization` values and whether they show the token.
+fn authorizations() -> [(Option<String>, bool); 7] {
+    [
+        (Some(format!("Bearer {TOKEN}")), true),
+        (None, false),
+        (Some(format!("bearer {TOKEN}")), false),
+        (Some(format!("Bearer  {TOKEN}")), false),
+        (Some(format!("Bearer {TOKEN}x")), false),
+        (Some("Bearer ".to_owned()), false),
+        (Some(TOKEN.to_owned()), false),
+    ]
+}
+
+#[tokio::test]
+async fn a_token_is_asked_of_those_who_need_one() {
+    let none = ("", false);
+    let lax = (TOKEN, false);
+    let strict = (TOKEN, true);
+    // (rules, peer, let in without the token, let in with it)
+    for ((token, local), peer, without, with) in [
+        (none, "127.0.0.1:9", true, true),
+        (none, "192.0.2.1:9", false, false),
+        (lax, "[::1]:9", true, true),
+        (lax, "[::ffff:127.0.0.1]:9", true, true),
+        (lax, "192.0.2.1:9", false, true),
+        (strict, "127.0.0.1:9", false, true),
+        (strict, "192.0.2.1:9", false, true),
+    ] {
+        let probe = Probe::new(Access::new(token, local));
+        for (authorization, is_right) in authorizations() {
+            let headers = [
+                ("host", Some("127.0.0.1:2121")),
+                ("authorization", authorization.as_deref()),
+            ];
+            let status = probe
+                .ask(peer, request(&Method::GET, "/health", &headers))
+                .await;
+            let allowed = if is_right { with } else { without };
+            let expected = if allowed {
+                StatusCode::OK
+            } else {
+                StatusCode::UNAUTHORIZED
+            };
+            assert_eq!(
+                status, expected,
+                "{token:?} {local} {peer} {authorization:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_remote_caller_may_use_any_host_but_no_foreign_page() {
+    let probe = Probe::new(Access::new(TOKEN, false));
+    let token = format!("Bearer {TOKEN}");
+    for (origin, expected) in [
+        (None, StatusCode::OK),
+        (Some("http://evil.example"), StatusCode::FORBIDDEN),
+    ] {
+        let headers = [
+            ("host", Some("node.example:2121")),
+            ("origin", origin),
+            ("authorization", Some(token.as_str())),
+        ];
+        let status = probe
+            .ask("192.0.2.1:9", request(&Method::GET, "/status", &headers))
+            .await;
+        assert_eq!(status, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_header_said_twice_and_a_foreign_target_are_refused() {
+    let probe = Probe::new(Access::default());
+    let twice = [("host", Some("localhost")), ("host", Some("localhost"))];
+    let status = probe
+        .ask("127.0.0.1:9", request(&Method::GET, "/health", &twice))
+        .await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    let absolute = request(
+        &Method::GET,
+        "http://evil.example/health",
+        &[("host", Some("localhost"))],
+    );
+    assert_eq!(
+        probe.ask("127.0.0.1:9", absolute).await,
+        StatusCode::BAD_REQUEST
+    );
+}
+
+#[tokio::test]
+async fn a_changed_token_holds_at_once() {
+    let access = watch::Sender::new(Access::new("old", true));
+    let guarded = Guarded::new(Router::new(), access.subscribe(), PORT);
+    let headers = [
+        ("host", Some("localhost")),
+        ("authorization", Some("Bearer new")),
+    ];
+    let peer = "127.0.0.1:9".parse().unwrap();
+    let before = guarded
+        .answer(request(&Method::GET, "/", &headers), peer)
+        .await;
+    assert_eq!(before.status(), StatusCode::UNAUTHORIZED);
+    access.send_replace(Access::new("new", true));
+    let after = guarded
+        .answer(request(&Method::GET, "/", &headers), peer)
+        .await;
+    assert_eq!(after.status(), StatusCode::NOT_FOUND);
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The log: to stderr only, as text or JSON, with level and form changeable while running.
+
+use std::io::stderr;
+
+use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::layer::{Layered, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
+
+use crate::config::{LogFormat, Settings};
+
+/// What is logged, and how.
+#[derive(Clone, Debug)]
+pub struct Config {
+    format: LogFormat,
+    directives: String,
+}
+
+impl Config {
+    /// The log described by `settings`.
+    ///
+    /// # Errors
+    /// When `log_level` is neither a level nor a filter.
+    pub fn new(settings: &Settings) -> Result<Self, ParseError> {
+        let mut directives = settings.log_level.to_ascii_lowercase();
+        for component in &settings.log_debug_components {
+            directives = format!("{directives},{component}=debug");
+        }
+        EnvFilter::builder().parse(&directives)?;
+        Ok(Self {
+            format: settings.log_format,
+            directives,
+        })
+    }
+
+    fn filter(&self) -> EnvFilter {
+        EnvFilter::new(&self.directives)
+    }
+
+    fn lines(&self) -> Lines {
+        let lines = fmt::layer().with_writer(stderr).with_ansi(false);
+        match self.format {
+            LogFormat::Text => lines.with_target(false).boxed(),
+            LogFormat::Json => lines.json().boxed(),
+        }
+    }
+}
+
+type Filter = reload::Layer<EnvFilter, Registry>;
+type Filtered = Layered<Filter, Registry>;
+type Lines = Box<dyn Layer<Filtered> + Send + Sync>;
+
+/// The running log.
+#[derive(Clone, Debug)]
+pub struct Log {
+    filter: reload::Handle<EnvFilter, Registry>,
+    lines: reload::Handle<Lines, Filtered>,
+}
+
+impl Log {
+    /// Starts logging for the whole process; a second start changes nothing.
+    pub fn start(config: &Config) -> Self {
+        let (filter, filter_handle) = reload::Layer::new(config.filter());
+        let (lines, lines_handle) = reload::Layer::new(config.lines());
+        let subscriber = tracing_subscriber::registry().with(filter).with(lines);
+        // Only tests start it twice in one process; the first one keeps the lines then.
+        let _ = subscriber.try_init();
+        Self {
+            filter: filter_handle,
+            lines: lines_handle,
+        }
+    }
+
+    /// Logs as `config` says from now on.
+    pub fn apply(&self, config: &Config) {
+        // Fails only when the subscriber is gone, and with it every reader of the log.
+        let _ = self.filter.reload(config.filter());
+        let _ = self.lines.reload(config.lines());
+    }
+}

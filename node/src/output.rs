@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The one place that writes to the terminal: data to stdout, talk to stderr.
+//!
+//! A reader that went away (`a2al agents list | head -1`) ends the output, not the program in a
+//! panic, so write errors are dropped here.
+
+use std::fmt::Display;
+use std::io::Write;
+
+/// Writes one line of data to stdout.
+pub fn data(line: impl Display) {
+    let _ = writeln!(std::io::stdout().lock(), "{line}");
+}
+
+/// Writes bytes to stdout as they are.
+pub fn raw(bytes: &[u8]) {
+    let mut stdout = std::io::stdout().lock();
+    let _ = stdout.write_all(bytes).and_then(|()| stdout.flush());
+}
+
+/// Writes one line of talk to stderr.
+pub fn note(line: impl Display) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
+/// An error and its causes on one line, without saying the same words twice.
+pub fn one_line(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !line.contains(&text) {
+            line = format!("{line}: {text}");
+        }
+        cause = error.source();
+    }
+    line.replace('\n', " ")
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The REST API: one file per topic, each route a thin adapter over [`Service`].
+//!
+//! A route is documented where it is written: the router and the OpenAPI document are built from
+//! the same list, so neither can have a path the other lacks. Conventions that hold for every
+//! route (content type, body size, form of errors) are in [`conventions`](self::conventions).
+
+mod agents;
+mod answer;
+mod config;
+mod conventions;
+mod extract;
+mod fetch;
+mod health;
+mod identity;
+mod lookup;
+mod openapi;
+mod problem;
+mod publish;
+mod wallets;
+
+use std::sync::Arc;
+
+use a2al_service::Service;
+use axum::Router;
+use axum::extract::FromRef;
+use axum::middleware::from_fn;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa_axum::router::OpenApiRouter;
+
+pub use problem::{Problem, ProblemBody};
+
+use crate::config::Store;
+
+/// What the routes work on.
+#[derive(Clone, Debug)]
+pub struct App {
+    /// The node.
+    pub service: Service,
+    /// Its settings.
+    pub config: Arc<Store>,
+}
+
+impl FromRef<App> for Service {
+    fn from_ref(app: &App) -> Self {
+        app.service.clone()
+    }
+}
+
+impl FromRef<App> for Arc<Store> {
+    fn from_ref(app: &App) -> Self {
+        Self::clone(&app.config)
+    }
+}
+
+/// All routes, answering for `app`.
+pub fn router(app: App) -> Router {
+    let (router, _) = routes().split_for_parts();
+    router
+        .fallback(conventions::unknown_path)
+        .method_not_allowed_fallback(conventions::wrong_method)
+        .layer(from_fn(conventions::enforce))
+        .layer(CatchPanicLayer::custom(conventions::panicked))
+        .with_state(app)
+}
+
+/// The OpenAPI document of all routes.
+pub fn document() -> utoipa::openapi::OpenApi {
+    routes().into_openapi()
+}
+
+fn routes() -> OpenApiRouter<App> {
+    openapi::described()
+        .merge(health::routes())
+        .merge(config::routes())
+        .merge(identity::routes())
+        .merge(agents::routes())
+        .merge(wallets::routes())
+        .merge(publish::routes())
+        .merge(lookup::routes())
+        .merge(fetch::routes())
+        .merge(openapi::routes())
+}

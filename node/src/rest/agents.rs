@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The agents this node hosts.
+
+use a2al_service::{Service, model};
+use axum::Extension;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::answer::{Answer, Answered};
+use super::extract::{Body, InPath};
+use super::{App, Problem};
+use crate::guard::Caller;
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list, register))
+        .routes(routes!(show, change, delete))
+        .routes(routes!(probe))
+        .routes(routes!(export))
+        .routes(routes!(heartbeat))
+}
+
+/// All agents.
+#[utoipa::path(get, path = "/agents", tag = "agents", responses(
+    (status = 200, description = "The agents.", body = model::AgentList), Problem,
+))]
+async fn list(State(service): State<Service>) -> Answer<model::AgentList> {
+    Answer(service.agents())
+}
+
+/// Hosts an agent, or imports an exported one.
+#[utoipa::path(post, path = "/agents", tag = "agents", request_body = model::Register, responses(
+    (status = 200, description = "Hosted.", body = model::Registered), Problem,
+))]
+async fn register(
+    State(service): State<Service>,
+    Body(request): Body<model::Register>,
+) -> Answered<model::Registered> {
+    Ok(Answer(service.register(request).await?))
+}
+
+/// One agent.
+#[utoipa::path(get, path = "/agents/{aid}", tag = "agents", params(InPath), responses(
+    (status = 200, description = "The agent.", body = model::Agent), Problem,
+))]
+async fn show(State(service): State<Service>, InPath(aid): InPath) -> Answered<model::Agent> {
+    Ok(Answer(service.agent(aid)?))
+}
+
+/// Changes an agent.
+#[utoipa::path(patch, path = "/agents/{aid}", tag = "agents", params(InPath),
+    request_body = model::PatchAgent, responses(
+    (status = 200, description = "Changed.", body = model::Updated), Problem,
+))]
+async fn change(
+    State(service): State<Service>,
+    InPath(aid): InPath,
+    Body(request): Body<model::PatchAgent>,
+) -> Answered<model::Updated> {
+    Ok(Answer(service.patch(aid, request).await?))
+}
+
+/// Deletes an agent and withdraws its record.
+#[utoipa::path(delete, path = "/agents/{aid}", tag = "agents", params(InPath), responses(
+    (status = 200, description = "Deleted, or never there.", body = model::Done), Problem,
+))]
+async fn delete(State(service): State<Service>, InPath(aid): InPath) -> Answered<model::Done> {
+    Ok(Answer(service.delete(aid).await?))
+}
+
+/// Whether an agent's service answers, and what was published for it.
+#[utoipa::path(get, path = "/agents/{aid}/probe", tag = "agents", params(InPath), responses(
+    (status = 200, description = "What was found.", body = model::Probe), Problem,
+))]
+async fn probe(State(service): State<Service>, InPath(aid): InPath) -> Answered<model::Probe> {
+    Ok(Answer(service.probe(aid).await?))
+}
+
+/// An agent's credentials, for callers on this machine only.
+#[utoipa::path(get, path = "/agents/{aid}/export", tag = "agents", params(InPath), responses(
+    (status = 200, description = "The credentials.", body = model::Export), Problem,
+))]
+async fn export(
+    State(service): State<Service>,
+    Extension(caller): Extension<Caller>,
+    InPath(aid): InPath,
+) -> Result<Response, Problem> {
+    if caller == Caller::Remote {
+        let text = "export only available on loopback";
+        return Err(Problem::new(StatusCode::FORBIDDEN, text, "loopback_only"));
+    }
+    let export = Answer(service.export(aid)?);
+    Ok(([(header::CACHE_CONTROL, "no-store")], export).into_response())
+}
+
+/// Says that an agent is alive.
+#[utoipa::path(post, path = "/agents/{aid}/heartbeat", tag = "agents", params(InPath), responses(
+    (status = 200, description = "Noted.", body = model::Heartbeat), Problem,
+))]
+async fn heartbeat(
+    State(service): State<Service>,
+    InPath(aid): InPath,
+) -> Answered<model::Heartbeat> {
+    Ok(Answer(service.heartbeat(aid)?))
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Bodies as every route answers them: JSON and a newline.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use super::Problem;
+
+/// A value answered as JSON with status 200.
+#[derive(Debug)]
+pub(super) struct Answer<T>(pub(super) T);
+
+/// What a route gives back.
+pub(super) type Answered<T> = Result<Answer<T>, Problem>;
+
+impl<T: Serialize> IntoResponse for Answer<T> {
+    fn into_response(self) -> Response {
+        json(StatusCode::OK, &self.0)
+    }
+}
+
+/// Answers `value` as JSON, ended by a newline.
+pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Response {
+    let mut body = match serde_json::to_vec(value) {
+        Ok(body) => body,
+        Err(error) => {
+            tracing::error!(%error, "answer cannot be written as JSON");
+            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        }
+    };
+    body.push(b'\n');
+    let kind = HeaderValue::from_static("application/json");
+    (status, [(header::CONTENT_TYPE, kind)], body).into_response()
+}

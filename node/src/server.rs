@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The HTTP/1.1 server under the API: bounded connections, deadlines, a graceful end.
+//!
+//! It serves nothing but a [`Guarded`] router, so what listens is always behind the guard.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{debug, warn};
+
+use crate::guard::Guarded;
+
+/// How long a client may take to send the head of a request, and how long a connection may idle
+/// between two of them.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Most connections at a time; a further client waits in the kernel's queue.
+///
+/// Above the 500 slow clients the API must bear, with room in the usual 1,024 file descriptors.
+const MAX_CONNECTIONS: usize = 640;
+
+/// Pause after the system refused to accept, usually for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Serves `guarded` on `listener` until `stop`, then lets running requests end.
+///
+/// Returns when the last connection is closed; the caller sets the deadline for that.
+pub async fn serve(listener: TcpListener, guarded: Guarded, stop: CancellationToken) {
+    let guarded = Arc::new(guarded);
+    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let connections = TaskTracker::new();
+    while let Some((permit, accepted)) = next(&listener, &slots, &stop).await {
+        match accepted {
+            Ok((stream, peer)) => {
+                let answered = connection(stream, peer, Arc::clone(&guarded), stop.clone());
+                connections.spawn(async move {
+                    answered.await;
+                    drop(permit);
+                });
+            }
+            Err(error) => {
+                warn!(%error, "API connection not accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    connections.close();
+    connections.wait().await;
+}
+
+/// A free slot and the next client in it; `None` once `stop` is set.
+async fn next(
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+    stop: &CancellationToken,
+) -> Option<(OwnedSemaphorePermit, io::Result<(TcpStream, SocketAddr)>)> {
+    let accepted = async {
+        let permit = Arc::clone(slots).acquire_owned().await.ok()?;
+        Some((permit, listener.accept().await))
+    };
+    stop.run_until_cancelled(accepted).await?
+}
+
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    guarded: Arc<Guarded>,
+    stop: CancellationToken,
+) {
+    // Answers are small and written at once, so waiting to fill a packet only delays them.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let guarded = Arc::clone(&guarded);
+        async move { Ok::<_, Infallible>(guarded.answer(request.map(Body::new), peer).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    let ended = match stop.run_until_cancelled(connection.as_mut()).await {
+        Some(ended) => ended,
+        None => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        debug!(%peer, %error, "API connection ended");
+    }
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MPL-2.0
+//! What impostors try: every attempt fails, on the side that it is aimed at.
+
+use tokio::io::AsyncReadExt;
+
+use super::*;
+
+fn untrusted(result: Result<AgentStream, CallError>) -> Mistrust {
+    match result {
+        Err(CallError::Untrusted(mistrust)) => mistrust,
+        other => panic!("an impostor was not refused as one: {other:?}"),
+    }
+}
+
+/// What the callee says to a caller; none of it may be acceptance.
+async fn refusal(mut stream: AgentStream) -> Refusal {
+    let told = stream.refusal();
+    within(stream.read_u8()).await.unwrap_err();
+    told.get().expect("the callee says why")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_serves_a_stolen_record_is_not_the_agent() {
+    let nodes = network(2).await;
+    let owner = Owner::new();
+    let credential = owner.credential(clock::now());
+    // The record leads to node 1, which has the delegation but not the key.
+    let record = endpoint_record(&credential, &nodes[1], 1);
+    let forged = credential.forged_with(SigningKey::generate());
+    nodes[1].client.host(Arc::new(forged));
+    let caller = &nodes[0].client;
+    let outcome = within(caller.call(guest(&nodes[0]), &record)).await;
+    assert_eq!(untrusted(outcome), Mistrust::InvalidProof);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_key_is_refused_once_a_newer_delegation_was_seen() {
+    let nodes = network(3).await;
+    let owner = Owner::new();
+    let old = owner.credential(UnixSeconds(clock::now().0 - 1000));
+    let new = owner.credential(clock::now());
+    let (stolen, genuine) = (
+        endpoint_record(&old, &nodes[1], 9),
+        endpoint_record(&new, &nodes[2], 1),
+    );
+    nodes[1].client.host(old);
+    nodes[2].client.host(new);
+    let caller = &nodes[0].client;
+    // As long as nothing newer was seen the old key is as good as any.
+    within(caller.call(guest(&nodes[0]), &stolen))
+        .await
+        .unwrap();
+    within(caller.call(guest(&nodes[0]), &genuine))
+        .await
+        .unwrap();
+    let outcome = within(caller.call(guest(&nodes[0]), &stolen)).await;
+    assert_eq!(untrusted(outcome), Mistrust::StaleDelegation);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_key_does_not_answer_for_a_newer_record() {
+    let nodes = network(2).await;
+    let owner = Owner::new();
+    let old = owner.credential(UnixSeconds(clock::now().0 - 1000));
+    let record = endpoint_record(&owner.credential(clock::now()), &nodes[1], 1);
+    nodes[1].client.host(old);
+    let caller = &nodes[0].client;
+    let outcome = within(caller.call(guest(&nodes[0]), &record)).await;
+    assert_eq!(untrusted(outcome), Mistrust::OtherKey);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_with_a_stolen_delegation_is_refused() {
+    let nodes = network(2).await;
+    let (_, _, record) = published(&nodes[1]).await;
+    let victim = Owner::new().credential(clock::now());
+    nodes[0]
+        .client
+        .host(Arc::new(victim.forged_with(SigningKey::generate())));
+    let stream = within(nodes[0].client.call(victim.aid(), &record))
+        .await
+        .unwrap();
+    assert_eq!(refusal(stream).await, Refusal::InvalidProof);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_caller_is_refused() {
+    let mut nodes = network(3).await;
+    let (_, _, record) = published(&nodes[2]).await;
+    let owner = Owner::new();
+    nodes[0]
+        .client
+        .host(owner.credential(UnixSeconds(clock::now().0 - 1000)));
+    nodes[1].client.host(owner.credential(clock::now()));
+    let genuine = within(nodes[1].client.call(owner.aid(), &record))
+        .await
+        .unwrap();
+    within(nodes[2].calls.recv()).await.unwrap();
+    let revoked = within(nodes[0].client.call(owner.aid(), &record))
+        .await
+        .unwrap();
+    assert_eq!(refusal(revoked).await, Refusal::StaleDelegation);
+    drop(genuine);
+}
