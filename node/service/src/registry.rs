@@ -178,3 +178,65 @@ fn edit(agents: &mut HashMap<Aid, Arc<Agent>>, aid: Aid, change: impl FnOnce(&mu
         change(Arc::make_mut(agent));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use a2al_protocol::delegation::Terms;
+    use a2al_protocol::{DelegationProof, SigningKey};
+
+    use super::*;
+
+    fn credential(master: &SigningKey, issued_at: u64) -> Arc<Credential> {
+        let key = SigningKey::generate();
+        let terms = Terms::new(master.public().aid(), key.public(), UnixSeconds(issued_at));
+        let proof = DelegationProof::by_master(master, terms).unwrap();
+        Arc::new(Credential::agent(key, proof.verify(UnixSeconds(issued_at)).unwrap()).unwrap())
+    }
+
+    fn register(credential: &Arc<Credential>, service: Option<&str>) -> Change {
+        Change::Register {
+            credential: Arc::clone(credential),
+            service: service.map(|text| text.parse().unwrap()),
+            at: UnixSeconds(1),
+        }
+    }
+
+    #[test]
+    fn a_changed_service_ends_the_streams_to_the_old_one() {
+        let (registry, agent) = (Registry::default(), credential(&SigningKey::generate(), 1));
+        let aid = agent.aid();
+        registry.apply(register(&agent, Some("localhost:1")));
+        let first = registry.get(&aid).unwrap().bridges.clone();
+        registry.apply(register(&agent, None));
+        registry.apply(Change::Bind {
+            aid,
+            service: Some("localhost:1".parse().unwrap()),
+        });
+        assert!(!first.is_cancelled());
+        registry.apply(Change::Bind { aid, service: None });
+        assert!(first.is_cancelled());
+        let second = registry.get(&aid).unwrap().bridges.clone();
+        registry.apply(Change::Delete { aid });
+        assert!(second.is_cancelled());
+        assert!(registry.get(&aid).is_none());
+    }
+
+    #[test]
+    fn what_only_runs_survives_registering_again() {
+        let (registry, master) = (Registry::default(), SigningKey::generate());
+        let (old, new) = (credential(&master, 1), credential(&master, 2));
+        registry.apply(register(&old, None));
+        let live = Arc::clone(&registry.get(&old.aid()).unwrap().live);
+        live.postpone();
+        registry.apply(register(&old, None));
+        assert!(live.due().is_some());
+        registry.apply(register(&new, None));
+        let agent = registry.get(&old.aid()).unwrap();
+        assert!(Arc::ptr_eq(&agent.live, &live));
+        assert_eq!(agent.credential.public_key(), new.public_key());
+        assert!(
+            live.due().is_none(),
+            "a new key has to be published at once"
+        );
+    }
+}

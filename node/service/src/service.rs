@@ -155,6 +155,7 @@ impl Service {
     pub async fn shutdown(&self) {
         let ending = async {
             self.save_cache().await;
+            self.core.cache_db.close();
             self.core.stop.cancel();
             self.core.tasks.close();
             self.core.client.shutdown().await;

@@ -112,8 +112,7 @@ impl Echo {
         let counter = Arc::clone(&connections);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                counter.fetch_add(1, Ordering::Relaxed);
-                tokio::spawn(serve(stream));
+                tokio::spawn(serve(stream, Arc::clone(&counter)));
             }
         });
         Self {
@@ -122,15 +121,16 @@ impl Echo {
         }
     }
 
-    /// Connections taken so far.
+    /// Connections that brought a request so far; probes do not.
     pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::Relaxed)
     }
 }
 
 /// Answers with the head of the request, or as the path asks: `/big/N` with N bytes, `/close` by closing afterwards.
-async fn serve(stream: TcpStream) -> Option<()> {
+async fn serve(stream: TcpStream, connections: Arc<AtomicUsize>) -> Option<()> {
     let mut stream = BufReader::new(stream);
+    let mut is_counted = false;
     loop {
         let (mut head, mut body_len) = (String::new(), 0);
         while !head.ends_with("\r\n\r\n") {
@@ -145,6 +145,9 @@ async fn serve(stream: TcpStream) -> Option<()> {
         }
         let mut body = vec![0; body_len];
         stream.read_exact(&mut body).await.ok()?;
+        if !std::mem::replace(&mut is_counted, true) {
+            connections.fetch_add(1, Ordering::Relaxed);
+        }
         let path = head.split(' ').nth(1)?.to_owned();
         let answer = match path.strip_prefix("/big/") {
             Some(len) => vec![b'x'; len.parse().ok()?],
