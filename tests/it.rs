@@ -15,6 +15,8 @@ mod fetch;
 mod forged;
 #[path = "it/guard.rs"]
 mod guard;
+#[path = "it/impostor.rs"]
+mod impostor;
 #[path = "it/network.rs"]
 mod network;
 #[path = "it/records.rs"]

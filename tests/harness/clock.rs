@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Waiting for conditions, and the one place where tests read the wall clock.
+//! Waiting for conditions, and the time that proofs carry.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// Pause between two looks at a condition, in milliseconds.
 const PROBE_INTERVAL: Duration = Duration::from_millis(20);
@@ -28,13 +28,6 @@ pub(crate) async fn eventually<T>(
 }
 
 /// The wall clock, in Unix seconds.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "proofs carry the time they were made at"
-)]
 pub(crate) fn unix_now() -> u64 {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
-    since_epoch
-        .expect("the clock of a test machine is past 1970")
-        .as_secs()
+    a2al_protocol::clock::now().0
 }

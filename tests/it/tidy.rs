@@ -31,7 +31,7 @@ impl Source {
         let Some(inner) = self.path.strip_prefix("protocol/src/") else {
             return false;
         };
-        !["behaviour", "network", "lib.rs"]
+        !["behaviour", "clock.rs", "network", "lib.rs"]
             .iter()
             .any(|part| inner.starts_with(part))
     }
