@@ -23,14 +23,14 @@ fn generated_code_matches_the_proto_files() {
 }
 
 fn generate(root: &Path) -> String {
-    let descriptors = protox::compile(FILES, [root]).unwrap();
+    let descriptors = protox::compile(FILES, [root]).expect("the .proto files are valid");
     let out = std::env::temp_dir().join(format!("a2al-proto-{}", std::process::id()));
-    std::fs::create_dir_all(&out).unwrap();
+    std::fs::create_dir_all(&out).expect("a writable temporary directory");
     prost_build::Config::new()
         .out_dir(&out)
         .compile_fds(descriptors)
-        .unwrap();
-    let code = std::fs::read_to_string(out.join("a2al.v1.rs")).unwrap();
-    std::fs::remove_dir_all(&out).unwrap();
+        .expect("prost generates what protox read");
+    let code = std::fs::read_to_string(out.join("a2al.v1.rs")).expect("the generated file");
+    std::fs::remove_dir_all(&out).expect("our own directory");
     code
 }

@@ -40,7 +40,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! With the feature `net`, [`network`] carries them: a libp2p swarm with A2AL's own behaviours on it.
+//! With the feature `net`, the module `network` carries them: a libp2p swarm with A2AL's own behaviours on it.
 //!
 //! Bytes from outside go through `decode` and `verify(now)`; what comes out can be trusted, and
 //! nothing else has a type that stores or callers take. Formats are byte-compatible with the Go
@@ -66,6 +66,10 @@ mod behaviour;
 pub mod clock;
 #[cfg(feature = "net")]
 pub mod network;
+#[cfg(feature = "net")]
+pub mod node_key;
+#[cfg(feature = "net")]
+pub mod private_files;
 
 pub use self::{
     aid::Aid,

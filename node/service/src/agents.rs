@@ -4,7 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use a2al_protocol::{Aid, Credential, Delegation, DelegationProof, Endpoint, SigningKey};
+use a2al_protocol::{
+    Aid, Credential, Delegation, DelegationProof, Endpoint, RecordKind, SigningKey,
+};
 use tokio::time::Instant;
 
 use crate::error::Input;
@@ -219,7 +221,7 @@ impl Service {
 
     fn describe(&self, agent: &Agent) -> model::Agent {
         let published = agent.live.publication();
-        let is_held = published.as_ref().is_some_and(is_valid);
+        let is_held = self.core.client.holds(agent.aid(), RecordKind::ENDPOINT);
         let renewal = agent.is_publishing && self.is_auto_publishing();
         model::Agent {
             aid: agent.aid(),
@@ -228,7 +230,7 @@ impl Service {
             seq: published
                 .as_ref()
                 .map_or(0, |published| published.record.seq().0),
-            published_to_dht: is_held,
+            published_to_dht: published.as_ref().is_some_and(is_valid),
             last_publish_at: published
                 .as_ref()
                 .map(|published| clock::rfc3339(published.at)),

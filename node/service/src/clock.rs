@@ -1,19 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The wall clock. Everything else that needs the time of day gets it as an argument or from here.
+//! The wall clock, and how its times are written for people and programs.
 
 use std::time::{Duration, SystemTime};
 
 use a2al_protocol::UnixSeconds;
-
-/// Now, in whole seconds since 1970.
-pub(crate) fn now() -> UnixSeconds {
-    UnixSeconds(since_epoch().as_secs())
-}
-
-/// Now, in milliseconds since 1970.
-pub(crate) fn now_millis() -> u64 {
-    u64::try_from(since_epoch().as_millis()).unwrap_or(u64::MAX)
-}
+pub(crate) use a2al_protocol::clock::{now, now_millis};
 
 /// `at` as RFC 3339 in UTC, to the second: `2026-11-23T22:40:00Z`.
 pub(crate) fn rfc3339(at: UnixSeconds) -> String {
@@ -23,17 +14,6 @@ pub(crate) fn rfc3339(at: UnixSeconds) -> String {
     humantime::format_rfc3339_seconds(at).to_string()
 }
 
-/// A clock set before 1970 counts as 1970.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place that reads the wall clock"
-)]
-fn since_epoch() -> Duration {
-    SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -41,7 +21,7 @@ mod tests {
     #[test]
     fn rfc3339_is_utc_to_the_second() {
         assert_eq!(rfc3339(UnixSeconds(0)), "1970-01-01T00:00:00Z");
-        assert_eq!(rfc3339(UnixSeconds(1_795_468_800)), "2026-11-23T22:40:00Z");
+        assert_eq!(rfc3339(UnixSeconds(1_795_473_600)), "2026-11-23T22:40:00Z");
         assert_eq!(rfc3339(UnixSeconds(u64::MAX)), "9999-12-31T23:59:59Z");
     }
 }

@@ -41,6 +41,13 @@ impl Service {
         Ok((newer, stream))
     }
 
+    /// Looks up the endpoint of `agent` again before the next call.
+    pub(crate) fn distrust_endpoint(&self, agent: &Aid) {
+        if let Some(record) = self.core.found.newest(agent) {
+            self.core.found.distrust(&record);
+        }
+    }
+
     /// The endpoint record of an agent about to be called.
     pub(crate) async fn endpoint_to_call(&self, agent: Aid) -> Result<VerifiedRecord, Error> {
         self.endpoint(agent)
@@ -60,7 +67,8 @@ fn leads_nowhere(failure: &CallError) -> bool {
     )
 }
 
-fn refused(failure: CallError) -> Error {
+/// How a failed call is told to clients.
+pub(crate) fn refused(failure: CallError) -> Error {
     match failure {
         CallError::Refused(Refusal::NoService) => Error::NoInbound,
         CallError::Refused(Refusal::ServiceUnreachable) => Error::InboundUnreachable,

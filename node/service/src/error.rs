@@ -56,8 +56,8 @@ pub enum Error {
     #[error("resolve failed: {0}")]
     Lookup(#[source] network::Error),
     /// The call found no endpoint record of its target.
-    #[error("resolve failed: {0}")]
-    TargetUnresolved(#[source] Box<Error>),
+    #[error(transparent)]
+    TargetUnresolved(Box<Self>),
     /// The agent to call as is not hosted here.
     #[error("connect failed: local_aid is not registered here")]
     CallerNotHosted,

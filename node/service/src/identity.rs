@@ -58,7 +58,8 @@ impl Service {
         &self,
         request: model::GenerateWallet,
     ) -> Result<model::GeneratedWallet, Error> {
-        let chain = match request.chain.as_deref().unwrap_or_default() {
+        let model::GenerateWallet { chain } = request;
+        let chain = match chain.as_deref().unwrap_or_default() {
             "" | "ethereum" => Chain::Ethereum,
             "paralism" => Chain::Paralism,
             _ => return Err(Input::Chain.into()),

@@ -14,7 +14,7 @@
 //! status                how the node is doing
 //! ──────────────────────────────────────────────────────────────────
 //! registry, live        agents in memory: what is committed, what only runs
-//! store, node_key       what is on disk
+//! store                 what is on disk
 //! ```
 
 mod agents;
@@ -29,7 +29,6 @@ mod identity;
 mod inbound;
 mod live;
 pub mod model;
-mod node_key;
 mod publish;
 mod records;
 mod registry;
@@ -44,7 +43,5 @@ mod wallets;
 
 pub use config::{Config, NetworkConfig};
 pub use error::{Error, Input, Wire};
-pub use node_key::NodeKeyError;
 pub use service::{Service, StartError};
 pub use store::OpenError;
-pub use store::files::FileError;

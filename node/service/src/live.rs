@@ -41,6 +41,8 @@ struct State {
     last: Option<Publication>,
     /// When the next publication is due; `None` = at once.
     due: Option<Instant>,
+    /// Publications under way.
+    under_way: usize,
     failures: u32,
 }
 
@@ -65,24 +67,36 @@ impl Live {
         self.state().due
     }
 
+    /// Whether a publication is due at `now`, and none is under way.
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        let state = self.state();
+        state.under_way == 0 && state.due.is_none_or(|due| due <= now)
+    }
+
     /// Asks for a publication at once.
     pub(crate) fn make_due(&self) {
         self.state().due = None;
     }
 
     /// Puts the next publication off by one interval.
-    pub(crate) fn postpone(&self) {
-        self.state().due = Some(Instant::now() + RENEWAL_INTERVAL);
+    pub(crate) fn postpone(&self, now: Instant) {
+        self.state().due = Some(now + RENEWAL_INTERVAL);
+    }
+
+    /// Notes that a publication begins; [`published`](Self::published) or [`failed`](Self::failed) ends it.
+    pub(crate) fn begin(&self) {
+        self.state().under_way += 1;
     }
 
     /// Notes that `publication` went out. One that reached too few nodes is soon repeated.
-    pub(crate) fn published(&self, publication: Publication) {
+    pub(crate) fn published(&self, publication: Publication, now: Instant) {
         let mut state = self.state();
+        state.under_way = state.under_way.saturating_sub(1);
         if publication.is_complete {
             state.failures = 0;
-            state.due = Some(Instant::now() + RENEWAL_INTERVAL);
+            state.due = Some(now + RENEWAL_INTERVAL);
         } else {
-            state.back_off();
+            state.back_off(now);
         }
         // Two publications may end in the wrong order.
         match &state.last {
@@ -92,8 +106,10 @@ impl Live {
     }
 
     /// Notes that a publication failed.
-    pub(crate) fn failed(&self) {
-        self.state().back_off();
+    pub(crate) fn failed(&self, now: Instant) {
+        let mut state = self.state();
+        state.under_way = state.under_way.saturating_sub(1);
+        state.back_off(now);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -103,11 +119,77 @@ impl Live {
 }
 
 impl State {
-    fn back_off(&mut self) {
+    fn back_off(&mut self, now: Instant) {
         let wait = FIRST_RETRY
             .saturating_mul(1 << self.failures.min(10))
             .min(LAST_RETRY);
         self.failures += 1;
-        self.due = Some(Instant::now() + wait);
+        self.due = Some(now + wait);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use a2al_protocol::{Credential, Draft, Endpoint, RecordKind, Seq, SigningKey};
+
+    use super::*;
+
+    fn publication(seq: u64, is_complete: bool) -> Publication {
+        let at = UnixSeconds(1_000_000);
+        let payload = Endpoint::default().encode().unwrap();
+        let kind = RecordKind::ENDPOINT;
+        let draft = Draft {
+            kind,
+            payload,
+            seq: Seq(seq),
+            timestamp: at,
+            ttl_secs: 60,
+        };
+        let key = SigningKey::from_seed(&[1; 32]);
+        let record = draft.sign(&Credential::node(key)).unwrap();
+        Publication {
+            record,
+            at,
+            replicas: 0,
+            is_complete,
+        }
+    }
+
+    #[test]
+    fn a_publication_is_renewed_after_the_interval() {
+        let (live, now) = (Live::default(), Instant::now());
+        assert!(live.is_due(now));
+        live.begin();
+        assert!(!live.is_due(now), "one is under way");
+        live.published(publication(1, true), now);
+        assert_eq!(live.due(), Some(now + RENEWAL_INTERVAL));
+        live.make_due();
+        assert!(live.is_due(now));
+    }
+
+    #[test]
+    fn failures_are_repeated_ever_more_rarely() {
+        let (live, now) = (Live::default(), Instant::now());
+        for wait in [5, 10, 20, 40, 80, 160, 300, 300, 300] {
+            live.failed(now);
+            assert_eq!(live.due(), Some(now + Duration::from_secs(wait)));
+        }
+        live.published(publication(1, false), now);
+        assert_eq!(
+            live.due(),
+            Some(now + LAST_RETRY),
+            "too few nodes is no success"
+        );
+        live.published(publication(2, true), now);
+        live.failed(now);
+        assert_eq!(live.due(), Some(now + FIRST_RETRY));
+    }
+
+    #[test]
+    fn the_newest_record_stays_the_publication() {
+        let (live, now) = (Live::default(), Instant::now());
+        live.published(publication(2, true), now);
+        live.published(publication(1, true), now);
+        assert_eq!(live.publication().unwrap().record.seq(), Seq(2));
     }
 }

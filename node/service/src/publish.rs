@@ -8,7 +8,7 @@ use a2al_protocol::limits::{
 };
 use a2al_protocol::record::SignError;
 use a2al_protocol::{Aid, Credential, Draft, Endpoint, RecordKind, Seq, VerifiedRecord, network};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::live::{Live, Publication};
 use crate::registry::Agent;
@@ -24,7 +24,7 @@ const WITHDRAW_TIMEOUT: Duration = Duration::from_secs(6);
 impl Service {
     /// Publishes where `aid` is reached, and from the first time on keeps that record alive, across restarts too.
     ///
-    /// Answers when enough nodes stored it, or after 5 s with as many as did. Not taken back when the future is dropped.
+    /// Answers when enough nodes stored it, or after 5 s with as many as did. Goes on when the future is dropped.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::DelegationExpired`], [`Error::NoAdvertisedAddress`], [`Error::Publish`]. After the last
@@ -32,13 +32,17 @@ impl Service {
     pub async fn publish(&self, aid: Aid) -> Result<model::Published, Error> {
         let agent = self.agent_here(&aid)?;
         agent.live.beat();
-        // Both at once: neither needs the other, and the first publication of an agent has to wait for the disk.
-        let (saved, published) = tokio::join!(
-            self.keep_publishing(&agent),
-            self.publish_endpoint(&agent.credential, &agent.live)
-        );
-        saved?;
-        let publication = published?;
+        let service = self.clone();
+        let publishing = self.core.tasks.spawn(async move {
+            // Both at once: neither needs the other, and the first publication of an agent has to wait for the disk.
+            let (saved, published) = tokio::join!(
+                service.keep_publishing(&agent),
+                service.publish_endpoint(&agent.credential, &agent.live)
+            );
+            service.core.renewal.notify_one();
+            saved.and(published)
+        });
+        let publication = publishing.await.map_err(|_| Error::Stopped)??;
         Ok(model::Published {
             ok: true,
             seq: publication.record.seq().0,
@@ -50,12 +54,11 @@ impl Service {
         if agent.is_publishing {
             return Ok(());
         }
-        self.core
+        Ok(self
+            .core
             .store
             .write(Change::StartPublishing { aid: agent.aid() })
-            .await?;
-        self.core.renewal.notify_one();
-        Ok(())
+            .await?)
     }
 
     /// Signs and publishes a fresh endpoint record.
@@ -64,10 +67,11 @@ impl Service {
         credential: &Credential,
         live: &Live,
     ) -> Result<Publication, Error> {
+        live.begin();
         let published = self.publish_fresh(credential).await;
         match &published {
-            Ok(publication) => live.published(publication.clone()),
-            Err(_) => live.failed(),
+            Ok(publication) => live.published(publication.clone(), Instant::now()),
+            Err(_) => live.failed(Instant::now()),
         }
         published
     }
@@ -211,7 +215,7 @@ impl Service {
         match timeout(WITHDRAW_TIMEOUT, withdrawal).await {
             Ok(Ok(())) => tracing::info!(%aid, "withdrawn"),
             Ok(Err(error)) => {
-                tracing::warn!(%aid, %error, "not withdrawn; its record ends by itself")
+                tracing::warn!(%aid, %error, "not withdrawn; its record ends by itself");
             }
             Err(_) => tracing::warn!(%aid, "withdrawal still under way; its record ends by itself"),
         }

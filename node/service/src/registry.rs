@@ -4,6 +4,7 @@
 //! Only the writer of the store changes who is registered, right after each commit, so what is read here is on disk. What
 //! only matters while the process runs ([`Live`]) hangs on an agent and survives such a change.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -93,9 +94,7 @@ impl Registry {
                 agents.insert(agent.aid(), Arc::new(agent));
             }
             for record in saved.records {
-                edit(&mut agents, &record.aid(), |agent| {
-                    agent.put(record.clone())
-                });
+                edit(&mut agents, record.aid(), |agent| agent.put(record));
             }
         }
         registry
@@ -122,14 +121,12 @@ impl Registry {
             } => {
                 register(&mut agents, credential, service, at);
             }
-            Change::Bind { aid, service } => edit(&mut agents, &aid, |agent| agent.bind(service)),
+            Change::Bind { aid, service } => edit(&mut agents, aid, |agent| agent.bind(service)),
             Change::StartPublishing { aid } => {
-                edit(&mut agents, &aid, |agent| agent.is_publishing = true);
+                edit(&mut agents, aid, |agent| agent.is_publishing = true);
             }
             Change::PutRecord { record } => {
-                edit(&mut agents, &record.aid(), |agent| {
-                    agent.put(record.clone())
-                });
+                edit(&mut agents, record.aid(), |agent| agent.put(record));
             }
             Change::Delete { aid } => {
                 if let Some(agent) = agents.remove(&aid) {
@@ -156,27 +153,90 @@ fn register(
     service: Option<ServiceTcp>,
     at: UnixSeconds,
 ) {
-    let aid = credential.aid();
-    if agents.contains_key(&aid) {
-        edit(agents, &aid, |agent| {
+    match agents.entry(credential.aid()) {
+        Entry::Occupied(mut agent) => {
+            let agent = Arc::make_mut(agent.get_mut());
             agent.delegate(credential);
             if service.is_some() {
                 agent.bind(service);
             }
-        });
-    } else {
-        let saved = SavedAgent {
-            credential,
-            service,
-            is_publishing: false,
-            registered_at: at,
-        };
-        agents.insert(aid, Arc::new(Agent::new(saved)));
+        }
+        Entry::Vacant(place) => {
+            let saved = SavedAgent {
+                credential,
+                service,
+                is_publishing: false,
+                registered_at: at,
+            };
+            place.insert(Arc::new(Agent::new(saved)));
+        }
     }
 }
 
-fn edit(agents: &mut HashMap<Aid, Arc<Agent>>, aid: &Aid, change: impl FnOnce(&mut Agent)) {
-    if let Some(agent) = agents.get_mut(aid) {
+fn edit(agents: &mut HashMap<Aid, Arc<Agent>>, aid: Aid, change: impl FnOnce(&mut Agent)) {
+    if let Some(agent) = agents.get_mut(&aid) {
         change(Arc::make_mut(agent));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use a2al_protocol::delegation::Terms;
+    use a2al_protocol::{DelegationProof, SigningKey};
+
+    use super::*;
+
+    fn credential(master: &SigningKey, issued_at: u64) -> Arc<Credential> {
+        let key = SigningKey::generate();
+        let terms = Terms::new(master.public().aid(), key.public(), UnixSeconds(issued_at));
+        let proof = DelegationProof::by_master(master, terms).unwrap();
+        Arc::new(Credential::agent(key, proof.verify(UnixSeconds(issued_at)).unwrap()).unwrap())
+    }
+
+    fn register(credential: &Arc<Credential>, service: Option<&str>) -> Change {
+        Change::Register {
+            credential: Arc::clone(credential),
+            service: service.map(|text| text.parse().unwrap()),
+            at: UnixSeconds(1),
+        }
+    }
+
+    #[test]
+    fn a_changed_service_ends_the_streams_to_the_old_one() {
+        let (registry, agent) = (Registry::default(), credential(&SigningKey::generate(), 1));
+        let aid = agent.aid();
+        registry.apply(register(&agent, Some("localhost:1")));
+        let first = registry.get(&aid).unwrap().bridges.clone();
+        registry.apply(register(&agent, None));
+        registry.apply(Change::Bind {
+            aid,
+            service: Some("localhost:1".parse().unwrap()),
+        });
+        assert!(!first.is_cancelled());
+        registry.apply(Change::Bind { aid, service: None });
+        assert!(first.is_cancelled());
+        let second = registry.get(&aid).unwrap().bridges.clone();
+        registry.apply(Change::Delete { aid });
+        assert!(second.is_cancelled());
+        assert!(registry.get(&aid).is_none());
+    }
+
+    #[test]
+    fn what_only_runs_survives_registering_again() {
+        let (registry, master) = (Registry::default(), SigningKey::generate());
+        let (old, new) = (credential(&master, 1), credential(&master, 2));
+        registry.apply(register(&old, None));
+        let live = Arc::clone(&registry.get(&old.aid()).unwrap().live);
+        live.postpone(tokio::time::Instant::now());
+        registry.apply(register(&old, None));
+        assert!(live.due().is_some());
+        registry.apply(register(&new, None));
+        let agent = registry.get(&old.aid()).unwrap();
+        assert!(Arc::ptr_eq(&agent.live, &live));
+        assert_eq!(agent.credential.public_key(), new.public_key());
+        assert!(
+            live.due().is_none(),
+            "a new key has to be published at once"
+        );
     }
 }

@@ -55,12 +55,6 @@ struct Publisher {
     agent: Option<Arc<Agent>>,
 }
 
-impl Publisher {
-    fn is_due(&self) -> bool {
-        self.live.due().is_none_or(|due| due <= Instant::now())
-    }
-}
-
 impl Service {
     /// Everyone who is kept alive; nobody while automatic publishing is off.
     fn publishers(&self) -> Vec<Publisher> {
@@ -98,7 +92,12 @@ impl Service {
 
     async fn renew_what_is_due(&self) {
         let mut running = JoinSet::new();
-        for publisher in self.publishers().into_iter().filter(Publisher::is_due) {
+        let now = Instant::now();
+        let due = self
+            .publishers()
+            .into_iter()
+            .filter(|publisher| publisher.live.is_due(now));
+        for publisher in due {
             if running.len() >= AT_ONCE {
                 running.join_next().await;
             }
@@ -120,7 +119,7 @@ impl Service {
                 Err(error) => tracing::warn!(%aid, %error, "not renewed; trying again"),
             }
         } else {
-            publisher.live.postpone();
+            publisher.live.postpone(Instant::now());
         }
         for record in agent.iter().flat_map(|agent| agent.records.values()) {
             self.announce_again(record.clone()).await;

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use a2al_protocol::network::{self, Client, IncomingCall, Network};
+use a2al_protocol::node_key::{self, NodeKeyError};
+use a2al_protocol::private_files::{self, FileError};
 use a2al_protocol::{Aid, Credential, SigningKey};
 use rusqlite::Connection;
 use tokio::sync::{Notify, mpsc};
@@ -16,12 +18,10 @@ use tokio_util::task::TaskTracker;
 
 use crate::fetch::Pool;
 use crate::live::Live;
-use crate::node_key::{self, NodeKeyError};
 use crate::registry::Registry;
 use crate::resolve::cache::Cache;
 use crate::sequence::Sequence;
 use crate::store::cache::{CacheDb, Cached};
-use crate::store::files::{self, FileError};
 use crate::store::{self, OpenError, Saved, Store};
 use crate::{Config, NetworkConfig, clock, housekeeping, inbound, renewal};
 
@@ -78,7 +78,8 @@ pub(crate) struct Core {
     pub(crate) auto_publish: AtomicBool,
     /// Wakes the renewal when somebody may have become due.
     pub(crate) renewal: Notify,
-    tasks: TaskTracker,
+    /// Every task of this node.
+    pub(crate) tasks: TaskTracker,
     stop: CancellationToken,
 }
 
@@ -142,7 +143,6 @@ impl Service {
 
     /// Begins answering calls and renewing.
     fn run(&self, calls: mpsc::Receiver<IncomingCall>) {
-        self.core.client.host(Arc::clone(&self.core.node));
         for agent in self.core.registry.all() {
             self.core.client.host(Arc::clone(&agent.credential));
         }
@@ -156,6 +156,7 @@ impl Service {
     pub async fn shutdown(&self) {
         let ending = async {
             self.save_cache().await;
+            self.core.cache_db.close();
             self.core.stop.cancel();
             self.core.tasks.close();
             self.core.client.shutdown().await;
@@ -225,7 +226,7 @@ impl Service {
 
 /// Opens everything that is on disk.
 fn open(config: &Config) -> Result<Opened, StartError> {
-    files::ensure_dir(&config.data_dir)?;
+    private_files::ensure_dir(&config.data_dir)?;
     let key = node_key::load_or_create(&config.key_dir)?;
     let (connection, saved) = store::open(&config.data_dir.join("state.db"))?;
     let cache_db = CacheDb::open(&config.data_dir.join("cache.db"));

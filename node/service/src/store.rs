@@ -8,7 +8,6 @@
 //! `cache.db` ([`cache`]) holds only what can be learnt again.
 
 pub(crate) mod cache;
-pub(crate) mod files;
 mod open;
 mod state;
 mod writer;
@@ -96,8 +95,8 @@ impl From<rusqlite::Error> for Error {
 enum Job {
     /// To make a change.
     Write(Write),
-    /// To finish what it was asked before, and end.
-    Close,
+    /// To finish what it was asked before, close the file and say so.
+    Close(oneshot::Sender<()>),
 }
 
 struct Write {
@@ -129,9 +128,11 @@ impl Store {
 
     /// Waits until everything asked for before is on disk and the file is closed. No further change is taken.
     pub(crate) async fn close(&self) {
-        // A writer that has ended already is closed.
-        let _ = self.jobs.send(Job::Close).await;
-        self.jobs.closed().await;
+        let (reply, closed) = oneshot::channel();
+        if self.jobs.send(Job::Close(reply)).await.is_ok() {
+            // A writer that ends without an answer has closed the file as well.
+            let _ = closed.await;
+        }
     }
 
     /// Makes `change` durable. Dropping the future does not take the change back.

@@ -19,19 +19,18 @@ impl Service {
         &self,
         request: model::EthereumMessage,
     ) -> Result<model::DelegationMessage, Error> {
-        let agent = ethereum_aid(&request.agent)?;
-        let operational = key_material(
-            request.operational_public_key_hex.as_deref(),
-            request.operational_private_key_seed_hex.as_ref(),
-        )?
-        .ok_or(Input::OneKeyMaterial)?;
-        let terms = terms(
+        let model::EthereumMessage {
             agent,
-            operational,
-            request.issued_at,
-            request.expires_at,
-            request.scope,
-        );
+            issued_at,
+            expires_at,
+            scope,
+            ..
+        } = request;
+        let agent = ethereum_aid(&agent)?;
+        let public = request.operational_public_key_hex;
+        let seed = request.operational_private_key_seed_hex.as_ref();
+        let operational = key_material(public, seed)?.ok_or(Input::OneKeyMaterial)?;
+        let terms = terms(agent, operational, issued_at, expires_at, scope);
         let message = terms.message().expect("an Ethereum address has a message");
         Ok(model::DelegationMessage { message })
     }
@@ -73,9 +72,9 @@ impl Service {
         &self,
         request: model::EthereumProof,
     ) -> Result<model::WalletProof, Error> {
-        let wallet = WalletKey::from_hex(request.ethereum_private_key_hex.expose())
-            .map_err(|_| Input::EthereumKey)?;
-        wallet_proof(Chain::Ethereum, &wallet, &request.terms)
+        let key = request.ethereum_private_key_hex;
+        let wallet = WalletKey::from_hex(key.expose()).map_err(|_| Input::EthereumKey)?;
+        wallet_proof(Chain::Ethereum, &wallet, request.terms)
     }
 
     /// A proof by a Paralism key that is at hand.
@@ -86,19 +85,19 @@ impl Service {
         &self,
         request: model::ParalismProof,
     ) -> Result<model::WalletProof, Error> {
-        let wallet = WalletKey::from_hex(request.paralism_private_key_hex.expose())
-            .map_err(|_| Input::ParalismKey)?;
-        wallet_proof(Chain::Paralism, &wallet, &request.terms)
+        let key = request.paralism_private_key_hex;
+        let wallet = WalletKey::from_hex(key.expose()).map_err(|_| Input::ParalismKey)?;
+        wallet_proof(Chain::Paralism, &wallet, request.terms)
     }
 }
 
 fn wallet_proof(
     chain: Chain,
     wallet: &WalletKey,
-    asked: &ProofTerms,
+    asked: ProofTerms,
 ) -> Result<model::WalletProof, Error> {
     let given = key_material(
-        asked.operational_public_key_hex.as_deref(),
+        asked.operational_public_key_hex,
         asked.operational_private_key_seed_hex.as_ref(),
     )?;
     let made = given.is_none().then(SigningKey::generate);
@@ -142,14 +141,14 @@ fn terms(agent: Aid, operational: PublicKey, issued_at: u64, expires_at: u64, sc
 
 /// The operational public key, given as such or by its seed; `None` if neither is given.
 fn key_material(
-    public_hex: Option<&str>,
+    public_hex: Option<String>,
     seed: Option<&Secret>,
 ) -> Result<Option<PublicKey>, Input> {
     let public_hex = public_hex.filter(|text| !text.is_empty());
     match (public_hex, seed.and_then(Secret::non_empty)) {
         (Some(_), Some(_)) => Err(Input::OneKeyMaterial),
         (Some(text), None) => {
-            let bytes = hexadecimal::array(text).ok_or(Input::KeyMaterial)?;
+            let bytes = hexadecimal::array(&text).ok_or(Input::KeyMaterial)?;
             Ok(Some(PublicKey::from_bytes(bytes)))
         }
         (None, Some(seed)) => {

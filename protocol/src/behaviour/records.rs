@@ -19,6 +19,8 @@ mod quota;
 mod read;
 mod store;
 mod survey;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub use write::Publication;

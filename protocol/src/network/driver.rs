@@ -134,7 +134,7 @@ impl Driver {
             }
             SwarmEvent::ConnectionClosed { connection_id, .. } => {
                 self.is_stale = true;
-                self.neighbours.on_closed(&connection_id);
+                self.neighbours.on_closed(connection_id);
             }
             SwarmEvent::OutgoingConnectionError {
                 peer_id,
@@ -142,7 +142,7 @@ impl Driver {
                 error,
             } => {
                 tracing::debug!(?peer_id, %error, "dial failed");
-                self.joining.on_failed(&connection_id);
+                self.joining.on_failed(connection_id);
                 if let Some(peer) = peer_id {
                     self.dials.on_failed(&mut self.swarm, peer, connection_id);
                 }
@@ -178,12 +178,11 @@ impl Driver {
                 self.is_stale = true;
             }
             BehaviourEvent::Kad(kad::Event::OutboundQueryProgressed {
-                id, result, step, ..
-            }) => {
-                if let kad::QueryResult::GetClosestPeers(result) = result {
-                    self.walks.on_progress(id, result, step.last);
-                }
-            }
+                id,
+                result: kad::QueryResult::GetClosestPeers(result),
+                step,
+                ..
+            }) => self.walks.on_progress(id, result, step.last),
             BehaviourEvent::Kad(kad::Event::RoutingUpdated { .. }) => self.is_stale = true,
             _ => {}
         }

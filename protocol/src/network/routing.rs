@@ -59,14 +59,16 @@ impl Routing {
 
     /// How many known nodes are closer to a key than `peer`.
     pub(crate) fn closer_to(&self, key: &DhtKey, peer: &PeerId) -> usize {
+        let key = position(key);
+        let limit = KBucketKey::from(*peer).distance(&key);
         let neighbours = self.neighbours.iter();
         neighbours
-            .filter(|n| self.is_closer(key, n.position.preimage(), peer))
+            .filter(|n| n.position.distance(&key) < limit)
             .count()
     }
 
     /// Whether `one` is closer to a key than `other`.
-    pub(crate) fn is_closer(&self, key: &DhtKey, one: &PeerId, other: &PeerId) -> bool {
+    pub(crate) fn is_closer(key: &DhtKey, one: &PeerId, other: &PeerId) -> bool {
         let key = position(key);
         let distance = |peer: &PeerId| KBucketKey::from(*peer).distance(&key);
         distance(one) < distance(other)

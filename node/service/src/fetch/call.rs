@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use a2al_protocol::Aid;
+use a2al_protocol::network::{Refusal, RefusalHandle};
+use a2al_protocol::{Aid, VerifiedRecord};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::Request;
@@ -14,6 +15,7 @@ use tokio::time::timeout;
 
 use super::answer::{self, Answer};
 use super::pool::{Route, Sender};
+use crate::connect::refused;
 use crate::service_tcp::ServiceTcp;
 use crate::{Error, Service, model, resolve};
 
@@ -44,6 +46,16 @@ enum Failure {
     Broken(hyper::Error),
     /// The answer did not end in time.
     Timeout,
+    /// The agent's node refused the stream, so the service never saw the request.
+    Refused(Refusal),
+}
+
+/// A connection to the service, ready for a request.
+struct Connection {
+    route: Route,
+    sender: Sender,
+    /// Where a late refusal shows.
+    refusal: RefusalHandle,
 }
 
 impl From<Failure> for Error {
@@ -53,6 +65,7 @@ impl From<Failure> for Error {
                 Self::NoAnswer(error)
             }
             Failure::Timeout => Self::FetchTimeout,
+            Failure::Refused(refusal) => refused(refusal.into()),
         }
     }
 }
@@ -61,37 +74,60 @@ impl Call<'_> {
     /// Sends the request over a connection that waits, or over a new one.
     ///
     /// A service closes waiting connections when it likes. A request that meets such an end is sent again on a new one if
-    /// it was not sent at all or may be repeated.
+    /// it was not sent at all or may be repeated. Where the agent's node wants a new handshake, or does not host the agent any
+    /// more, one more stream is opened.
     pub(super) async fn run(&self, request: HttpRequest) -> Result<model::FetchAnswer, Error> {
         let is_repeatable = request.method().is_idempotent();
-        if let Some((route, sender)) = self.pooled(is_repeatable).await? {
-            match self.exchange(route, sender, request.clone()).await {
-                Err(Failure::NotSent(_)) => {}
+        if let Some(connection) = self.pooled(is_repeatable).await? {
+            match self.exchange(connection, request.clone()).await {
+                Err(Failure::NotSent(_) | Failure::Refused(_)) => {}
                 Err(Failure::NoAnswer(_)) if is_repeatable => {}
                 result => return Ok(result?),
             }
         }
-        let (route, sender) = self.connect().await?;
-        Ok(self.exchange(route, sender, request).await?)
+        let connection = self.connect().await?;
+        match self.exchange(connection, request.clone()).await {
+            Err(Failure::Refused(Refusal::NotHosted | Refusal::ProofRequired)) => {}
+            result => return Ok(result?),
+        }
+        self.service.distrust_endpoint(&self.agent);
+        Ok(self.exchange(self.connect().await?, request).await?)
     }
 
-    async fn pooled(&self, is_repeatable: bool) -> Result<Option<(Route, Sender)>, Error> {
+    async fn pooled(&self, is_repeatable: bool) -> Result<Option<Connection>, Error> {
         let route = match &self.local {
             Some(service) => self.local_route(service),
             None => self.remote_route(&self.service.endpoint_to_call(self.agent).await?),
         };
         let sender = self.service.core.pool.take(&route, is_repeatable);
-        Ok(sender.map(|sender| (route, sender)))
+        let refusal = RefusalHandle::default();
+        Ok(sender.map(|sender| Connection {
+            route,
+            sender,
+            refusal,
+        }))
     }
 
-    async fn connect(&self) -> Result<(Route, Sender), Error> {
+    async fn connect(&self) -> Result<Connection, Error> {
         if let Some(service) = &self.local {
             let stream = service.connect(self.service.core.config.api_addr).await;
             let stream = stream.map_err(|_| Error::InboundUnreachable)?;
-            return Ok((self.local_route(service), self.handshake(stream).await?));
+            let sender = self.handshake(stream).await?;
+            let refusal = RefusalHandle::default();
+            return Ok(Connection {
+                route: self.local_route(service),
+                sender,
+                refusal,
+            });
         }
         let (record, stream) = self.service.call(self.caller, self.agent).await?;
-        Ok((self.remote_route(&record), self.handshake(stream).await?))
+        let refusal = stream.refusal();
+        let sender = self.handshake(stream).await?;
+        Ok(Connection {
+            route: self.remote_route(&record),
+            sender,
+            refusal,
+        })
     }
 
     fn local_route(&self, service: &ServiceTcp) -> Route {
@@ -101,7 +137,7 @@ impl Call<'_> {
         }
     }
 
-    fn remote_route(&self, record: &a2al_protocol::VerifiedRecord) -> Route {
+    fn remote_route(&self, record: &VerifiedRecord) -> Route {
         let peer = resolve::peer(record).unwrap_or_default();
         Route::Remote {
             caller: self.caller,
@@ -133,15 +169,21 @@ impl Call<'_> {
     /// One request and its answer; keeps the connection for the next when it can carry one.
     async fn exchange(
         &self,
-        route: Route,
-        mut sender: Sender,
+        connection: Connection,
         request: HttpRequest,
     ) -> Result<model::FetchAnswer, Failure> {
-        let answer = timeout(ROUND_TRIP_TIMEOUT, round_trip(&mut sender, request));
+        let Connection {
+            route,
+            mut sender,
+            refusal,
+        } = connection;
+        let answer = timeout(ROUND_TRIP_TIMEOUT, round_trip(&mut sender, request)).await;
         let Answer {
             answer,
             is_complete,
-        } = answer.await.unwrap_or(Err(Failure::Timeout))?;
+        } = answer
+            .unwrap_or(Err(Failure::Timeout))
+            .map_err(|failure| refusal.get().map_or(failure, Failure::Refused))?;
         if is_complete {
             self.service.core.pool.put(route, sender);
         }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 /// HTTP headers: each name with all its values.
@@ -24,7 +24,10 @@ pub struct Fetch {
     pub path: Option<String>,
     /// Headers. Each value is a list. Names that HTTP does not allow and headers about the connection are left out.
     #[schema(example = json!({"Accept": ["application/json"]}))]
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        deserialize_with = "null_as_none",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
     pub headers: Headers,
     /// Body, base64.
     #[schema(example = "eyJhIjoxfQ==")]
@@ -50,4 +53,9 @@ pub struct FetchAnswer {
     /// True when the body was longer and is cut; absent otherwise.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub truncated: bool,
+}
+
+/// `null` means no headers, as it does to existing servers.
+fn null_as_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Headers, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }

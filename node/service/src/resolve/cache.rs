@@ -123,3 +123,111 @@ impl Cache {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use a2al_protocol::{Credential, Draft, Endpoint, RecordKind, Seq, SigningKey};
+
+    use super::*;
+
+    const START: UnixSeconds = UnixSeconds(1_000_000);
+
+    struct Clock(Instant);
+
+    impl Clock {
+        fn after(&self, secs: u64) -> Now {
+            let wait = Duration::from_secs(secs);
+            Now {
+                instant: self.0 + wait,
+                wall: START.saturating_add(wait),
+            }
+        }
+    }
+
+    fn clock() -> Clock {
+        Clock(Instant::now())
+    }
+
+    fn record(key: &SigningKey, seq: u64) -> VerifiedRecord {
+        let draft = Draft {
+            kind: RecordKind::ENDPOINT,
+            payload: Endpoint::default().encode().unwrap(),
+            seq: Seq(seq),
+            timestamp: START,
+            ttl_secs: 200,
+        };
+        draft.sign(&Credential::node(key.clone())).unwrap()
+    }
+
+    fn seq(known: &Known) -> Option<u64> {
+        match known {
+            Known::Fresh(record) | Known::Refresh(record) => Some(record.seq().0),
+            Known::Nothing => None,
+        }
+    }
+
+    #[test]
+    fn one_caller_refreshes_what_is_no_longer_fresh() {
+        let (cache, clock, key) = (Cache::default(), clock(), SigningKey::generate());
+        let aid = key.public().aid();
+        assert!(matches!(
+            cache.look_up(&aid, clock.after(0)),
+            Known::Nothing
+        ));
+        cache.put(record(&key, 1), clock.after(0));
+        assert!(matches!(
+            cache.look_up(&aid, clock.after(14)),
+            Known::Fresh(_)
+        ));
+        assert!(matches!(
+            cache.look_up(&aid, clock.after(15)),
+            Known::Refresh(_)
+        ));
+        assert!(matches!(
+            cache.look_up(&aid, clock.after(16)),
+            Known::Fresh(_)
+        ));
+        cache.refreshed(&aid);
+        assert!(matches!(
+            cache.look_up(&aid, clock.after(17)),
+            Known::Refresh(_)
+        ));
+        cache.put(record(&key, 2), clock.after(18));
+        assert!(matches!(
+            cache.look_up(&aid, clock.after(32)),
+            Known::Fresh(_)
+        ));
+    }
+
+    #[test]
+    fn nothing_is_answered_beyond_its_expiry() {
+        let (cache, clock, key) = (Cache::default(), clock(), SigningKey::generate());
+        let aid = key.public().aid();
+        cache.put(record(&key, 1), clock.after(0));
+        assert_eq!(seq(&cache.look_up(&aid, clock.after(199))), Some(1));
+        assert_eq!(seq(&cache.look_up(&aid, clock.after(202))), None);
+    }
+
+    #[test]
+    fn a_newer_record_is_never_replaced_by_an_older_one() {
+        let (cache, clock, key) = (Cache::default(), clock(), SigningKey::generate());
+        let aid = key.public().aid();
+        cache.put(record(&key, 2), clock.after(0));
+        assert_eq!(cache.put(record(&key, 1), clock.after(1)).seq(), Seq(2));
+        assert_eq!(seq(&cache.look_up(&aid, clock.after(2))), Some(2));
+    }
+
+    #[test]
+    fn a_failed_dial_ends_the_answers_but_not_the_memory() {
+        let (cache, clock, key) = (Cache::default(), clock(), SigningKey::generate());
+        let aid = key.public().aid();
+        let failed = record(&key, 2);
+        cache.put(failed.clone(), clock.after(0));
+        cache.distrust(&failed);
+        assert_eq!(seq(&cache.look_up(&aid, clock.after(1))), None);
+        assert_eq!(cache.put(record(&key, 1), clock.after(1)).seq(), Seq(2));
+        cache.put(record(&key, 3), clock.after(2));
+        cache.distrust(&failed);
+        assert_eq!(seq(&cache.look_up(&aid, clock.after(3))), Some(3));
+    }
+}

@@ -4,13 +4,13 @@
 //! It may be deleted at any time. One that cannot be read is thrown away, and without one everything works.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use a2al_protocol::network::{HeldRecord, KnownPeer};
+use a2al_protocol::private_files::{self, FileError};
 use a2al_protocol::{DhtKey, SignedRecord, UnixSeconds};
 use rusqlite::{Connection, Row, params};
 
-use super::files;
 use super::open::{MigrateError, check, connect, migrate};
 
 /// Steps from one schema version to the next.
@@ -50,11 +50,14 @@ pub(crate) struct Cached {
 impl CacheDb {
     /// Opens the file, or begins a new one if it cannot be read.
     pub(crate) fn open(path: &Path) -> Self {
-        let opened = open(path).or_else(|error| {
-            tracing::warn!(path = %path.display(), %error, "cache not readable; starting a new one");
-            remove(path);
-            open(path)
-        });
+        let opened = match open(path) {
+            Err(error) if !error.is_busy() => {
+                tracing::warn!(path = %path.display(), %error, "cache not readable; starting a new one");
+                remove(path);
+                open(path)
+            }
+            opened => opened,
+        };
         let connection = opened
             .inspect_err(|error| {
                 tracing::warn!(path = %path.display(), %error, "no cache; peers are learnt anew at each start");
@@ -79,11 +82,20 @@ impl CacheDb {
         self.with(|connection| replace(connection, cached));
     }
 
+    /// Closes the file. From now on nothing is loaded or saved.
+    pub(crate) fn close(&self) {
+        self.connection().take();
+    }
+
     fn with<T>(&self, work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>) -> Option<T> {
-        let mut connection = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let done = work(connection.as_mut()?);
+        let done = work(self.connection().as_mut()?);
         done.inspect_err(|error| tracing::warn!(%error, "cache not usable"))
             .ok()
+    }
+
+    fn connection(&self) -> MutexGuard<'_, Option<Connection>> {
+        // A panic in the middle of a transaction rolls it back; the connection is still good.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -91,11 +103,21 @@ impl CacheDb {
 #[derive(Debug, thiserror::Error)]
 enum Unusable {
     #[error(transparent)]
-    File(#[from] files::FileError),
+    File(#[from] FileError),
     #[error(transparent)]
     Database(#[from] rusqlite::Error),
     #[error("it was written by a newer version")]
     Newer,
+}
+
+impl Unusable {
+    /// Whether another process has the file open, which is then not ours to replace.
+    fn is_busy(&self) -> bool {
+        let Self::Database(error) = self else {
+            return false;
+        };
+        error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy)
+    }
 }
 
 impl From<MigrateError> for Unusable {
@@ -108,7 +130,7 @@ impl From<MigrateError> for Unusable {
 }
 
 fn open(path: &Path) -> Result<Connection, Unusable> {
-    files::ensure_file(path)?;
+    private_files::ensure_file(path)?;
     let connection = connect(path, "NORMAL")?;
     connection.pragma_update(None, "max_page_count", MAX_PAGES)?;
     check(&connection)?;

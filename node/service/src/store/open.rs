@@ -3,9 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::Connection;
+use a2al_protocol::private_files::{self, FileError};
+use rusqlite::{Connection, ErrorCode};
 
-use super::files::{self, FileError};
 use super::state::{self, Saved};
 
 /// Why a database cannot be used.
@@ -14,6 +14,21 @@ pub enum OpenError {
     /// The file cannot be made or protected.
     #[error(transparent)]
     File(#[from] FileError),
+    /// Another process has the file open.
+    #[error("{} is in use by another process", path.display())]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The disk is full or cannot be written, or something else stands in the way.
+    #[error("cannot open {}", path.display())]
+    Failed {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        #[source]
+        source: rusqlite::Error,
+    },
     /// The file is not a database, or damaged.
     #[error("{} is damaged: restore it from a backup, or move it away to start without agents", path.display())]
     Damaged {
@@ -48,22 +63,31 @@ pub enum OpenError {
 /// # Errors
 /// A damaged file is never replaced by an empty one: the agents in it would be lost without a word.
 pub(crate) fn open(path: &Path) -> Result<(Connection, Saved), OpenError> {
-    files::ensure_file(path)?;
-    let damaged = |source| OpenError::Damaged {
-        path: path.to_owned(),
-        source,
-    };
-    let connection = connect(path, "FULL").map_err(damaged)?;
-    check(&connection).map_err(damaged)?;
+    private_files::ensure_file(path)?;
+    let unusable = |source| unusable(path, source);
+    let connection = connect(path, "FULL").map_err(unusable)?;
+    check(&connection).map_err(unusable)?;
     migrate(&connection, state::MIGRATIONS).map_err(|error| error.at(path))?;
     let saved = state::load(&connection).map_err(|error| match error {
-        state::LoadError::Database(source) => damaged(source),
+        state::LoadError::Database(source) => unusable(source),
         state::LoadError::Row(what) => OpenError::BadRow {
             path: path.to_owned(),
             what,
         },
     })?;
     Ok((connection, saved))
+}
+
+fn unusable(path: &Path, source: rusqlite::Error) -> OpenError {
+    let path = path.to_owned();
+    match source.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => OpenError::InUse { path },
+        // Without a code it is a value of a type that is never written.
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) | None => {
+            OpenError::Damaged { path, source }
+        }
+        Some(_) => OpenError::Failed { path, source },
+    }
 }
 
 /// A connection with our settings. One process, one connection: the lock is kept, and no shared-memory file is needed.
@@ -96,10 +120,13 @@ pub(super) enum MigrateError {
 
 impl MigrateError {
     fn at(self, path: &Path) -> OpenError {
-        let path = path.to_owned();
         match self {
-            Self::Database(source) => OpenError::Damaged { path, source },
-            Self::Newer { found, known } => OpenError::Newer { path, found, known },
+            Self::Database(source) => unusable(path, source),
+            Self::Newer { found, known } => OpenError::Newer {
+                path: path.to_owned(),
+                found,
+                known,
+            },
         }
     }
 }

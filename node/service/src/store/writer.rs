@@ -15,28 +15,29 @@ pub(super) fn run(
     mut queue: mpsc::Receiver<Job>,
     committed: impl Fn(Change),
 ) {
+    let mut closers = Vec::new();
     while let Some(job) = queue.blocking_recv() {
         let mut batch = Vec::new();
-        gather(job, &mut batch, &mut queue);
+        let mut next = Some(job);
+        while let Some(job) = next {
+            match job {
+                Job::Write(write) => batch.push(write),
+                Job::Close(reply) => {
+                    queue.close();
+                    closers.push(reply);
+                }
+            }
+            next = if batch.len() < MAX_BATCH {
+                queue.try_recv().ok()
+            } else {
+                None
+            };
+        }
         answer(batch, &mut connection, &committed);
     }
-    // Before the queue: whoever waits for its end waits for the file to be closed.
     drop(connection);
-}
-
-/// Adds `job` and what else waits to the batch.
-fn gather(job: Job, batch: &mut Vec<Write>, queue: &mut mpsc::Receiver<Job>) {
-    let mut next = Some(job);
-    while let Some(job) = next {
-        match job {
-            Job::Write(write) => batch.push(write),
-            Job::Close => queue.close(),
-        }
-        next = if batch.len() < MAX_BATCH {
-            queue.try_recv().ok()
-        } else {
-            None
-        };
+    for reply in closers {
+        let _ = reply.send(());
     }
 }
 

@@ -48,7 +48,7 @@ impl Binding {
 /// At most [`BINDINGS_PER_CONNECTION`] pairs are kept for a connection and direction: a pair more has to prove itself on every stream.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Bindings {
-    table: Arc<Mutex<HashMap<(ConnectionId, Side), HashMap<Pair, Binding>>>>,
+    table: Arc<Mutex<Table>>,
 }
 
 /// Which side of a call this node is on.

@@ -182,7 +182,8 @@ async fn converse(
     Ok(read_frame(stream, MAX_RECORDS_MESSAGE_LEN).await?)
 }
 
-fn verified(query: &Query, bytes: &[u8]) -> Option<VerifiedRecord> {
+/// The record of an answer, if it is genuine, alive and what was asked for.
+pub(super) fn verified(query: &Query, bytes: &[u8]) -> Option<VerifiedRecord> {
     let record = SignedRecord::decode(bytes)
         .ok()?
         .verify(clock::now())

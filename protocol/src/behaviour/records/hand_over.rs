@@ -80,7 +80,7 @@ impl HandOver {
         let known: HashSet<PeerId> = peers(before.closest(&held.key, REPLICATION));
         let is_old = |peer: &PeerId| known.contains(peer);
         let rank = closest.iter().filter(|holder| is_old(&holder.peer));
-        let closer = rank.filter(|holder| after.is_closer(&held.key, &holder.peer, &self.local));
+        let closer = rank.filter(|holder| Routing::is_closer(&held.key, &holder.peer, &self.local));
         if held.source != Source::Own && closer.count() >= HAND_OVER_RANK {
             return Vec::new();
         }

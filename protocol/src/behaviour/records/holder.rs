@@ -99,13 +99,19 @@ impl Holder {
         }
     }
 
-    async fn answer(&self, peer: PeerId, request: v1::RecordRequest) -> v1::RecordResponse {
+    pub(super) async fn answer(
+        &self,
+        peer: PeerId,
+        request: v1::RecordRequest,
+    ) -> v1::RecordResponse {
         let body = match request.body {
             Some(record_request::Body::Put(put)) if put.records.len() <= RECORDS_PER_PUT => {
                 record_response::Body::Put(self.put(peer, put).await)
             }
             Some(record_request::Body::Get(get)) => match query(&get) {
-                Some(query) => record_response::Body::Get(self.page(&query, &get.cursor)),
+                Some(query) => {
+                    record_response::Body::Get(self.page(&query, &get.cursor, RECORDS_PAGE_LEN))
+                }
                 None => return error(v1::RequestErrorCode::Malformed),
             },
             Some(record_request::Body::Put(_)) | None => {
@@ -165,11 +171,11 @@ impl Holder {
     }
 
     /// One page of the records that a query asks for, in the order of their signatures, from the one after `cursor` on.
-    fn page(&self, query: &Query, cursor: &[u8]) -> v1::GetResult {
+    pub(super) fn page(&self, query: &Query, cursor: &[u8], page_len: usize) -> v1::GetResult {
         let mut records = self.store.get(query, clock::now());
         records.retain(|record| record.signature().as_bytes().as_slice() > cursor);
         records.sort_by_key(|record| *record.signature().as_bytes());
-        let count = page_end(&records);
+        let count = page_end(&records, page_len);
         let next_cursor = match records.get(count) {
             Some(_) => records[count - 1].signature().as_bytes().to_vec(),
             None => Vec::new(),
@@ -186,13 +192,17 @@ impl Holder {
 }
 
 /// How many records fill one page; at least one, if there is one.
-fn page_end(records: &[VerifiedRecord]) -> usize {
+fn page_end(records: &[VerifiedRecord], page_len: usize) -> usize {
     let mut length = 0;
     let fits = |record: &&VerifiedRecord| {
         length += record.encoded().len();
-        length <= RECORDS_PAGE_LEN
+        length <= page_len
     };
-    records.iter().take_while(fits).count()
+    records
+        .iter()
+        .take_while(fits)
+        .count()
+        .max(usize::from(!records.is_empty()))
 }
 
 /// Reads a query; `None` if a field is outside its bounds.

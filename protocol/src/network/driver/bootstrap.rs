@@ -87,8 +87,8 @@ impl Joining {
         }
     }
 
-    pub(super) fn on_failed(&mut self, connection: &ConnectionId) {
-        self.second.remove(connection);
+    pub(super) fn on_failed(&mut self, connection: ConnectionId) {
+        self.second.remove(&connection);
     }
 }
 

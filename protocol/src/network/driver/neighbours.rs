@@ -43,8 +43,8 @@ impl Neighbours {
         );
     }
 
-    pub(super) fn on_closed(&mut self, connection: &ConnectionId) {
-        self.remotes.remove(connection);
+    pub(super) fn on_closed(&mut self, connection: ConnectionId) {
+        self.remotes.remove(&connection);
     }
 
     /// Whether a peer was met at a public address.

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The node's own key: `node.key`, 128 hexadecimal digits without a line end.
+//! The node's own key on disk: `node.key`, 128 hexadecimal digits without a line end, as the reference writes it.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use a2al_protocol::SigningKey;
-use a2al_protocol::key::KeyError;
 use zeroize::Zeroizing;
 
-use crate::store::files::{self, FileError};
+use crate::SigningKey;
+use crate::key::KeyError;
+use crate::private_files::{self, FileError};
 
 /// Why there is no node key.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum NodeKeyError {
     /// The file cannot be read, made or protected.
     #[error(transparent)]
@@ -28,19 +29,22 @@ pub enum NodeKeyError {
     },
 }
 
-/// Reads the key in `dir`, or makes one if there is none yet.
-pub(crate) fn load_or_create(dir: &Path) -> Result<SigningKey, NodeKeyError> {
-    files::ensure_dir(dir)?;
+/// Reads the node key in `dir`, or makes one if there is none yet.
+///
+/// # Errors
+/// [`NodeKeyError`]; an existing file is never replaced.
+pub fn load_or_create(dir: &Path) -> Result<SigningKey, NodeKeyError> {
+    private_files::ensure_dir(dir)?;
     let path = dir.join("node.key");
     match fs::read_to_string(&path) {
         Ok(text) => {
-            files::ensure_file(&path)?;
+            private_files::ensure_file(&path)?;
             SigningKey::from_private_hex(&Zeroizing::new(text))
                 .map_err(|source| NodeKeyError::Malformed { path, source })
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let key = SigningKey::generate();
-            files::write_atomically(&path, key.private_hex().as_bytes())?;
+            private_files::write_atomically(&path, key.private_hex().as_bytes())?;
             Ok(key)
         }
         Err(error) => Err(FileError::io(&path)(error).into()),
@@ -64,7 +68,7 @@ mod tests {
     fn a_damaged_key_is_not_replaced() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("node.key");
-        files::write_atomically(&path, b"damaged").unwrap();
+        private_files::write_atomically(&path, b"damaged").unwrap();
         assert!(matches!(
             load_or_create(dir.path()),
             Err(NodeKeyError::Malformed { .. })

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MPL-2.0
+//! A node without agents: others start from it, and it holds records for the network.
+//!
+//! It is the network core of `a2ald` with no API, no agents and no database. Its key makes its address, so it is kept in the
+//! data directory; everything else it learns again.
+
+use std::fs::{File, TryLockError};
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use a2al_protocol::network::{self, Bootstrap, Client, Config, Multiaddr, Network, Refusal};
+use a2al_protocol::{node_key, private_files};
+use anyhow::{Context, bail};
+use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tracing::Level;
+
+/// A node without agents that others start from.
+#[derive(Debug, Parser)]
+#[command(name = "a2al-bootstrap", version)]
+struct Args {
+    /// Where to listen: HOST:PORT for QUIC and TCP on one port number, or a comma list of multiaddrs
+    #[arg(long, default_value = ":4121")]
+    listen: String,
+    /// Another bootstrap node, as HOST:PORT or multiaddr; may be repeated, or a comma list
+    #[arg(long, value_delimiter = ',')]
+    bootstrap: Vec<Bootstrap>,
+    /// A further address under which others reach this node, as multiaddr; may be repeated
+    #[arg(long)]
+    advertise: Vec<Multiaddr>,
+    /// Directory of the node's key [default: a2al-bootstrap in the user's configuration directory]
+    #[arg(long)]
+    data_dir: Option<PathBuf>,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let args = Args::parse();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_max_level(Level::INFO)
+        .init();
+    match run(args).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("a2al-bootstrap: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: Args) -> anyhow::Result<()> {
+    let data_dir = args.data_dir.clone().or_else(default_dir);
+    let data_dir = data_dir.context("no home directory: give --data-dir")?;
+    let _lock = lock(&data_dir)?;
+    let config = config(args, &data_dir)?;
+    let Network { client, calls } = network::start(config).await.context("cannot start")?;
+    announce(&client);
+    refuse_calls(calls);
+    stopped().await?;
+    client.shutdown().await;
+    Ok(())
+}
+
+fn default_dir() -> Option<PathBuf> {
+    Some(
+        directories::BaseDirs::new()?
+            .config_dir()
+            .join("a2al-bootstrap"),
+    )
+}
+
+/// Two processes with one key would answer for each other's connections.
+fn lock(data_dir: &Path) -> anyhow::Result<File> {
+    private_files::ensure_dir(data_dir)?;
+    let path = data_dir.join("daemon.lock");
+    private_files::ensure_file(&path)?;
+    let file = File::options()
+        .write(true)
+        .open(&path)
+        .with_context(|| path.display().to_string())?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            bail!("{} is in use by another process", data_dir.display())
+        }
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| path.display().to_string()),
+    }
+}
+
+fn config(args: Args, data_dir: &Path) -> anyhow::Result<Config> {
+    let key = node_key::load_or_create(&data_dir.join("keys"))?;
+    Ok(Config {
+        agent_version: concat!("a2al-bootstrap/", env!("CARGO_PKG_VERSION")).to_owned(),
+        listen: network::parse_listen(&args.listen)
+            .with_context(|| format!("--listen {}", args.listen))?,
+        bootstrap: args.bootstrap,
+        advertise: args.advertise,
+        ..Config::new(key)
+    })
+}
+
+/// Says where others find this node, for people and for whoever reads the first line.
+fn announce(client: &Client) {
+    let addresses = client.state().borrow().bootstrap_addrs.clone();
+    let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    let version = env!("CARGO_PKG_VERSION");
+    say(&format!(
+        "a2al-bootstrap {version} ready: {}",
+        addresses.join(" ")
+    ));
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "the terminal is the whole interface of this program"
+)]
+fn say(line: &str) {
+    eprintln!("{line}");
+}
+
+/// No agent lives here but the node itself, and that offers no service.
+fn refuse_calls(mut calls: mpsc::Receiver<network::IncomingCall>) {
+    tokio::spawn(async move {
+        while let Some(call) = calls.recv().await {
+            call.refuse(Refusal::NoService).await;
+        }
+    });
+}
+
+/// Waits for an interrupt or a request to terminate.
+async fn stopped() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}

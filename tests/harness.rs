@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MPL-2.0
+//! What the tests of the real programs share: daemons in directories of their own, a client for their API, services
+//! behind agents, and waiting for a condition instead of for a time.
+
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "every test binary uses a part of the harness"
+)]
+
+mod api;
+mod clock;
+mod daemon;
+mod dice;
+mod identity;
+mod net;
+mod process;
+mod python;
+mod raw_http;
+mod upstream;
+
+pub(crate) use api::{Answer, Api};
+pub(crate) use clock::{eventually, unix_now};
+pub(crate) use daemon::{Daemon, Setup, bootstrap_binary, cli_binary, daemon_binary, isolated};
+pub(crate) use dice::Dice;
+pub(crate) use identity::Identity;
+pub(crate) use net::Net;
+pub(crate) use process::{Ended, Process};
+pub(crate) use python::{ETH, PYTHON, Tool, say};
+pub(crate) use raw_http::{RawAnswer, raw_request};
+pub(crate) use upstream::{Foreign, Upstream, counting};

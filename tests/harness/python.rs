@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Programs that a test compares us with, where the machine has them.
+
+use std::process::Command;
+
+/// A program that not every machine has.
+///
+/// A test that needs it prints one `SKIPPED` line where it is absent, and fails there when `required_by` is set to 1,
+/// as it is on the machines that test every change.
+#[derive(Debug)]
+pub(crate) struct Tool {
+    name: &'static str,
+    required_by: &'static str,
+    probe: &'static str,
+}
+
+/// A Python interpreter.
+pub(crate) const PYTHON: Tool = Tool {
+    name: "python3",
+    required_by: "REQUIRE_PYTHON",
+    probe: "import http.server",
+};
+
+/// A Python interpreter with `eth-account`, an Ethereum implementation that shares no code with ours.
+pub(crate) const ETH: Tool = Tool {
+    name: "eth-account",
+    required_by: "REQUIRE_ETH",
+    probe: "import eth_account",
+};
+
+impl Tool {
+    /// A command line that starts the tool's interpreter, or `None` after saying that `test` is skipped.
+    pub(crate) fn command(&self, test: &str) -> Option<Command> {
+        let interpreter =
+            std::env::var("A2AL_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+        let probed = Command::new(&interpreter).args(["-c", self.probe]).output();
+        if probed.is_ok_and(|output| output.status.success()) {
+            return Some(Command::new(interpreter));
+        }
+        let required = std::env::var(self.required_by).is_ok_and(|value| value == "1");
+        assert!(
+            !required,
+            "{test} needs {}, and {}=1",
+            self.name, self.required_by
+        );
+        say(&format!("SKIPPED: {test} needs {}", self.name));
+        None
+    }
+}
+
+/// Prints a line that a reader of the test run should see.
+#[expect(clippy::print_stderr, reason = "test results are for the terminal")]
+pub(crate) fn say(line: &str) {
+    eprintln!("{line}");
+}

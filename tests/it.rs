@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The real programs on loopback, chapter by chapter.
+
+mod harness;
+
+#[path = "it/agents.rs"]
+mod agents;
+#[path = "it/cli.rs"]
+mod cli;
+#[path = "it/crash.rs"]
+mod crash;
+#[path = "it/fetch.rs"]
+mod fetch;
+#[path = "it/forged.rs"]
+mod forged;
+#[path = "it/guard.rs"]
+mod guard;
+#[path = "it/impostor.rs"]
+mod impostor;
+#[path = "it/network.rs"]
+mod network;
+#[path = "it/records.rs"]
+mod records;
+#[path = "it/startup.rs"]
+mod startup;
+#[path = "it/tidy.rs"]
+mod tidy;
+#[path = "it/wallet.rs"]
+mod wallet;
