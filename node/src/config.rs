@@ -119,7 +119,7 @@ pub enum Error {
         name: &'static str,
     },
     /// A value cannot be used.
-    #[error("{origin}: {invalid}")]
+    #[error("{origin}: {problem}", problem = invalid.problem)]
     Invalid {
         /// Where it was said.
         origin: Origin,

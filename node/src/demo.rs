@@ -47,8 +47,8 @@ pub enum Error {
     #[error(transparent)]
     Start(#[from] StartError),
     /// The nodes did not meet.
-    #[error("node B did not reach node A on loopback within {} s", JOIN_TIMEOUT.as_secs())]
-    NotJoined,
+    #[error("the nodes did not meet on loopback within {} s", JOIN_TIMEOUT.as_secs())]
+    NotMet,
     /// A call failed.
     #[error(transparent)]
     Call(#[from] a2al_service::Error),
@@ -73,9 +73,10 @@ pub async fn run() -> Result<(), Error> {
     ));
 
     let b = node(&dir.path().join("b"), &at).await?;
-    timeout(JOIN_TIMEOUT, joined(&b))
+    let met = async { tokio::join!(met(&a), met(&b)) };
+    timeout(JOIN_TIMEOUT, met)
         .await
-        .map_err(|_| Error::NotJoined)?;
+        .map_err(|_| Error::NotMet)?;
     steps.done(format_args!(
         "node B runs and has joined A: peer {}",
         b.status().peer_id
@@ -128,8 +129,9 @@ async fn node(dir: &Path, peers: &[String]) -> Result<Service, Error> {
     Ok(Service::start(config).await?)
 }
 
-async fn joined(node: &Service) {
-    while node.status().connected_peers == 0 {
+/// Waits until `node` has another one in its routing table.
+async fn met(node: &Service) {
+    while node.status().dht_peers == 0 {
         sleep(JOIN_POLL).await;
     }
 }

@@ -11,6 +11,9 @@ use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
 
 use crate::config::{LogFormat, Settings};
 
+/// Modules that say at `info` what the ready line says better; a filter may name them again.
+const QUIET: &str = "libp2p_swarm=warn";
+
 /// What is logged, and how.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -24,7 +27,7 @@ impl Config {
     /// # Errors
     /// When `log_level` is neither a level nor a filter.
     pub fn new(settings: &Settings) -> Result<Self, ParseError> {
-        let mut directives = settings.log_level.to_ascii_lowercase();
+        let mut directives = format!("{QUIET},{}", settings.log_level.to_ascii_lowercase());
         for component in &settings.log_debug_components {
             directives = format!("{directives},{component}=debug");
         }

@@ -102,3 +102,53 @@ async fn connection(
         debug!(%peer, %error, "API connection ended");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::sync::watch;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::guard::Access;
+
+    const DEADLINE: Duration = Duration::from_secs(5);
+
+    /// The answer to a request over a new connection, which stays open.
+    async fn asked(addr: SocketAddr) -> (TcpStream, String) {
+        let mut stream = TcpStream::connect(addr).await.unwrap();
+        stream
+            .write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            .await
+            .unwrap();
+        let mut answer = vec![0; 4096];
+        let len = stream.read(&mut answer).await.unwrap();
+        (stream, String::from_utf8_lossy(&answer[..len]).into_owned())
+    }
+
+    #[tokio::test]
+    async fn an_idle_connection_does_not_hold_up_the_end() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let access = watch::Sender::new(Access::default());
+        let router = Router::new().route("/", get(|| async { "here" }));
+        let guarded = Guarded::new(router, access.subscribe(), addr.port());
+        let stop = CancellationToken::new();
+        let serving = tokio::spawn(serve(listener, guarded, stop.clone()));
+
+        let (open, answer) = asked(addr).await;
+        assert!(
+            answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("here"),
+            "{answer}"
+        );
+        stop.cancel();
+        timeout(DEADLINE, serving)
+            .await
+            .expect("still serving")
+            .unwrap();
+        assert!(TcpStream::connect(addr).await.is_err());
+        drop(open);
+    }
+}

@@ -43,11 +43,16 @@ pub(super) fn edit(path: &Path, changes: &Table) -> io::Result<()> {
 
 fn set(document: &mut DocumentMut, key: &str, value: &toml::Value) -> io::Result<()> {
     let mut value: toml_edit::Value = value.to_string().parse().map_err(io::Error::other)?;
-    // A comment behind the old value belongs to the key, so it stays.
-    if let Some(old) = document.get(key).and_then(Item::as_value) {
-        *value.decor_mut() = old.decor().clone();
+    match document.get_mut(key) {
+        // Comments before and behind the old value belong to the key, so they stay.
+        Some(item) => {
+            if let Some(old) = item.as_value() {
+                *value.decor_mut() = old.decor().clone();
+            }
+            *item = Item::Value(value);
+        }
+        None => drop(document.insert(key, Item::Value(value))),
     }
-    document.insert(key, Item::Value(value));
     Ok(())
 }
 

@@ -46,22 +46,28 @@ impl Environment for ProcessEnvironment {
 /// Where a value was said.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Origin {
-    /// On this line of the file.
-    File(PathBuf, usize),
+    /// In the file.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// The key.
+        key: &'static str,
+    },
     /// In this environment variable.
     Environment(&'static str),
     /// With this flag.
     Flag(&'static str),
-    /// Nowhere.
-    Default,
+    /// Nowhere: it is the default of this key.
+    Default(&'static str),
 }
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::File(path, line) => write!(f, "{}:{line}", path.display()),
-            Self::Environment(name) | Self::Flag(name) => f.write_str(name),
-            Self::Default => f.write_str("default"),
+            Self::File { path, line, key } => write!(f, "{}:{line}: {key}", path.display()),
+            Self::Environment(name) | Self::Flag(name) | Self::Default(name) => f.write_str(name),
         }
     }
 }
@@ -168,17 +174,20 @@ impl Sources {
     }
 
     /// Where the value of `key` in effect comes from.
-    pub(super) fn origin(&self, key: &str) -> Origin {
-        if self.flags.contains_key(key) {
-            return flag_of(key).map_or(Origin::Default, Origin::Flag);
-        }
-        if self.environment.contains_key(key) {
-            let variable = VARIABLES.iter().find(|variable| variable.key == key);
-            return variable.map_or(Origin::Default, |found| Origin::Environment(found.name));
-        }
-        match line_of_key(&self.text, key) {
-            Some(line) => Origin::File(self.path.clone(), line),
-            None => Origin::Default,
+    pub(super) fn origin(&self, key: &'static str) -> Origin {
+        let flag = FLAG_KEYS.iter().find(|(set, _)| *set == key);
+        let variable = VARIABLES.iter().find(|variable| variable.key == key);
+        match (flag, variable, line_of_key(&self.text, key)) {
+            (Some((_, flag)), _, _) if self.flags.contains_key(key) => Origin::Flag(flag),
+            (_, Some(variable), _) if self.environment.contains_key(key) => {
+                Origin::Environment(variable.name)
+            }
+            (_, _, Some(line)) => Origin::File {
+                path: self.path.clone(),
+                line,
+                key,
+            },
+            (_, _, None) => Origin::Default(key),
         }
     }
 
@@ -252,13 +261,6 @@ fn flag_table(flags: &Flags) -> Table {
         table.insert("bootstrap".to_owned(), Value::Array(list));
     }
     table
-}
-
-fn flag_of(key: &str) -> Option<&'static str> {
-    FLAG_KEYS
-        .iter()
-        .find(|(set, _)| *set == key)
-        .map(|(_, flag)| *flag)
 }
 
 fn known_keys() -> Vec<String> {

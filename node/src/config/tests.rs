@@ -90,14 +90,14 @@ fn a_wrong_variable_or_flag_is_named() {
     let error = loaded("", &[("A2AL_API_ADDR", "nowhere")], &Flags::default()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "A2AL_API_ADDR: api_addr: expected HOST:PORT"
+        "A2AL_API_ADDR: expected HOST:PORT, with an IP address or localhost"
     );
     let flags = Flags {
         listen: Some("nowhere".to_owned()),
         ..Flags::default()
     };
     let error = loaded("", &[], &flags).unwrap_err();
-    assert_eq!(error.to_string(), "--listen: listen_addr: not HOST:PORT");
+    assert_eq!(error.to_string(), "--listen: not HOST:PORT");
 }
 
 #[test]

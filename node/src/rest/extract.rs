@@ -60,6 +60,10 @@ fn invalid(detail: impl std::fmt::Display) -> Problem {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> serde_json::Result<T> {
+    // serde would take a list for the object's fields in order.
+    if bytes.trim_ascii_start().starts_with(b"[") {
+        return Err(serde::de::Error::custom("expected an object"));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     match Option::deserialize(&mut deserializer)? {
         Some(value) => Ok(value),
