@@ -9,6 +9,7 @@
 )]
 
 mod api;
+mod call;
 mod clock;
 mod daemon;
 mod dice;
@@ -20,6 +21,7 @@ mod raw_http;
 mod upstream;
 
 pub(crate) use api::{Answer, Api};
+pub(crate) use call::Call;
 pub(crate) use clock::{eventually, unix_now};
 pub(crate) use daemon::{Daemon, Setup, bootstrap_binary, cli_binary, daemon_binary, isolated};
 pub(crate) use dice::Dice;

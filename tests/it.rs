@@ -7,6 +7,8 @@ mod harness;
 mod agents;
 #[path = "it/cli.rs"]
 mod cli;
+#[path = "it/conventions.rs"]
+mod conventions;
 #[path = "it/crash.rs"]
 mod crash;
 #[path = "it/fetch.rs"]
