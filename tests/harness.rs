@@ -15,6 +15,7 @@ mod daemon;
 mod dice;
 mod identity;
 mod net;
+mod pair;
 mod process;
 mod python;
 mod raw_http;
@@ -27,6 +28,7 @@ pub(crate) use daemon::{Daemon, Setup, bootstrap_binary, cli_binary, daemon_bina
 pub(crate) use dice::Dice;
 pub(crate) use identity::Identity;
 pub(crate) use net::Net;
+pub(crate) use pair::{Pair, body, echoed, header};
 pub(crate) use process::{Ended, Process};
 pub(crate) use python::{ETH, PYTHON, Tool, say};
 pub(crate) use raw_http::{RawAnswer, raw_request};

@@ -135,7 +135,7 @@ async fn addresses_that_cannot_be_read_are_refused() {
             "{args:?}: {}",
             ended.stderr
         );
-        assert!(ended.stderr.contains(args[1]), "{args:?}: {}", ended.stderr);
+        assert!(ended.stderr.contains(args[0]), "{args:?}: {}", ended.stderr);
     }
 }
 
