@@ -7,6 +7,8 @@ mod harness;
 mod agents;
 #[path = "it/cli.rs"]
 mod cli;
+#[path = "it/conventions.rs"]
+mod conventions;
 #[path = "it/crash.rs"]
 mod crash;
 #[path = "it/fetch.rs"]
@@ -19,10 +21,16 @@ mod guard;
 mod impostor;
 #[path = "it/network.rs"]
 mod network;
+#[path = "it/publishing.rs"]
+mod publishing;
 #[path = "it/records.rs"]
 mod records;
+#[path = "it/services.rs"]
+mod services;
 #[path = "it/startup.rs"]
 mod startup;
+#[path = "it/status.rs"]
+mod status;
 #[path = "it/tidy.rs"]
 mod tidy;
 #[path = "it/wallet.rs"]

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Real daemons on loopback, each in a data directory of its own.
 
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -114,8 +116,18 @@ impl Setup {
 
     /// Puts `text` into the configuration file.
     pub(crate) fn with_config(self, text: &str) -> Self {
-        std::fs::create_dir_all(self.data_dir()).expect("the data directory");
-        std::fs::write(self.data_dir().join("config.toml"), text).expect("the configuration");
+        let directory = self.data_dir();
+        let mut private = std::fs::DirBuilder::new();
+        private
+            .mode(0o700)
+            .create(&directory)
+            .expect("the data directory");
+        let mut private = std::fs::File::options();
+        let file = private.write(true).create(true).truncate(true).mode(0o600);
+        let mut file = file
+            .open(directory.join("config.toml"))
+            .expect("the configuration");
+        file.write_all(text.as_bytes()).expect("the configuration");
         self
     }
 

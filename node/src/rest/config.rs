@@ -16,7 +16,7 @@ use crate::config::{Patch, Patched, Settings, Store};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
-        .routes(routes!(show, change))
+        .routes(routes!(show_config, change_config))
         .routes(routes!(schema))
 }
 
@@ -24,7 +24,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 #[utoipa::path(get, path = "/config", tag = "config", responses(
     (status = 200, description = "The settings.", body = Settings), Problem,
 ))]
-async fn show(State(config): State<Arc<Store>>) -> Answer<Settings> {
+async fn show_config(State(config): State<Arc<Store>>) -> Answer<Settings> {
     Answer(config.shown())
 }
 
@@ -32,7 +32,7 @@ async fn show(State(config): State<Arc<Store>>) -> Answer<Settings> {
 #[utoipa::path(patch, path = "/config", tag = "config", request_body = Patch, responses(
     (status = 200, description = "Changed.", body = Patched), Problem,
 ))]
-async fn change(
+async fn change_config(
     State(config): State<Arc<Store>>,
     State(service): State<Service>,
     Body(patch): Body<Patch>,
