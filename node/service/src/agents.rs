@@ -254,6 +254,10 @@ impl Service {
             dht_active_replicas: published.map_or(0, |published| published.replicas as u64),
             dht_local_replicas: is_held.into(),
             heartbeat_seconds_ago: agent.live.since_heartbeat().map(|age| age.as_secs_f64()),
+            // What this version has no means to change, and existing clients look for.
+            services: None,
+            demo_active: false,
+            acl: model::Acl::default(),
         }
     }
 }

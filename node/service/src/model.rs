@@ -14,8 +14,8 @@ mod status;
 mod wallets;
 
 pub use agents::{
-    Agent, AgentList, Done, Export, Heartbeat, Outcome, PatchAgent, Probe, Published, Register,
-    Registered, Updated,
+    Acl, AclDefault, Agent, AgentList, Done, Export, Heartbeat, Outcome, PatchAgent, Probe,
+    Published, Register, Registered, Updated,
 };
 pub use fetch::{Fetch, FetchAnswer, Headers};
 pub use identity::{GenerateWallet, GeneratedIdentity, GeneratedWallet};

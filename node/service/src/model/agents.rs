@@ -57,6 +57,9 @@ pub struct Agent {
     /// Its local service, or empty.
     #[schema(example = "127.0.0.1:8080")]
     pub service_tcp: String,
+    /// Services it can be found by; null as long as none is registered.
+    #[schema(value_type = Option<Vec<Object>>)]
+    pub services: Option<Vec<serde_json::Value>>,
     /// When it was registered here first, RFC 3339.
     #[schema(example = "2026-11-23T22:40:00Z")]
     pub registered_at: String,
@@ -84,6 +87,37 @@ pub struct Agent {
     /// first.
     #[schema(example = 12.5)]
     pub heartbeat_seconds_ago: Option<f64>,
+    /// Whether this daemon itself runs a demonstration service for it.
+    pub demo_active: bool,
+    /// Who may call it.
+    pub acl: Acl,
+}
+
+/// Who may call an agent.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize, ToSchema)]
+pub struct Acl {
+    /// What holds for callers in neither list.
+    pub default: AclDefault,
+    /// Addresses that may call in any case.
+    pub allow: Vec<String>,
+    /// Addresses that may not call in any case.
+    pub deny: Vec<String>,
+    /// Terms for callers who pay; null without any.
+    #[schema(value_type = Option<Object>)]
+    pub paid: Option<serde_json::Value>,
+}
+
+/// What holds for callers in neither list.
+#[derive(
+    Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize, ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum AclDefault {
+    /// Everybody may call.
+    #[default]
+    Public,
+    /// Nobody may call.
+    Deny,
 }
 
 /// All agents on this node, ordered by address.
