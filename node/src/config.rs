@@ -16,6 +16,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use a2al_protocol::network::{self, Bootstrap, Multiaddr};
+use a2al_protocol::private_files::{FileError, ensure_file};
+use toml::Table;
 
 pub use addresses::{AddressError, Host};
 pub use patch::{Patch, Patched};
@@ -59,6 +61,22 @@ pub struct Loaded {
     pub file: PathBuf,
     /// What was passed over, to be said once the log runs.
     pub warnings: Vec<Warning>,
+    /// What a file that does not exist yet is to hold.
+    first: Option<Table>,
+}
+
+impl Loaded {
+    /// Writes the file if there is none yet. One in `data_dir` is made private.
+    ///
+    /// # Errors
+    /// When the file cannot be written, or others could change it.
+    pub fn settle(&self, data_dir: &Path) -> Result<(), FileError> {
+        match &self.first {
+            Some(said) => file::create(&self.file, said),
+            None if self.file.starts_with(data_dir) => ensure_file(&self.file),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Something in the configuration that has no effect.
@@ -88,14 +106,9 @@ pub enum Error {
     /// No place for the data directory is known.
     #[error("no home directory; give --data-dir")]
     NoHome,
-    /// The file cannot be read or created.
-    #[error("cannot use {path}", path = path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
+    /// The file cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The file is not TOML, or a key has a value of the wrong type.
     #[error("{path}:{line}: {problem}", path = path.display(), problem = source.message())]
     Syntax {
@@ -150,8 +163,11 @@ pub struct Invalid {
 /// What is wrong with a value.
 #[derive(Debug, thiserror::Error)]
 enum Problem {
-    #[error(transparent)]
-    Address(#[from] AddressError),
+    #[error("{value:?}: {problem}")]
+    Address {
+        value: String,
+        problem: AddressError,
+    },
     #[error("listening on {0} lets other machines call; set api_token first")]
     TokenRequired(SocketAddr),
     #[error("only visible ASCII characters can be sent in a header")]
@@ -175,7 +191,7 @@ pub fn data_dir(flags: &Flags, environment: &impl Environment) -> Result<PathBuf
         .ok_or(Error::NoHome)
 }
 
-/// Reads all sources; the file is created with what environment and flags say when it is missing.
+/// Reads all sources and changes nothing.
 ///
 /// # Errors
 /// See [`Error`]; a value is named with the file and line, variable or flag it came from.
@@ -188,20 +204,12 @@ pub fn load(
         .config
         .clone()
         .unwrap_or_else(|| data_dir.join("config.toml"));
-    let failed = |source| Error::File {
-        path: path.clone(),
-        source,
-    };
-    let text = file::read(&path).map_err(failed)?;
-    let sources = Sources::read(&path, text.clone().unwrap_or_default(), environment, flags)?;
+    let path = std::path::absolute(&path).map_err(FileError::io(&path))?;
+    let text = file::read(&path)?;
+    let is_new = text.is_none();
+    let sources = Sources::read(&path, text.unwrap_or_default(), environment, flags)?;
     let settings = sources.merged();
-    let (config, mut warnings) = Config::new(&settings).map_err(|invalid| Error::Invalid {
-        origin: sources.origin(invalid.key),
-        invalid,
-    })?;
-    if text.is_none() {
-        file::create(&path, &sources.said_at_start()).map_err(failed)?;
-    }
+    let (config, mut warnings) = checked(&sources, &settings)?;
     let keys = sources.unknown_keys();
     if !keys.is_empty() {
         warnings.push(Warning::UnknownKeys {
@@ -209,12 +217,32 @@ pub fn load(
             keys,
         });
     }
+    let first = is_new.then(|| sources.said_at_start());
     Ok(Loaded {
         config,
         settings,
         file: path,
         warnings,
+        first,
     })
+}
+
+/// Checks what is in effect, and also what the file says and something else overrides: the next
+/// start may be without the flag.
+fn checked(sources: &Sources, settings: &Settings) -> Result<(Config, Vec<Warning>), Error> {
+    let checked = Config::new(settings).map_err(|invalid| Error::Invalid {
+        origin: sources.origin(invalid.key),
+        invalid,
+    })?;
+    match Config::new(&sources.in_file()) {
+        Err(invalid) if !matches!(invalid.problem, Problem::TokenRequired(_)) => {
+            Err(Error::Invalid {
+                origin: sources.origin_in_file(invalid.key),
+                invalid,
+            })
+        }
+        _ => Ok(checked),
+    }
 }
 
 impl Config {
@@ -224,13 +252,12 @@ impl Config {
     /// # Errors
     /// The first value that cannot be used.
     pub fn new(settings: &Settings) -> Result<(Self, Vec<Warning>), Invalid> {
-        let listen = addresses::listen(&settings.listen_addr, &settings.quic_listen_addr);
         let key_dir = PathBuf::from(&settings.key_dir);
         let (bootstrap, warnings) = bootstrap(&settings.bootstrap);
         let config = Self {
             api_addr: api_addr(settings)?,
             access: access(settings)?,
-            listen: listen.map_err(|problem| invalid("listen_addr", problem))?,
+            listen: listen(settings)?,
             bootstrap,
             fallback_host: fallback_host(&settings.fallback_host)?,
             key_dir: Some(key_dir).filter(|dir| !dir.as_os_str().is_empty()),
@@ -242,33 +269,58 @@ impl Config {
     }
 }
 
-fn invalid(key: &'static str, problem: impl Into<Problem>) -> Invalid {
-    Invalid {
+fn invalid(key: &'static str, problem: Problem) -> Invalid {
+    Invalid { key, problem }
+}
+
+fn address(key: &'static str, value: &str, problem: AddressError) -> Invalid {
+    invalid(
         key,
-        problem: problem.into(),
+        Problem::Address {
+            value: value.to_owned(),
+            problem,
+        },
+    )
+}
+
+fn listen(settings: &Settings) -> Result<Vec<Multiaddr>, Invalid> {
+    let Settings {
+        listen_addr,
+        quic_listen_addr,
+        ..
+    } = settings;
+    let addrs = addresses::listen(listen_addr)
+        .map_err(|problem| address("listen_addr", listen_addr, problem))?;
+    if quic_listen_addr.is_empty() {
+        return Ok(addrs);
     }
+    let quic = addresses::listen(quic_listen_addr)
+        .map_err(|problem| address("quic_listen_addr", quic_listen_addr, problem))?;
+    Ok(addresses::with_quic(addrs, quic))
 }
 
 fn api_addr(settings: &Settings) -> Result<SocketAddr, Invalid> {
-    let addr =
-        addresses::socket(&settings.api_addr).map_err(|problem| invalid("api_addr", problem))?;
-    match addr.ip().is_loopback() || !settings.api_token.is_empty() {
-        true => Ok(addr),
-        false => Err(invalid("api_addr", Problem::TokenRequired(addr))),
+    let addr = addresses::socket(&settings.api_addr)
+        .map_err(|problem| address("api_addr", &settings.api_addr, problem))?;
+    if addr.ip().is_loopback() || !settings.api_token.is_empty() {
+        Ok(addr)
+    } else {
+        Err(invalid("api_addr", Problem::TokenRequired(addr)))
     }
 }
 
 fn access(settings: &Settings) -> Result<Access, Invalid> {
-    match settings
+    if settings
         .api_token
         .bytes()
         .all(|byte| byte.is_ascii_graphic())
     {
-        true => Ok(Access::new(
+        Ok(Access::new(
             &settings.api_token,
             settings.require_local_token,
-        )),
-        false => Err(invalid("api_token", Problem::TokenCharacters)),
+        ))
+    } else {
+        Err(invalid("api_token", Problem::TokenCharacters))
     }
 }
 
@@ -277,7 +329,7 @@ fn fallback_host(text: &str) -> Result<Option<Host>, Invalid> {
         .filter(|text| !text.is_empty())
         .map(str::parse)
         .transpose();
-    host.map_err(|problem: AddressError| invalid("fallback_host", problem))
+    host.map_err(|problem| address("fallback_host", text, problem))
 }
 
 fn bootstrap(list: &[String]) -> (Vec<Bootstrap>, Vec<Warning>) {

@@ -11,6 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use a2al_protocol::private_files::{FileError, ensure_dir};
 use a2al_service::{NetworkConfig, Service, StartError};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -24,7 +25,7 @@ use crate::guard::Guarded;
 use crate::lock::{self, Lock};
 use crate::logging::Log;
 use crate::rest::{self, App};
-use crate::{data_dir, output, server};
+use crate::{output, server};
 
 /// How long running API requests may take to end once the daemon is told to stop.
 const API_DRAIN: Duration = Duration::from_secs(1);
@@ -39,9 +40,9 @@ pub enum Error {
     /// The configuration cannot be used.
     #[error(transparent)]
     Config(#[from] config::Error),
-    /// The data directory cannot be used.
+    /// The data directory or the configuration file cannot be used.
     #[error(transparent)]
-    DataDir(#[from] data_dir::Error),
+    Files(#[from] FileError),
     /// Another daemon has the data directory.
     #[error(transparent)]
     Lock(#[from] lock::Error),
@@ -68,13 +69,11 @@ pub enum Error {
 pub async fn run(flags: &Flags) -> Result<(), Error> {
     process::prepare();
     let data_dir = config::data_dir(flags, &ProcessEnvironment)?;
-    let tightened = data_dir::prepare(&data_dir)?;
-    let lock = Lock::take(&data_dir)?;
     let loaded = config::load(&data_dir, flags, &ProcessEnvironment)?;
     let log = Log::start(&loaded.config.log);
-    for path in &tightened {
-        warn!(path = %path.display(), "permissions tightened: others could read or change it");
-    }
+    ensure_dir(&data_dir)?;
+    let lock = Lock::take(&data_dir)?;
+    loaded.settle(&data_dir)?;
     for warning in &loaded.warnings {
         warn!("{warning}");
     }

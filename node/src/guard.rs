@@ -75,9 +75,10 @@ pub enum Caller {
 
 impl From<SocketAddr> for Caller {
     fn from(peer: SocketAddr) -> Self {
-        match peer.ip().to_canonical().is_loopback() {
-            true => Self::Local,
-            false => Self::Remote,
+        if peer.ip().to_canonical().is_loopback() {
+            Self::Local
+        } else {
+            Self::Remote
         }
     }
 }
@@ -126,9 +127,10 @@ impl Guarded {
         if !sole(headers, &SEC_FETCH_SITE).is_none_or(is_own_site) {
             return Err(Refusal::Site);
         }
-        match self.access.borrow().allows(caller, headers) {
-            true => Ok(()),
-            false => Err(Refusal::Token),
+        if self.access.borrow().allows(caller, headers) {
+            Ok(())
+        } else {
+            Err(Refusal::Token)
         }
     }
 }

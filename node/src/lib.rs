@@ -3,8 +3,8 @@
 //!
 //! Everything a node can do is in `a2al_service`; this crate puts it within reach:
 //!
-//! - [`daemon`] is the life of `a2ald`: it reads the [`config`], takes the [`lock`] of its
-//!   [`data_dir`], starts the [`logging`] and the node, and drains both when it is told to stop;
+//! - [`daemon`] is the life of `a2ald`: it reads the [`config`], starts the [`logging`], takes the
+//!   [`lock`] of its directory, starts the node, and drains it when it is told to stop;
 //! - [`rest`] is the API, served by [`server`] and only from behind the [`guard`];
 //! - [`cli`] is `a2al`, a client of that API;
 //! - [`demo`] shows two nodes finding each other, in one process.
@@ -13,7 +13,6 @@ pub mod argv;
 pub mod cli;
 pub mod config;
 pub mod daemon;
-pub mod data_dir;
 pub mod demo;
 pub mod guard;
 pub mod lock;

@@ -63,7 +63,7 @@ impl Client {
         self.answer(request, &Method::POST, path).await
     }
 
-    /// PATCHes `path` with `body`.
+    /// Changes `path`, by PATCH, with `body`.
     pub(super) async fn patch<T: DeserializeOwned>(
         &self,
         path: &str,

@@ -24,23 +24,25 @@ impl Printer {
     }
 
     /// Prints `value` as JSON if that was asked for, else the lines `text` makes of it.
-    pub(super) fn data<T: Serialize>(&self, value: &T, text: impl FnOnce(&T) -> String) {
-        match self.json {
-            true => output::data(json(value)),
-            false => lines(&text(value)),
+    pub(super) fn data<T: Serialize>(self, value: &T, text: impl FnOnce(&T) -> String) {
+        if self.json {
+            output::data(json(value));
+        } else {
+            lines(&text(value));
         }
     }
 
     /// Prints `bytes` as they are, or `value` as JSON if that was asked for.
-    pub(super) fn bytes<T: Serialize>(&self, value: &T, bytes: &[u8]) {
-        match self.json {
-            true => output::data(json(value)),
-            false => output::raw(bytes),
+    pub(super) fn bytes<T: Serialize>(self, value: &T, bytes: &[u8]) {
+        if self.json {
+            output::data(json(value));
+        } else {
+            output::raw(bytes);
         }
     }
 
     /// Says `remark`, unless `--quiet`.
-    pub(super) fn note(&self, remark: impl Display) {
+    pub(super) fn note(self, remark: impl Display) {
         if !self.quiet {
             output::note(remark);
         }
@@ -70,8 +72,11 @@ pub(super) fn fields(fields: &[(&str, &dyn Display)]) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Rows under a heading, columns below each other.
+/// Rows under a heading, columns below each other; nothing without rows.
 pub(super) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
     let heading = heading.map(ToOwned::to_owned);
     let all: Vec<_> = std::iter::once(&heading).chain(rows).collect();
     let width = |column: usize| {

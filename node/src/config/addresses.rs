@@ -41,9 +41,10 @@ impl FromStr for Host {
             return Ok(Self::Ip(ip));
         }
         let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-        match text.is_empty() || !text.bytes().all(is_name) {
-            true => Err(AddressError::Host),
-            false => Ok(Self::Name(text.to_owned())),
+        if !text.is_empty() && text.bytes().all(is_name) {
+            Ok(Self::Name(text.to_owned()))
+        } else {
+            Err(AddressError::Host)
         }
     }
 }
@@ -61,14 +62,16 @@ pub(super) fn socket(text: &str) -> Result<SocketAddr, AddressError> {
     Ok(SocketAddr::new(ip.into(), port))
 }
 
-/// Reads `listen_addr`, with QUIC on `quic_listen_addr` instead where that is not empty.
-pub(super) fn listen(all: &str, quic: &str) -> Result<Vec<Multiaddr>, AddressError> {
-    let mut addrs = parse_listen(all)?;
-    if !quic.is_empty() {
-        addrs.retain(|addr| !is_quic(addr));
-        addrs.extend(parse_listen(quic)?.into_iter().filter(is_quic));
-    }
-    Ok(addrs)
+/// Reads an address the network is to listen on.
+pub(super) fn listen(text: &str) -> Result<Vec<Multiaddr>, AddressError> {
+    Ok(parse_listen(text)?)
+}
+
+/// `addrs` with its QUIC addresses replaced by those of `quic`.
+pub(super) fn with_quic(mut addrs: Vec<Multiaddr>, quic: Vec<Multiaddr>) -> Vec<Multiaddr> {
+    addrs.retain(|addr| !is_quic(addr));
+    addrs.extend(quic.into_iter().filter(is_quic));
+    addrs
 }
 
 fn is_quic(addr: &Multiaddr) -> bool {
@@ -103,20 +106,16 @@ mod tests {
     }
 
     #[test]
-    fn quic_listens_with_tcp_unless_told_otherwise() {
-        let texts = |quic| {
-            let addrs = listen("127.0.0.1:1", quic).unwrap();
-            addrs.iter().map(Multiaddr::to_string).collect::<Vec<_>>()
-        };
-        assert_eq!(
-            texts(""),
-            ["/ip4/127.0.0.1/udp/1/quic-v1", "/ip4/127.0.0.1/tcp/1"]
+    fn quic_can_have_a_port_of_its_own() {
+        let addrs = with_quic(
+            listen("127.0.0.1:1").unwrap(),
+            listen("127.0.0.2:2").unwrap(),
         );
+        let texts: Vec<_> = addrs.iter().map(Multiaddr::to_string).collect();
         assert_eq!(
-            texts("127.0.0.2:2"),
+            texts,
             ["/ip4/127.0.0.1/tcp/1", "/ip4/127.0.0.2/udp/2/quic-v1"]
         );
-        assert!(listen("127.0.0.1:1", "x").is_err());
     }
 
     #[test]

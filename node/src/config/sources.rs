@@ -173,21 +173,34 @@ impl Sources {
             .collect()
     }
 
-    /// Where the value of `key` in effect comes from.
-    pub(super) fn origin(&self, key: &'static str) -> Origin {
-        let flag = FLAG_KEYS.iter().find(|(set, _)| *set == key);
-        let variable = VARIABLES.iter().find(|variable| variable.key == key);
-        match (flag, variable, line_of_key(&self.text, key)) {
-            (Some((_, flag)), _, _) if self.flags.contains_key(key) => Origin::Flag(flag),
-            (_, Some(variable), _) if self.environment.contains_key(key) => {
-                Origin::Environment(variable.name)
-            }
-            (_, _, Some(line)) => Origin::File {
+    /// The settings as the file alone has them.
+    pub(super) fn in_file(&self) -> Settings {
+        Settings::deserialize(self.file.clone())
+            .expect("the file has been checked against the keys")
+    }
+
+    /// Where the file has `key`.
+    pub(super) fn origin_in_file(&self, key: &'static str) -> Origin {
+        match line_of_key(&self.text, key) {
+            Some(line) => Origin::File {
                 path: self.path.clone(),
                 line,
                 key,
             },
-            (_, _, None) => Origin::Default(key),
+            None => Origin::Default(key),
+        }
+    }
+
+    /// Where the value of `key` in effect comes from.
+    pub(super) fn origin(&self, key: &'static str) -> Origin {
+        let flag = FLAG_KEYS.iter().find(|(set, _)| *set == key);
+        let variable = VARIABLES.iter().find(|variable| variable.key == key);
+        match (flag, variable) {
+            (Some((_, flag)), _) if self.flags.contains_key(key) => Origin::Flag(flag),
+            (_, Some(variable)) if self.environment.contains_key(key) => {
+                Origin::Environment(variable.name)
+            }
+            _ => self.origin_in_file(key),
         }
     }
 
@@ -221,9 +234,10 @@ fn environment_table(environment: &impl Environment) -> Result<Table, Error> {
         let text = value.to_str().ok_or(Error::EnvironmentText {
             name: variable.name,
         })?;
-        let value = match variable.is_bool {
-            true => Value::Boolean(boolean(text, variable.name)?),
-            false => Value::String(text.to_owned()),
+        let value = if variable.is_bool {
+            Value::Boolean(boolean(text, variable.name)?)
+        } else {
+            Value::String(text.to_owned())
         };
         table.insert(variable.key.to_owned(), value);
     }

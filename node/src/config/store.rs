@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The settings of a running daemon.
 
-use std::io;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use a2al_protocol::private_files::FileError;
 use tokio::sync::watch;
 
 use super::patch::{Patch, Patched};
@@ -29,7 +29,7 @@ pub enum PatchError {
     Invalid(#[from] Invalid),
     /// The file cannot be written.
     #[error("config not written")]
-    File(#[from] io::Error),
+    File(#[from] FileError),
 }
 
 impl Store {

@@ -63,10 +63,10 @@ fn a_wrong_value_is_named_with_its_line() {
         assert!(text.starts_with(start), "{file:?} gave {text:?}");
     };
     starts("# fine\nlog_level = 3", "2: ");
-    starts("api_addr = 'x'", "1: api_addr: expected HOST:PORT");
+    starts("api_addr = 'x'", "1: api_addr: \"x\": expected HOST:PORT");
     starts(
         "\n\nlisten_addr = '/nonsense'",
-        "3: listen_addr: not a multiaddr",
+        "3: listen_addr: \"/nonsense\": not a multiaddr",
     );
     starts("a = 1\nlog_format = 'xml'", "2: ");
     starts("[update]\nauto = 'yes'", "2: ");
@@ -90,14 +90,29 @@ fn a_wrong_variable_or_flag_is_named() {
     let error = loaded("", &[("A2AL_API_ADDR", "nowhere")], &Flags::default()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "A2AL_API_ADDR: expected HOST:PORT, with an IP address or localhost"
+        "A2AL_API_ADDR: \"nowhere\": expected HOST:PORT, with an IP address or localhost"
     );
     let flags = Flags {
         listen: Some("nowhere".to_owned()),
         ..Flags::default()
     };
     let error = loaded("", &[], &flags).unwrap_err();
-    assert_eq!(error.to_string(), "--listen: not HOST:PORT");
+    assert_eq!(error.to_string(), "--listen: \"nowhere\": not HOST:PORT");
+}
+
+#[test]
+fn a_wrong_value_is_refused_even_where_a_flag_overrides_it() {
+    let flags = Flags {
+        api_addr: Some("127.0.0.1:1".to_owned()),
+        ..Flags::default()
+    };
+    let error = loaded("\napi_addr = 'nowhere'", &[], &flags)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("config.toml:2: api_addr: \"nowhere\""),
+        "{error}"
+    );
 }
 
 #[test]
@@ -142,6 +157,7 @@ fn the_first_start_writes_down_what_it_was_told() {
     };
     let environment = BTreeMap::from([("A2AL_API_TOKEN", "secret")]);
     let first = load(dir.path(), &flags, &environment).unwrap();
+    first.settle(dir.path()).unwrap();
     let again = load(dir.path(), &Flags::default(), &BTreeMap::new()).unwrap();
     assert_eq!(first.settings, again.settings);
     assert_eq!(again.settings.api_token, "secret");

@@ -34,12 +34,9 @@ pub(super) async fn run(context: &Context, command: Agents) -> Result<(), Failur
 
 async fn list(context: &Context) -> Result<(), Failure> {
     let list: AgentList = context.client.get("/agents").await?;
-    context
-        .print
-        .data(&list, |list| match list.agents.is_empty() {
-            true => String::new(),
-            false => table(["AID", "SERVICE", "PUBLISHED"], &rows(&list.agents)),
-        });
+    context.print.data(&list, |list| {
+        table(["AID", "SERVICE", "PUBLISHED"], &rows(&list.agents))
+    });
     if list.agents.is_empty() {
         context
             .print

@@ -47,12 +47,12 @@ async fn set(context: &Context, key: String, text: &str) -> Result<(), Failure> 
     let patch = Map::from_iter([(key.clone(), value)]);
     let patched: Patched = context.client.patch("/config", &patch).await?;
     context.print.data(&patched, |_| String::new());
-    match patched.restart_required.is_empty() {
-        true => context.print.note(format_args!("{key} changed")),
-        false => context
-            .print
-            .note(format_args!("{key} changed; restart a2ald to use it")),
-    }
+    let when = if patched.restart_required.is_empty() {
+        ""
+    } else {
+        "; restart a2ald to use it"
+    };
+    context.print.note(format_args!("{key} changed{when}"));
     Ok(())
 }
 

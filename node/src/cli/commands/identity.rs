@@ -12,12 +12,12 @@ pub(super) async fn run(context: &Context, command: Identity) -> Result<(), Fail
     match command {
         Identity::New => {
             let made: GeneratedIdentity = native(context).await?;
-            context.print.data(&made, |made| pairs(made));
+            context.print.data(&made, pairs);
             context.print.note(made.warning);
         }
         Identity::NewEth => {
             let made: GeneratedWallet = ethereum(context).await?;
-            context.print.data(&made, |made| pairs(made));
+            context.print.data(&made, pairs);
             context.print.note(made.warning);
         }
     }

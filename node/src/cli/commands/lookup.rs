@@ -26,15 +26,17 @@ pub(super) async fn info(context: &Context, aid: Aid) -> Result<(), Failure> {
         .client
         .get(&format!("/resolve/{aid}/records"))
         .await?;
-    context
-        .print
-        .data(&list, |list| match list.records.is_empty() {
-            true => String::new(),
-            false => {
-                let heading = ["TYPE", "SEQUENCE", "SIGNED AT", "VALID FOR", "CONTENT"];
-                table(heading, &list.records.iter().map(row).collect::<Vec<_>>())
-            }
-        });
+    context.print.data(&list, |list| {
+        let heading = [
+            "AID",
+            "TYPE",
+            "SEQUENCE",
+            "SIGNED AT",
+            "VALID FOR",
+            "CONTENT",
+        ];
+        table(heading, &list.records.iter().map(row).collect::<Vec<_>>())
+    });
     if list.records.is_empty() {
         context
             .print
@@ -43,8 +45,9 @@ pub(super) async fn info(context: &Context, aid: Aid) -> Result<(), Failure> {
     Ok(())
 }
 
-fn row(record: &Record) -> [String; 5] {
+fn row(record: &Record) -> [String; 6] {
     [
+        record.aid.to_string(),
         format!("0x{:02x}", record.rec_type),
         record.seq.to_string(),
         record.timestamp.to_string(),
