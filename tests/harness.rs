@@ -17,8 +17,8 @@ mod identity;
 mod net;
 mod pair;
 mod process;
-mod python;
 mod raw_http;
+mod tool;
 mod upstream;
 
 pub(crate) use api::{Answer, Api};
@@ -30,6 +30,6 @@ pub(crate) use identity::Identity;
 pub(crate) use net::Net;
 pub(crate) use pair::{Pair, body, echoed, header};
 pub(crate) use process::{Ended, Process};
-pub(crate) use python::{ETH, PYTHON, Tool, say};
 pub(crate) use raw_http::{RawAnswer, raw_request};
+pub(crate) use tool::{ETH, NGINX, PYTHON, Tool, UNSHARE, say};
 pub(crate) use upstream::{Foreign, Upstream, counting};

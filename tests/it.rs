@@ -11,6 +11,8 @@ mod cli;
 mod conventions;
 #[path = "it/crash.rs"]
 mod crash;
+#[path = "it/disk.rs"]
+mod disk;
 #[path = "it/fetch.rs"]
 mod fetch;
 #[path = "it/forged.rs"]
@@ -25,6 +27,8 @@ mod network;
 mod publishing;
 #[path = "it/records.rs"]
 mod records;
+#[path = "it/secrets.rs"]
+mod secrets;
 #[path = "it/services.rs"]
 mod services;
 #[path = "it/startup.rs"]

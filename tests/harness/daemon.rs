@@ -149,7 +149,19 @@ impl Setup {
 
     /// Starts the daemon and waits until it says that it is ready.
     pub(crate) async fn start(self) -> Daemon {
-        let mut process = Process::start(self.command());
+        let command = self.command();
+        self.start_as(command).await
+    }
+
+    /// Starts the daemon as the last arguments of `command`.
+    pub(crate) async fn start_through(self, mut command: Command) -> Daemon {
+        let own = self.command();
+        command.arg(own.get_program()).args(own.get_args());
+        self.start_as(command).await
+    }
+
+    async fn start_as(self, command: Command) -> Daemon {
+        let mut process = Process::start(command);
         let ready = process
             .line("the ready line", READY_DEADLINE, ready_line)
             .await;
@@ -201,6 +213,11 @@ impl Daemon {
         self.process.stderr()
     }
 
+    /// The process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
     /// The answer of `GET /status`.
     pub(crate) async fn status(&self) -> Value {
         self.api.get("/status").await.ok()
@@ -236,5 +253,10 @@ impl Daemon {
             ended.stderr
         );
         self.setup
+    }
+    /// Stops the daemon and returns everything that it wrote to standard error.
+    pub(crate) async fn stop_for_log(self) -> String {
+        self.process.signal("TERM");
+        self.process.ended(STOP_DEADLINE).await.stderr
     }
 }

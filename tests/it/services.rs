@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::harness::{Foreign, Net, PYTHON, Pair, Upstream, body, counting, eventually, say};
+use crate::harness::{Foreign, NGINX, Net, PYTHON, Pair, Upstream, body, counting, eventually};
 
 #[tokio::test]
 async fn a_changed_service_serves_callers_that_are_already_connected() {
@@ -99,18 +99,12 @@ async fn a_foreign_server_is_served_as_it_is() {
 
 #[tokio::test]
 async fn nginx_is_served_as_it_is() {
-    let found = std::process::Command::new("nginx").arg("-v").output();
-    if !found.is_ok_and(|output| output.status.success()) {
-        assert!(
-            std::env::var_os("REQUIRE_NGINX").is_none(),
-            "nginx is missing, and REQUIRE_NGINX=1"
-        );
-        return say("SKIPPED: nginx_is_served_as_it_is needs nginx");
-    }
+    let Some(mut command) = NGINX.command("nginx_is_served_as_it_is") else {
+        return;
+    };
     let home = tempfile::tempdir().expect("a temporary directory");
     std::fs::write(home.path().join("page.bin"), counting(100_000)).expect("a page");
     let config = home.path().join("nginx.conf");
-    let mut command = std::process::Command::new("nginx");
     command
         .arg("-c")
         .arg(&config)
