@@ -16,15 +16,15 @@ use crate::config::{Patch, Patched, Settings, Store};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
-        .routes(routes!(show, change))
-        .routes(routes!(schema))
+        .routes(routes!(show_config, change_config))
+        .routes(routes!(config_schema))
 }
 
 /// All settings; the token is shown as `***`.
 #[utoipa::path(get, path = "/config", tag = "config", responses(
     (status = 200, description = "The settings.", body = Settings), Problem,
 ))]
-async fn show(State(config): State<Arc<Store>>) -> Answer<Settings> {
+async fn show_config(State(config): State<Arc<Store>>) -> Answer<Settings> {
     Answer(config.shown())
 }
 
@@ -32,7 +32,7 @@ async fn show(State(config): State<Arc<Store>>) -> Answer<Settings> {
 #[utoipa::path(patch, path = "/config", tag = "config", request_body = Patch, responses(
     (status = 200, description = "Changed.", body = Patched), Problem,
 ))]
-async fn change(
+async fn change_config(
     State(config): State<Arc<Store>>,
     State(service): State<Service>,
     Body(patch): Body<Patch>,
@@ -53,6 +53,6 @@ async fn change(
 #[utoipa::path(get, path = "/config/schema", tag = "config", responses(
     (status = 200, description = "A JSON Schema.", body = serde_json::Value), Problem,
 ))]
-async fn schema() -> Answer<schemars::Schema> {
+async fn config_schema() -> Answer<schemars::Schema> {
     Answer(schemars::schema_for!(Settings))
 }
