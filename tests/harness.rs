@@ -9,23 +9,27 @@
 )]
 
 mod api;
+mod call;
 mod clock;
 mod daemon;
 mod dice;
 mod identity;
 mod net;
+mod pair;
 mod process;
-mod python;
 mod raw_http;
+mod tool;
 mod upstream;
 
 pub(crate) use api::{Answer, Api};
+pub(crate) use call::Call;
 pub(crate) use clock::{eventually, unix_now};
 pub(crate) use daemon::{Daemon, Setup, bootstrap_binary, cli_binary, daemon_binary, isolated};
 pub(crate) use dice::Dice;
 pub(crate) use identity::Identity;
 pub(crate) use net::Net;
+pub(crate) use pair::{Pair, body, echoed, header};
 pub(crate) use process::{Ended, Process};
-pub(crate) use python::{ETH, PYTHON, Tool, say};
 pub(crate) use raw_http::{RawAnswer, raw_request};
+pub(crate) use tool::{ETH, NGINX, PYTHON, Tool, UNSHARE, say};
 pub(crate) use upstream::{Foreign, Upstream, counting};

@@ -7,8 +7,12 @@ mod harness;
 mod agents;
 #[path = "it/cli.rs"]
 mod cli;
+#[path = "it/conventions.rs"]
+mod conventions;
 #[path = "it/crash.rs"]
 mod crash;
+#[path = "it/disk.rs"]
+mod disk;
 #[path = "it/fetch.rs"]
 mod fetch;
 #[path = "it/forged.rs"]
@@ -19,10 +23,18 @@ mod guard;
 mod impostor;
 #[path = "it/network.rs"]
 mod network;
+#[path = "it/publishing.rs"]
+mod publishing;
 #[path = "it/records.rs"]
 mod records;
+#[path = "it/secrets.rs"]
+mod secrets;
+#[path = "it/services.rs"]
+mod services;
 #[path = "it/startup.rs"]
 mod startup;
+#[path = "it/status.rs"]
+mod status;
 #[path = "it/tidy.rs"]
 mod tidy;
 #[path = "it/wallet.rs"]

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Real daemons on loopback, each in a data directory of its own.
 
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -114,8 +116,18 @@ impl Setup {
 
     /// Puts `text` into the configuration file.
     pub(crate) fn with_config(self, text: &str) -> Self {
-        std::fs::create_dir_all(self.data_dir()).expect("the data directory");
-        std::fs::write(self.data_dir().join("config.toml"), text).expect("the configuration");
+        let directory = self.data_dir();
+        let mut private = std::fs::DirBuilder::new();
+        private
+            .mode(0o700)
+            .create(&directory)
+            .expect("the data directory");
+        let mut private = std::fs::File::options();
+        let file = private.write(true).create(true).truncate(true).mode(0o600);
+        let mut file = file
+            .open(directory.join("config.toml"))
+            .expect("the configuration");
+        file.write_all(text.as_bytes()).expect("the configuration");
         self
     }
 
@@ -137,7 +149,19 @@ impl Setup {
 
     /// Starts the daemon and waits until it says that it is ready.
     pub(crate) async fn start(self) -> Daemon {
-        let mut process = Process::start(self.command());
+        let command = self.command();
+        self.start_as(command).await
+    }
+
+    /// Starts the daemon as the last arguments of `command`.
+    pub(crate) async fn start_through(self, mut command: Command) -> Daemon {
+        let own = self.command();
+        command.arg(own.get_program()).args(own.get_args());
+        self.start_as(command).await
+    }
+
+    async fn start_as(self, command: Command) -> Daemon {
+        let mut process = Process::start(command);
         let ready = process
             .line("the ready line", READY_DEADLINE, ready_line)
             .await;
@@ -189,6 +213,11 @@ impl Daemon {
         self.process.stderr()
     }
 
+    /// The process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
     /// The answer of `GET /status`.
     pub(crate) async fn status(&self) -> Value {
         self.api.get("/status").await.ok()
@@ -224,5 +253,10 @@ impl Daemon {
             ended.stderr
         );
         self.setup
+    }
+    /// Stops the daemon and returns everything that it wrote to standard error.
+    pub(crate) async fn stop_for_log(self) -> String {
+        self.process.signal("TERM");
+        self.process.ended(STOP_DEADLINE).await.stderr
     }
 }

@@ -129,9 +129,14 @@ impl Process {
         .await
     }
 
+    /// The process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id().expect("the program is running")
+    }
+
     /// Sends `signal` (`TERM`, `INT`, …) to the program.
     pub(crate) fn signal(&self, signal: &str) {
-        let pid = self.child.id().expect("the program is running").to_string();
+        let pid = self.pid().to_string();
         let sent = std::process::Command::new("kill")
             .args(["-s", signal, &pid])
             .status();

@@ -1,28 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The life of an agent on its daemon: made, registered, changed, published, moved, deleted.
+//! The life of an agent on its daemon: made, registered, changed, moved, deleted.
 
-use std::time::Duration;
+use serde_json::json;
 
-use serde_json::{Value, json};
-
-use crate::harness::{Daemon, Identity, Upstream, eventually};
-
-/// Every member of an agent's description.
-const SHOWN: [&str; 13] = [
-    "aid",
-    "service_tcp",
-    "services",
-    "seq",
-    "published_to_dht",
-    "last_publish_at",
-    "next_republish_estimate",
-    "dht_record_expires_at",
-    "dht_active_replicas",
-    "dht_local_replicas",
-    "heartbeat_seconds_ago",
-    "demo_active",
-    "acl",
-];
+use crate::harness::{Daemon, Identity, Upstream};
 
 fn path(identity: &Identity) -> String {
     format!("/agents/{}", identity.aid)
@@ -87,39 +68,6 @@ async fn registering_is_idempotent_and_keeps_the_service() {
     daemon.api.post("/agents", prefixed).await.ok();
     let all = daemon.api.get("/agents").await.ok();
     assert_eq!(all["agents"].as_array().map(Vec::len), Some(1));
-}
-
-#[tokio::test]
-async fn an_agent_is_described_in_full() {
-    let daemon = Daemon::alone().await;
-    let agent = daemon.api.agent().await;
-    let shown = daemon.api.shown(&agent.aid).await;
-    for name in SHOWN {
-        assert!(shown.get(name).is_some(), "{name} is missing: {shown}");
-    }
-    assert_eq!(shown["published_to_dht"], false);
-    assert_eq!(shown["last_publish_at"], Value::Null);
-    let published = daemon.api.publish(&agent.aid).await;
-    let shown = daemon.api.shown(&agent.aid).await;
-    assert_eq!(shown["published_to_dht"], true);
-    assert_eq!(shown["seq"], published["seq"]);
-    for name in [
-        "last_publish_at",
-        "next_republish_estimate",
-        "dht_record_expires_at",
-    ] {
-        let time = shown[name]
-            .as_str()
-            .unwrap_or_else(|| panic!("{name} of {shown}"));
-        assert!(
-            time.len() >= 20 && time.as_bytes()[10] == b'T',
-            "{name} {time} is not RFC 3339"
-        );
-    }
-    assert!(shown["heartbeat_seconds_ago"].is_number(), "{shown}");
-    let listed = daemon.api.get("/agents").await.ok();
-    assert_eq!(listed["agents"][0]["aid"], agent.aid.as_str());
-    assert_eq!(listed["agents"][0]["seq"], published["seq"]);
 }
 
 #[tokio::test]
@@ -277,70 +225,6 @@ async fn a_change_needs_the_right_key_if_one_is_shown() {
 }
 
 #[tokio::test]
-async fn a_probe_tells_what_the_network_holds() {
-    let daemon = Daemon::alone().await;
-    let agent = daemon.api.agent().await;
-    let probe = format!("{}/probe", path(&agent));
-    let before = daemon.api.get(&probe).await.ok();
-    assert_eq!(before["published_endpoints"], json!([]), "{before}");
-    let published = daemon.api.publish(&agent.aid).await;
-    let after = daemon.api.get(&probe).await.ok();
-    assert_eq!(after["published_record_seq"], published["seq"], "{after}");
-    assert!(after["published_nat_type"].is_u64(), "{after}");
-    let endpoints = after["published_endpoints"].as_array().expect("a list");
-    assert!(!endpoints.is_empty(), "{after}");
-    let stranger = daemon.api.identity().await;
-    daemon
-        .api
-        .get(&format!("{}/probe", path(&stranger)))
-        .await
-        .refused(404, "not found");
-}
-
-#[tokio::test]
-async fn a_heartbeat_is_taken_and_shown() {
-    let daemon = Daemon::alone().await;
-    let agent = daemon.api.agent().await;
-    let beat = format!("{}/heartbeat", path(&agent));
-    assert_eq!(
-        daemon.api.post(&beat, json!({})).await.ok(),
-        json!({ "status": "ok" })
-    );
-    let ago = daemon.api.shown(&agent.aid).await["heartbeat_seconds_ago"].as_f64();
-    assert!(ago.is_some_and(|ago| (0.0..10.0).contains(&ago)), "{ago:?}");
-    let stranger = daemon.api.identity().await;
-    let unknown = daemon
-        .api
-        .post(&format!("{}/heartbeat", path(&stranger)), json!({}))
-        .await;
-    unknown.refused(404, "not found");
-}
-
-#[tokio::test]
-async fn publishing_counts_up_and_survives_a_restart() {
-    let daemon = Daemon::alone().await;
-    let agent = daemon.api.agent().await;
-    let mut last = 0;
-    let mut daemon = daemon;
-    for _ in 0..3 {
-        for _ in 0..3 {
-            let seq = daemon.api.publish(&agent.aid).await["seq"]
-                .as_u64()
-                .expect("a number");
-            assert!(seq > last, "{seq} after {last}");
-            last = seq;
-        }
-        daemon = daemon.kill().await.start().await;
-    }
-    let stranger = daemon.api.identity().await;
-    let unknown = daemon
-        .api
-        .post(&format!("{}/publish", path(&stranger)), json!({}))
-        .await;
-    unknown.refused(404, "not found");
-}
-
-#[tokio::test]
 async fn an_agent_moves_to_another_daemon() {
     let from = Daemon::alone().await;
     let agent = from.api.identity().await;
@@ -407,77 +291,4 @@ async fn the_nodes_own_identity_is_not_an_agent() {
     let deleted = daemon.api.delete(&format!("/agents/{node}")).await;
     deleted.refused(400, "cannot delete node identity");
     assert_eq!(daemon.api.get("/agents").await.ok()["agents"], json!([]));
-}
-
-#[tokio::test]
-async fn what_was_published_is_renewed_after_a_restart() {
-    let daemon = Daemon::alone().await;
-    let published = daemon.api.agent().await;
-    let silent = daemon.api.agent().await;
-    daemon.api.publish(&published.aid).await;
-    let daemon = daemon.stop().await.start().await;
-    eventually(
-        "the agent is published again",
-        Duration::from_secs(10),
-        async || {
-            let shown = daemon.api.shown(&published.aid).await;
-            let is_back = shown["published_to_dht"] == true && shown["last_publish_at"].is_string();
-            is_back.then_some(())
-        },
-    )
-    .await;
-    daemon.api.resolve(&published.aid).await;
-    // Registering publishes nothing, and neither does a restart.
-    assert_eq!(
-        daemon.api.shown(&silent.aid).await["published_to_dht"],
-        false
-    );
-}
-
-#[tokio::test]
-async fn status_and_configuration_are_told() {
-    let daemon = Daemon::alone().await;
-    assert_eq!(
-        daemon.api.get("/health").await.ok(),
-        json!({ "status": "ok" })
-    );
-    let status = daemon.status().await;
-    assert_eq!(status["peer_id"], daemon.peer_id.as_str());
-    assert_eq!(status["data_dir"], daemon.data_dir().display().to_string());
-    for name in [
-        "node_aid",
-        "version",
-        "auto_publish",
-        "dht_peers",
-        "uptime_seconds",
-        "reachability",
-    ] {
-        assert!(!status[name].is_null(), "{name} of {status}");
-    }
-    let config = daemon.api.get("/config").await.ok();
-    assert_eq!(config["api_addr"], "127.0.0.1:0", "{config}");
-    let schema = daemon.api.get("/config/schema").await.ok();
-    assert!(schema["properties"].is_object(), "{schema}");
-    let changed = daemon
-        .api
-        .patch("/config", json!({ "auto_publish": false }))
-        .await
-        .ok();
-    assert_eq!(changed, json!({ "ok": true, "restart_required": [] }));
-    assert_eq!(daemon.status().await["auto_publish"], false);
-    let moved = daemon
-        .api
-        .patch(
-            "/config",
-            json!({ "listen_addr": "127.0.0.1:0", "unknown": 1 }),
-        )
-        .await;
-    assert_eq!(moved.ok()["restart_required"], json!(["listen_addr"]));
-    daemon
-        .api
-        .patch("/config", json!({ "auto_publish": "x" }))
-        .await
-        .refused(400, "invalid json");
-    let daemon = daemon.stop().await.start().await;
-    assert_eq!(daemon.api.get("/config").await.ok()["auto_publish"], false);
 }

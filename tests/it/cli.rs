@@ -96,7 +96,7 @@ async fn an_agent_is_registered_published_and_called() {
         caller.done(&["post", aid, "/mirror", "-d", "a body"]).await,
         "a body"
     );
-    assert!(caller.done(&["info", aid]).await.contains(aid));
+    assert!(caller.done(&["info", aid]).await.contains("0x01"));
     assert!(host.done(&["agents", "list"]).await.contains(aid));
     assert!(host.done(&["agents", "probe", aid]).await.contains("/p2p/"));
     host.done(&["agents", "heartbeat", aid]).await;

@@ -15,6 +15,9 @@ const WANTED: usize = 100;
 /// Kills before the test is content.
 const WANTED_KILLS: usize = 25;
 
+/// Agents registered before the last kill.
+const SURVIVORS: usize = 50;
+
 /// Callers that work at the same time.
 const CALLERS: usize = 3;
 
@@ -72,6 +75,16 @@ async fn nothing_acknowledged_is_lost_or_comes_back() {
         setup = daemon.kill().await;
     }
     let daemon = setup.start().await;
+    compare(&ledger, &daemon.api).await;
+    for _ in 0..SURVIVORS {
+        register(&ledger, &daemon.api)
+            .await
+            .expect("the daemon runs");
+        publish(&ledger, &dice, &daemon.api)
+            .await
+            .expect("the daemon runs");
+    }
+    let daemon = daemon.kill().await.start().await;
     compare(&ledger, &daemon.api).await;
     published_again(&ledger, &daemon).await;
     say(&ledger.borrow().summary());

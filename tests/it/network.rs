@@ -32,7 +32,12 @@ async fn publish_and_find_at_once(net: &Net, publishes: usize, what: &str) {
         "{what}: {found}/{publishes} found at the first try in {:?}",
         started.elapsed()
     ));
-    assert!(missed.is_empty(), "{}", missed.join("\n"));
+    missed.truncate(5);
+    assert!(
+        missed.is_empty(),
+        "the first of them:\n{}",
+        missed.join("\n")
+    );
 }
 
 #[tokio::test]

@@ -20,11 +20,13 @@ use crate::{Error, Service, clock};
 impl Service {
     /// Hosts an agent on this node; nothing is published yet.
     ///
-    /// The same credentials again change nothing but the service, if one is given. A newer delegation takes the place of the old
-    /// one even if it is for another key: that is how a stolen key is replaced.
+    /// The same credentials again change nothing but the service, if one is given. A newer
+    /// delegation takes the place of the old one even if it is for another key: that is how a
+    /// stolen key is replaced.
     ///
     /// # Errors
-    /// [`Error::Input`]; [`Error::KeyConflict`] if the agent is here with another key whose delegation is not older.
+    /// [`Error::Input`]; [`Error::KeyConflict`] if the agent is here with another key whose
+    /// delegation is not older.
     pub async fn register(&self, request: model::Register) -> Result<model::Registered, Error> {
         let delegation = verified(&request.delegation_proof_hex)?;
         let key = SigningKey::from_private_hex(request.operational_private_key_hex.expose())
@@ -87,7 +89,8 @@ impl Service {
     /// Sets or clears an agent's service. Streams to the old one end.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Input`], [`Error::KeyMismatch`] if a key is given that is not the agent's.
+    /// [`Error::NotFound`], [`Error::Input`], [`Error::KeyMismatch`] if a key is given that is not
+    /// the agent's.
     pub async fn patch(
         &self,
         aid: Aid,
@@ -108,12 +111,15 @@ impl Service {
         })
     }
 
-    /// Forgets an agent, ends its streams and takes back what was published for it. One that is not here counts as deleted.
+    /// Forgets an agent, ends its streams and takes back what was published for it. One that is not
+    /// here counts as deleted.
     ///
-    /// Waits up to 6 s until enough nodes know; the agent is gone from this node before that.
+    /// Waits up to 6 s until enough nodes know; the agent is gone from this node before that. Goes
+    /// on when the future is dropped.
     ///
     /// # Errors
-    /// [`Input::DeleteNode`], or [`Error::StorageFull`] or [`Error::Storage`] if the change cannot be saved.
+    /// [`Input::DeleteNode`], or [`Error::StorageFull`] or [`Error::Storage`] if the change cannot
+    /// be saved.
     pub async fn delete(&self, aid: Aid) -> Result<model::Done, Error> {
         if aid == self.node_aid() {
             return Err(Input::DeleteNode.into());
@@ -128,7 +134,12 @@ impl Service {
         }
         self.core.client.unhost(&aid);
         tracing::info!(%aid, "deleted");
-        self.withdraw(&agent).await;
+        let service = self.clone();
+        let withdrawing = self
+            .core
+            .tasks
+            .spawn(async move { service.withdraw(&agent).await });
+        withdrawing.await.map_err(|_| Error::Stopped)?;
         Ok(model::Done { ok: true })
     }
 
@@ -168,7 +179,9 @@ impl Service {
             .unwrap_or_default();
         Ok(model::Export {
             aid,
-            operational_private_key_hex: Secret::new(&credential.signing_key().private_hex()),
+            operational_private_key_hex: Secret::new(
+                credential.signing_key().private_hex().as_str(),
+            ),
             delegation_proof_hex: hex::encode(proof),
             service_tcp: service_text(&agent),
         })
@@ -241,6 +254,10 @@ impl Service {
             dht_active_replicas: published.map_or(0, |published| published.replicas as u64),
             dht_local_replicas: is_held.into(),
             heartbeat_seconds_ago: agent.live.since_heartbeat().map(|age| age.as_secs_f64()),
+            // What this version has no means to change, and existing clients look for.
+            services: None,
+            demo_active: false,
+            acl: model::Acl::default(),
         }
     }
 }

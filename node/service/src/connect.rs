@@ -7,9 +7,11 @@ use a2al_protocol::{Aid, VerifiedRecord};
 use crate::{Error, Service};
 
 impl Service {
-    /// Opens a stream from `caller`, who is hosted here, to `agent`; also returns the record that led there.
+    /// Opens a stream from `caller`, who is hosted here, to `agent`; also returns the record that
+    /// led there.
     ///
-    /// When the known endpoint does not lead to the agent any more, a newer one is looked up and tried once.
+    /// When the known endpoint does not lead to the agent any more, a newer one is looked up and
+    /// tried once.
     ///
     /// # Errors
     /// [`Error::TargetUnresolved`], or how far the call came.

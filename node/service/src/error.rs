@@ -13,7 +13,8 @@ use crate::store;
 
 /// Why a use case failed.
 ///
-/// `Display` is the text clients see. Existing clients compare its beginning, so it only ever grows at the end.
+/// `Display` is the text clients see. Existing clients compare its beginning, so it only ever grows
+/// at the end.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -30,9 +31,11 @@ pub enum Error {
     #[error("operational key mismatch")]
     KeyMismatch,
     /// A record would be longer than any node takes.
-    #[error("payload too large: the record would have {len} bytes, at most {max} are possible")]
+    #[error(
+        "payload too large: {len} bytes, and signature and delegation have to fit into {max} with it"
+    )]
     RecordTooLarge {
-        /// Length of the record in bytes.
+        /// Length of the payload in bytes.
         len: usize,
         /// Longest possible record in bytes.
         max: usize,
@@ -71,7 +74,7 @@ pub enum Error {
     #[error("inbound unreachable")]
     InboundUnreachable,
     /// The service broke off before it had answered.
-    #[error("inbound unreachable: the service did not answer")]
+    #[error("inbound unreachable: the service broke off")]
     NoAnswer(#[source] hyper::Error),
     /// The agent has no service.
     #[error("no inbound")]
@@ -123,7 +126,8 @@ impl Wire {
 }
 
 impl Error {
-    /// How this error appears on the wire. The one table: REST, MCP and the command line all read it.
+    /// How this error appears on the wire. The one table: REST, MCP and the command line all read
+    /// it.
     pub fn wire(&self) -> Wire {
         match self {
             Self::Input(input) => Wire::refused(400, input.code()),
@@ -170,4 +174,50 @@ fn is_disk(error: &rusqlite::Error) -> bool {
         error.sqlite_error_code(),
         Some(CannotOpen | DiskFull | ReadOnly | SystemIoFailure)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use a2al_protocol::network::CallError;
+
+    use super::*;
+
+    #[test]
+    fn texts_begin_as_existing_clients_expect() {
+        let lookup = || Error::Lookup(network::Error::Timeout);
+        for (error, http, text) in [
+            (Error::from(Input::Aid), 400, "bad aid"),
+            (Error::NotFound, 404, "not found"),
+            (Error::KeyMismatch, 403, "operational key mismatch"),
+            (Error::NoAdvertisedAddress, 500, "publish failed"),
+            (Error::Unresolved, 404, "resolve failed"),
+            (lookup(), 504, "resolve failed: the network"),
+            (
+                Error::TargetUnresolved(Box::new(lookup())),
+                502,
+                "resolve failed: the network",
+            ),
+            (Error::CallerNotHosted, 502, "connect failed"),
+            (
+                Error::Connect(CallError::Unreachable),
+                502,
+                "connect failed",
+            ),
+            (Error::InboundUnreachable, 502, "inbound unreachable"),
+            (Error::NoInbound, 503, "no inbound"),
+            (Error::AccessDenied, 403, "access denied"),
+        ] {
+            assert_eq!(error.wire().http, http, "{error}");
+            assert!(error.to_string().starts_with(text), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_full_disk_is_told_apart_from_a_bug() {
+        let sqlite = |code| rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
+        let wire = |code| Error::from(store::Error::from(sqlite(code))).wire();
+        assert_eq!(wire(rusqlite::ffi::SQLITE_FULL).http, 507);
+        assert_eq!(wire(rusqlite::ffi::SQLITE_READONLY).http, 507);
+        assert_eq!(wire(rusqlite::ffi::SQLITE_MISUSE).http, 500);
+    }
 }

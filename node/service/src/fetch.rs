@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
 //! One HTTP request to an agent's service, over a stream to its node.
 //!
-//! The service is met as HTTP/1.1. Streams stay open between requests, per caller and agent ([`pool`]), so a service sees
-//! keep-alive connections. An agent of this node is called directly.
+//! The service is met as HTTP/1.1. Streams stay open between requests, per caller and agent
+//! ([`pool`]), so a service sees keep-alive connections. An agent of this node is called directly.
 
 mod answer;
 mod call;
@@ -26,8 +26,8 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 impl Service {
     /// Sends one HTTP request to the service of `aid` and returns its answer, whatever its status.
     ///
-    /// Redirects are not followed. At most 4 MiB of the body are returned. Takes at most 60 s. Dropping the future
-    /// ends the request.
+    /// Redirects are not followed. At most 4 MiB of the body are returned. Takes at most 60 s.
+    /// Dropping the future ends the request.
     ///
     /// # Errors
     /// [`Error::Input`] for a request HTTP cannot express; the others say how far the call came.

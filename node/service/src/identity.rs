@@ -9,12 +9,13 @@ use crate::model::{self, Secret};
 use crate::{Error, Service, clock};
 
 /// What clients show beside a new master key.
-const MASTER_WARNING: &str = "Keep the master key offline: it is shown once and is the only way to replace a lost or \
-    stolen operational key. Register the operational key and the delegation proof with a daemon.";
+const MASTER_WARNING: &str = "Keep the master key offline: it is shown once and is the only way \
+    to replace a lost or stolen operational key. Register the operational key and the delegation \
+    proof with a daemon.";
 
 /// What clients show beside a new operational key.
-pub(crate) const OPERATIONAL_WARNING: &str = "The operational key is shown once. Register it with the delegation \
-    proof, and keep it secret.";
+pub(crate) const OPERATIONAL_WARNING: &str = "The operational key is shown once. Register it \
+    with the delegation proof, and keep it secret.";
 
 /// Kinds of wallets that can own an address.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -43,8 +44,8 @@ impl Service {
         let proof = proof.expect("the address is that of the master key");
         model::GeneratedIdentity {
             aid,
-            master_private_key_hex: Secret::new(&master.private_hex()),
-            operational_private_key_hex: Secret::new(&operational.private_hex()),
+            master_private_key_hex: Secret::new(master.private_hex().as_str()),
+            operational_private_key_hex: Secret::new(operational.private_hex().as_str()),
             delegation_proof_hex: hex::encode(proof.encode()),
             warning: MASTER_WARNING.to_owned(),
         }
@@ -69,12 +70,12 @@ impl Service {
         let terms = Terms::new(aid, operational.public(), clock::now());
         let proof = DelegationProof::by_wallet(&wallet, terms);
         let proof = proof.expect("the address is that of the wallet");
-        let wallet_hex = |of| (chain == of).then(|| Secret::new(&wallet.to_hex()));
+        let wallet_hex = |of| (chain == of).then(|| Secret::new(wallet.to_hex().as_str()));
         Ok(model::GeneratedWallet {
             aid,
             ethereum_private_key_hex: wallet_hex(Chain::Ethereum),
             paralism_private_key_hex: wallet_hex(Chain::Paralism),
-            operational_private_key_hex: Secret::new(&operational.private_hex()),
+            operational_private_key_hex: Secret::new(operational.private_hex().as_str()),
             delegation_proof_hex: hex::encode(proof.encode()),
             warning: MASTER_WARNING.to_owned(),
         })

@@ -16,7 +16,8 @@ use crate::service_tcp::ServiceStream;
 
 /// Streams to services at one time, idle ones included; further calls are refused as busy.
 ///
-/// Each holds two buffers, so this is 128 MiB at most. Source: the reference takes 1024 gateway connections.
+/// Each holds two buffers, so this is 128 MiB at most. Source: the reference takes 1024 gateway
+/// connections.
 const MAX_BRIDGES: usize = 1024;
 
 /// Bytes copied at a time. Smaller writes cost QUIC streams throughput.

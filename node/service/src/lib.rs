@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The use cases of an A2AL node, with no knowledge of HTTP routes, MCP or the command line.
 //!
-//! [`Service`] is the node. Each of its methods is one use case: it takes and returns types of [`model`], and fails with an
-//! [`Error`] that knows its text, code and HTTP status. Front ends only translate.
+//! [`Service`] is the node. Each of its methods is one use case: it takes and returns types of
+//! [`model`], and fails with an [`Error`] that knows its text, code and HTTP status. Front ends
+//! only translate.
 //!
 //! ```text
 //! identity, wallets     make identities and proofs; nothing is stored
@@ -12,7 +13,7 @@
 //! fetch, connect        an HTTP request to an agent; a stream to an agent
 //! inbound               calls from other agents, to the services of ours
 //! status                how the node is doing
-//! ──────────────────────────────────────────────────────────────────
+//! ────────────────────────────────────────────────────────────
 //! registry, live        agents in memory: what is committed, what only runs
 //! store                 what is on disk
 //! ```

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What is known of an address only while the process runs: its heartbeat, and what was published for it.
+//! What is known of an address only while the process runs: its heartbeat, and what was published
+//! for it.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,7 +10,8 @@ use tokio::time::Instant;
 
 /// Time between two renewals of a published record.
 ///
-/// Half of the record's life, so that one missed renewal loses nothing. Source: the reference renews every 1800 s.
+/// Half of the record's life, so that one missed renewal loses nothing. Source: the reference
+/// renews every 1800 s.
 pub(crate) const RENEWAL_INTERVAL: Duration = Duration::from_secs(1800);
 
 /// Wait after the first failed renewal; doubles with each further one.
@@ -83,7 +85,8 @@ impl Live {
         self.state().due = Some(now + RENEWAL_INTERVAL);
     }
 
-    /// Notes that a publication begins; [`published`](Self::published) or [`failed`](Self::failed) ends it.
+    /// Notes that a publication begins; [`published`](Self::published) or [`failed`](Self::failed)
+    /// ends it.
     pub(crate) fn begin(&self) {
         self.state().under_way += 1;
     }

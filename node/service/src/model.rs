@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What goes in and out of the use cases.
 //!
-//! The REST routes, the MCP tools and the command line all speak these types, so a field has one name and one description
-//! wherever it appears. Requests keep addresses and keys as text: a bad one is then answered by name (`bad local_aid`)
-//! and not as malformed JSON.
+//! The REST routes, the MCP tools and the command line all speak these types, so a field has one
+//! name and one description wherever it appears. Requests keep addresses and keys as text: a bad
+//! one is then answered by name (`bad local_aid`) and not as malformed JSON.
 
 mod agents;
 mod fetch;
@@ -14,8 +14,8 @@ mod status;
 mod wallets;
 
 pub use agents::{
-    Agent, AgentList, Done, Export, Heartbeat, Outcome, PatchAgent, Probe, Published, Register,
-    Registered, Updated,
+    Acl, AclDefault, Agent, AgentList, Done, Export, Heartbeat, Outcome, PatchAgent, Probe,
+    Published, Register, Registered, Updated,
 };
 pub use fetch::{Fetch, FetchAnswer, Headers};
 pub use identity::{GenerateWallet, GeneratedIdentity, GeneratedWallet};

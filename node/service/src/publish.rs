@@ -15,26 +15,30 @@ use crate::registry::Agent;
 use crate::store::Change;
 use crate::{Error, Service, clock, model, resolve};
 
-/// Longest time for a publication. The network answers after 5 s by itself; this one only guards against a bug there.
+/// Longest time for a publication. The network answers after 5 s by itself; this one only guards
+/// against a bug there.
 const PUBLISH_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// How long a withdrawal may keep the caller of `delete` waiting.
 const WITHDRAW_TIMEOUT: Duration = Duration::from_secs(6);
 
 impl Service {
-    /// Publishes where `aid` is reached, and from the first time on keeps that record alive, across restarts too.
+    /// Publishes where `aid` is reached, and from the first time on keeps that record alive, across
+    /// restarts too.
     ///
-    /// Answers when enough nodes stored it, or after 5 s with as many as did. Goes on when the future is dropped.
+    /// Answers when enough nodes stored it, or after 5 s with as many as did. Goes on when the
+    /// future is dropped.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::DelegationExpired`], [`Error::NoAdvertisedAddress`], [`Error::Publish`]. After the last
-    /// two the node goes on trying by itself.
+    /// [`Error::NotFound`], [`Error::DelegationExpired`], [`Error::NoAdvertisedAddress`],
+    /// [`Error::Publish`]. After the last two the node goes on trying by itself.
     pub async fn publish(&self, aid: Aid) -> Result<model::Published, Error> {
         let agent = self.agent_here(&aid)?;
         agent.live.beat();
         let service = self.clone();
         let publishing = self.core.tasks.spawn(async move {
-            // Both at once: neither needs the other, and the first publication of an agent has to wait for the disk.
+            // Both at once: neither needs the other, and the first publication of an agent has to
+            // wait for the disk.
             let (saved, published) = tokio::join!(
                 service.keep_publishing(&agent),
                 service.publish_endpoint(&agent.credential, &agent.live)
@@ -68,7 +72,7 @@ impl Service {
         live: &Live,
     ) -> Result<Publication, Error> {
         live.begin();
-        let published = self.publish_fresh(credential).await;
+        let published = self.publish_addresses(credential).await;
         match &published {
             Ok(publication) => live.published(publication.clone(), Instant::now()),
             Err(_) => live.failed(Instant::now()),
@@ -76,33 +80,38 @@ impl Service {
         published
     }
 
-    /// Publishes an endpoint record, above a newer one that some other node may have published for the same key.
-    async fn publish_fresh(&self, credential: &Credential) -> Result<Publication, Error> {
-        let record = self.endpoint_record(credential)?;
-        match self.send(record).await {
-            Err(Error::Publish(network::Error::Superseded(newer))) => {
-                if newer.issued_at() > credential.issued_at() {
-                    return Err(Error::Superseded);
-                }
-                // Its sequence number is where ours now starts.
-                self.core.found.put(newer, resolve::now());
-                self.send(self.endpoint_record(credential)?).await
-            }
-            result => result,
-        }
-    }
-
-    /// An endpoint record with the addresses of this moment.
-    fn endpoint_record(&self, credential: &Credential) -> Result<VerifiedRecord, Error> {
+    /// Publishes an endpoint record with the addresses of this moment.
+    async fn publish_addresses(&self, credential: &Credential) -> Result<Publication, Error> {
         let endpoint = self.own_addresses();
         if endpoint.is_withdrawn() {
             return Err(Error::NoAdvertisedAddress);
         }
-        let record = self.sign_endpoint(credential, &endpoint)?;
-        // Deleted meanwhile: its withdrawal must stay the newest record.
-        self.live(&record.aid())
-            .map(|_| record)
-            .ok_or(Error::NotFound)
+        self.publish_above(credential, |seq| {
+            let record = sign(credential, endpoint_draft(&endpoint, seq))?;
+            // Deleted meanwhile: its withdrawal must stay the newest record.
+            self.live(&record.aid())
+                .map(|_| record)
+                .ok_or(Error::NotFound)
+        })
+        .await
+    }
+
+    /// Publishes what `signed` makes of a sequence number, and once more with a larger one where
+    /// another node has published for the same agent in the meantime.
+    pub(crate) async fn publish_above(
+        &self,
+        credential: &Credential,
+        signed: impl Fn(Seq) -> Result<VerifiedRecord, Error>,
+    ) -> Result<Publication, Error> {
+        match self.send(signed(self.next_seq(Seq(0)))?).await {
+            Err(Error::Publish(network::Error::Superseded(newer))) => {
+                if newer.issued_at() > credential.issued_at() {
+                    return Err(Error::Superseded);
+                }
+                self.send(signed(self.next_seq(newer.seq()))?).await
+            }
+            result => result,
+        }
     }
 
     /// What endpoint records say now.
@@ -116,52 +125,9 @@ impl Service {
         }
     }
 
-    fn sign_endpoint(
-        &self,
-        credential: &Credential,
-        endpoint: &Endpoint,
-    ) -> Result<VerifiedRecord, Error> {
-        let payload = endpoint
-            .encode()
-            .expect("cut to the limits of an endpoint record");
-        let ttl_secs = u32::try_from(DEFAULT_RECORD_TTL.as_secs()).expect("an hour fits");
-        self.sign(credential, RecordKind::ENDPOINT, payload, ttl_secs)
-    }
-
-    /// Signs a record under the next sequence number.
-    pub(crate) fn sign(
-        &self,
-        credential: &Credential,
-        kind: RecordKind,
-        payload: Vec<u8>,
-        ttl_secs: u32,
-    ) -> Result<VerifiedRecord, Error> {
-        let seq = Seq(self.next_seq(&credential.aid()));
-        let len = payload.len();
-        let draft = Draft {
-            kind,
-            payload,
-            seq,
-            timestamp: clock::now(),
-            ttl_secs,
-        };
-        draft.sign(credential).map_err(|error| match error {
-            SignError::DelegationExpired => Error::DelegationExpired,
-            _ => Error::RecordTooLarge {
-                len,
-                max: MAX_RECORD_LEN,
-            },
-        })
-    }
-
-    /// The next sequence number, above that of a record some other node may have published for `aid`.
-    fn next_seq(&self, aid: &Aid) -> u64 {
-        let floor = self
-            .core
-            .found
-            .newest(aid)
-            .map_or(0, |record| record.seq().0);
-        let issued = self.core.sequence.next(clock::now_millis(), floor);
+    /// The next sequence number, above `floor`.
+    fn next_seq(&self, floor: Seq) -> Seq {
+        let issued = self.core.sequence.next(clock::now_millis(), floor.0);
         if let Some(ceiling) = issued.ceiling {
             let store = self.core.store.clone();
             self.spawn(async move {
@@ -169,7 +135,7 @@ impl Service {
                 let _ = store.write(Change::ReserveSequence { ceiling }).await;
             });
         }
-        issued.seq
+        Seq(issued.seq)
     }
 
     /// Hands a record to the network.
@@ -193,26 +159,8 @@ impl Service {
     ///
     /// The agent may have been published by another node since; that record is left alone.
     pub(crate) async fn withdraw(&self, agent: &Agent) {
-        let withdrawal = async {
-            let mut taken_back = Vec::new();
-            if agent.is_publishing && self.is_published_here(agent).await {
-                taken_back.push(self.sign_endpoint(&agent.credential, &Endpoint::default()));
-            }
-            for record in agent.records.values() {
-                taken_back.push(self.sign(
-                    &agent.credential,
-                    record.kind(),
-                    Vec::new(),
-                    record.ttl_secs(),
-                ));
-            }
-            for record in taken_back {
-                self.send(record?).await?;
-            }
-            Ok::<_, Error>(())
-        };
         let aid = agent.aid();
-        match timeout(WITHDRAW_TIMEOUT, withdrawal).await {
+        match timeout(WITHDRAW_TIMEOUT, self.publish_withdrawals(agent)).await {
             Ok(Ok(())) => tracing::info!(%aid, "withdrawn"),
             Ok(Err(error)) => {
                 tracing::warn!(%aid, %error, "not withdrawn; its record ends by itself");
@@ -221,11 +169,63 @@ impl Service {
         }
     }
 
+    async fn publish_withdrawals(&self, agent: &Agent) -> Result<(), Error> {
+        let credential = &agent.credential;
+        if agent.is_publishing && self.is_published_here(agent).await {
+            let draft = endpoint_draft(&Endpoint::default(), self.next_seq(Seq(0)));
+            self.send(sign(credential, draft)?).await?;
+        }
+        for record in agent.records.values() {
+            let draft = Draft {
+                kind: record.kind(),
+                payload: Vec::new(),
+                seq: self.next_seq(record.seq()),
+                timestamp: clock::now(),
+                ttl_secs: record.ttl_secs(),
+            };
+            self.send(sign(credential, draft)?).await?;
+        }
+        Ok(())
+    }
+
     /// Whether the newest record of an agent leads to this node.
     async fn is_published_here(&self, agent: &Agent) -> bool {
-        match self.core.client.endpoint(agent.aid()).await {
-            Ok(record) => resolve::peer(&record) == Some(self.core.client.peer_id().to_string()),
-            Err(_) => true,
-        }
+        // Several holders are asked: our own copy alone would always say yes.
+        let endpoints = self
+            .core
+            .client
+            .records(agent.aid(), Some(RecordKind::ENDPOINT))
+            .await;
+        let newest = endpoints
+            .unwrap_or_default()
+            .into_iter()
+            .max_by_key(VerifiedRecord::rank);
+        newest.is_none_or(|record| {
+            resolve::peer(&record) == Some(self.core.client.peer_id().to_string())
+        })
     }
+}
+
+fn endpoint_draft(endpoint: &Endpoint, seq: Seq) -> Draft {
+    Draft {
+        kind: RecordKind::ENDPOINT,
+        payload: endpoint
+            .encode()
+            .expect("cut to the limits of an endpoint record"),
+        seq,
+        timestamp: clock::now(),
+        ttl_secs: u32::try_from(DEFAULT_RECORD_TTL.as_secs()).expect("an hour fits"),
+    }
+}
+
+/// Signs a record whose kind and lifetime are in order.
+pub(crate) fn sign(credential: &Credential, draft: Draft) -> Result<VerifiedRecord, Error> {
+    let len = draft.payload.len();
+    draft.sign(credential).map_err(|error| match error {
+        SignError::DelegationExpired => Error::DelegationExpired,
+        _ => Error::RecordTooLarge {
+            len,
+            max: MAX_RECORD_LEN,
+        },
+    })
 }

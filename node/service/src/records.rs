@@ -1,26 +1,23 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Records of any kind: looking them up, and publishing the free ones.
 
-use std::time::Duration;
-
 use a2al_protocol::limits::MAX_RECORD_TTL;
-use a2al_protocol::{Aid, Delegation, Profile, RecordKind, VerifiedRecord, network};
+use a2al_protocol::{Aid, Delegation, Draft, Profile, RecordKind, VerifiedRecord, network};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use tokio::time::timeout;
 
 use crate::error::Input;
+use crate::resolve::LOOKUP_TIMEOUT;
 use crate::store::Change;
-use crate::{Error, Service, model};
-
-/// Longest time for a lookup. The network gives up earlier by itself; this one only guards against a bug there.
-const LOOKUP_TIMEOUT: Duration = Duration::from_secs(20);
+use crate::{Error, Service, clock, model, publish};
 
 /// Kinds that may be published freely.
 const FREE_KINDS: std::ops::RangeInclusive<u32> = 0x02..=0x0f;
 
 impl Service {
-    /// The records of `aid`, of one kind or of all (`None` or 0), ordered by kind. None found is an empty list.
+    /// The records of `aid`, of one kind or of all (`None` or 0), ordered by kind. None found is an
+    /// empty list.
     ///
     /// # Errors
     /// [`Error::Lookup`] if nobody could be asked.
@@ -43,11 +40,12 @@ impl Service {
         })
     }
 
-    /// Signs and publishes a record of a free kind for an agent of this node. It lives as long as asked; until then it is
-    /// handed out again after a restart.
+    /// Signs and publishes a record of a free kind for an agent of this node. It lives as long as
+    /// asked; until then it is handed out again after a restart.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Input`], [`Error::RecordTooLarge`], [`Error::DelegationExpired`], [`Error::Publish`].
+    /// [`Error::NotFound`], [`Error::Input`], [`Error::RecordTooLarge`],
+    /// [`Error::DelegationExpired`], [`Error::Publish`].
     pub async fn publish_record(
         &self,
         aid: Aid,
@@ -60,14 +58,19 @@ impl Service {
         let payload = BASE64_STANDARD
             .decode(&request.payload_base64)
             .map_err(|_| Input::Payload)?;
-        let record = self.sign(&agent.credential, kind, payload, request.ttl)?;
-        self.core
-            .store
-            .write(Change::PutRecord {
-                record: record.clone(),
-            })
-            .await?;
-        self.send(record).await?;
+        let published = self.publish_above(&agent.credential, |seq| {
+            let (payload, timestamp) = (payload.clone(), clock::now());
+            let draft = Draft {
+                kind,
+                payload,
+                seq,
+                timestamp,
+                ttl_secs: request.ttl,
+            };
+            publish::sign(&agent.credential, draft)
+        });
+        let record = published.await?.record;
+        self.core.store.write(Change::PutRecord { record }).await?;
         Ok(model::Done { ok: true })
     }
 }
@@ -120,5 +123,6 @@ fn profile(record: &VerifiedRecord) -> Option<model::Profile> {
         skills: profile.skills,
         modalities: profile.modalities,
         card_hash: profile.card_hash.map(hex::encode).unwrap_or_default(),
+        meta: profile.meta,
     })
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The agents of this node, in memory.
 //!
-//! Only the writer of the store changes who is registered, right after each commit, so what is read here is on disk. What
-//! only matters while the process runs ([`Live`]) hangs on an agent and survives such a change.
+//! Only the writer of the store changes who is registered, right after each commit, so what is read
+//! here is on disk. What only matters while the process runs ([`Live`]) hangs on an agent and
+//! survives such a change.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Keeping alive what was published: every 30 minutes, right after a start, and when our addresses change.
+//! Keeping alive what was published: every 30 minutes, right after a start, and when our addresses
+//! change.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,8 @@ use crate::live::Live;
 use crate::registry::Agent;
 use crate::{Service, clock};
 
-/// How long addresses must stay the same before they are published: one change often comes in several steps.
+/// How long addresses must stay the same before they are published: one change often comes in
+/// several steps.
 const SETTLE: Duration = Duration::from_millis(250);
 
 /// Publications under way at one time.
@@ -126,7 +128,8 @@ impl Service {
         }
     }
 
-    /// Hands out a record of a free kind again, as it was signed: its end stays where the publisher put it.
+    /// Hands out a record of a free kind again, as it was signed: its end stays where the publisher
+    /// put it.
     async fn announce_again(&self, record: a2al_protocol::VerifiedRecord) {
         if record.is_expired(clock::now()) {
             return;

@@ -12,14 +12,16 @@ use tokio::time::{Instant, timeout};
 use self::cache::{Known, Now};
 use crate::{Error, Service, clock, model};
 
-/// Longest time for a lookup. The network gives up earlier by itself; this one only guards against a bug there.
-const LOOKUP_TIMEOUT: Duration = Duration::from_secs(20);
+/// Longest time for a lookup. The network gives up earlier by itself; this one only guards against
+/// a bug there.
+pub(crate) const LOOKUP_TIMEOUT: Duration = Duration::from_secs(20);
 
 impl Service {
     /// Where `aid` is reached, by its newest endpoint record.
     ///
-    /// A record found in the last 15 s is answered at once, one up to 5 min old too, while it is looked up again. Agents of
-    /// this node are answered from what it published itself. Dropping the future ends the lookup.
+    /// A record found in the last 15 s is answered at once, one up to 5 min old too, while it is
+    /// looked up again. Agents of this node are answered from what it published itself. Dropping
+    /// the future ends the lookup.
     ///
     /// # Errors
     /// [`Error::Unresolved`] if there is none, [`Error::Lookup`] if nobody could be asked.

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Sequence numbers of the records this node signs: one rising counter for all of them.
 //!
-//! A number is the time in milliseconds, or one more than the last where that is larger. So an agent that moves between nodes
-//! keeps rising, whichever node started first. A ceiling above all numbers given out is kept on disk, and the
-//! first number after a restart is not below it, so a clock set back repeats none. The ceiling is raised in the background: to
-//! publish never waits for the disk.
+//! A number is the time in milliseconds, or one more than the last where that is larger. So an
+//! agent that moves between nodes keeps rising, whichever node started first. A ceiling above all
+//! numbers given out is kept on disk, and the first number after a restart is not below it, so a
+//! clock set back repeats none. The ceiling is raised in the background: to publish never waits for
+//! the disk.
 
 use std::sync::{Mutex, PoisonError};
 

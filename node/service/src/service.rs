@@ -25,8 +25,8 @@ use crate::store::cache::{CacheDb, Cached};
 use crate::store::{self, OpenError, Saved, Store};
 use crate::{Config, NetworkConfig, clock, housekeeping, inbound, renewal};
 
-/// Longest time for an orderly end.
-const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
+/// Longest wait for running tasks at the end.
+const DRAIN_TIMEOUT: Duration = Duration::from_millis(2300);
 
 /// Longest time for collecting what goes into the cache.
 const COLLECT_TIMEOUT: Duration = Duration::from_millis(500);
@@ -52,7 +52,8 @@ pub enum StartError {
     Network(#[from] network::StartError),
 }
 
-/// A running node. Cheap to clone; every clone is the same node, which runs until [`shutdown`](Self::shutdown).
+/// A running node. Cheap to clone; every clone is the same node, which runs until
+/// [`shutdown`](Self::shutdown).
 #[derive(Clone, Debug)]
 pub struct Service {
     pub(crate) core: Arc<Core>,
@@ -93,7 +94,8 @@ struct Opened {
 }
 
 impl Service {
-    /// Opens the state, joins the network, and renews what was published before. The caller holds the lock of the data directory.
+    /// Opens the state, joins the network, and renews what was published before. The caller holds
+    /// the lock of the data directory.
     ///
     /// Returns once the network listens.
     ///
@@ -151,21 +153,21 @@ impl Service {
         self.spawn(housekeeping::run(self.clone()));
     }
 
-    /// Ends all work, saves what is worth keeping and leaves the network; takes at most 3 s. Later calls fail with
-    /// [`Error::Stopped`](crate::Error::Stopped).
+    /// Ends all work, saves what is worth keeping and leaves the network; takes at most 3 s. Later
+    /// calls fail with [`Error::Stopped`](crate::Error::Stopped).
     pub async fn shutdown(&self) {
+        self.save_cache().await;
+        self.core.cache_db.close();
+        self.core.stop.cancel();
+        self.core.tasks.close();
         let ending = async {
-            self.save_cache().await;
-            self.core.cache_db.close();
-            self.core.stop.cancel();
-            self.core.tasks.close();
             self.core.client.shutdown().await;
             self.core.tasks.wait().await;
-            self.core.store.close().await;
         };
-        if timeout(SHUTDOWN_TIMEOUT, ending).await.is_err() {
+        if timeout(DRAIN_TIMEOUT, ending).await.is_err() {
             tracing::warn!("some tasks did not end in time");
         }
+        self.core.store.close().await;
     }
 
     /// Switches the renewal of published records on or off, at once.

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What must survive: `state.db`, written by one thread.
 //!
-//! A change is answered after its commit reached the disk (`synchronous=FULL`). Changes that wait together share one commit, so
-//! many callers cost one sync. Reads never come here: the [`Registry`](crate::registry::Registry) is told of each change
-//! right after its commit, in commit order.
+//! A change is answered after its commit reached the disk (`synchronous=FULL`). Changes that wait
+//! together share one commit, so many callers cost one sync. Reads never come here: the
+//! [`Registry`](crate::registry::Registry) is told of each change right after its commit, in commit
+//! order.
 //!
 //! `cache.db` ([`cache`]) holds only what can be learnt again.
 
@@ -104,14 +105,16 @@ struct Write {
     reply: oneshot::Sender<Result<(), Error>>,
 }
 
-/// Handle to the writer. Its clones share one; when the last is gone, it finishes its queue and closes the file.
+/// Handle to the writer. Its clones share one; when the last is gone, it finishes its queue and
+/// closes the file.
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
     jobs: mpsc::Sender<Job>,
 }
 
 impl Store {
-    /// Starts the writer on an opened database; `committed` is told of each change once it is durable.
+    /// Starts the writer on an opened database; `committed` is told of each change once it is
+    /// durable.
     ///
     /// # Errors
     /// When the system gives no further thread.
@@ -126,7 +129,8 @@ impl Store {
         Ok(Self { jobs })
     }
 
-    /// Waits until everything asked for before is on disk and the file is closed. No further change is taken.
+    /// Waits until everything asked for before is on disk and the file is closed. No further change
+    /// is taken.
     pub(crate) async fn close(&self) {
         let (reply, closed) = oneshot::channel();
         if self.jobs.send(Job::Close(reply)).await.is_ok() {

@@ -116,7 +116,7 @@ fn wallet_proof(
         aid,
         delegation_proof_hex: hex::encode(proof.encode()),
         warning: made.is_some().then(|| OPERATIONAL_WARNING.to_owned()),
-        operational_private_key_hex: made.map(|key| Secret::new(&key.private_hex())),
+        operational_private_key_hex: made.map(|key| Secret::new(key.private_hex().as_str())),
     })
 }
 

@@ -109,14 +109,7 @@ mod tests {
 
     #[test]
     fn what_is_not_the_object_is_refused() {
-        for body in [
-            "[]x",
-            "3",
-            r#"{"name":1}"#,
-            r#"{"name":"a""#,
-            "{",
-            "\u{0}",
-        ] {
+        for body in ["[]x", "3", r#"{"name":1}"#, r#"{"name":"a""#, "{", "\u{0}"] {
             assert!(parse::<Example>(body.as_bytes()).is_err(), "{body}");
         }
     }

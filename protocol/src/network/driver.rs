@@ -14,7 +14,7 @@ mod walks;
 use std::sync::Arc;
 
 use futures::StreamExt;
-use libp2p::swarm::SwarmEvent;
+use libp2p::swarm::{DialError, SwarmEvent};
 use libp2p::{Multiaddr, Swarm, identify, kad};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -124,7 +124,8 @@ impl Driver {
                 ..
             } => {
                 self.is_stale = true;
-                self.neighbours.on_connected(connection_id, &endpoint);
+                self.neighbours
+                    .on_connected(&peer_id, connection_id, &endpoint);
                 self.joining.on_connected(
                     &mut self.swarm,
                     connection_id,
@@ -144,6 +145,13 @@ impl Driver {
                 tracing::debug!(?peer_id, %error, "dial failed");
                 self.joining.on_failed(connection_id);
                 if let Some(peer) = peer_id {
+                    if matches!(
+                        error,
+                        DialError::Transport(_) | DialError::WrongPeerId { .. }
+                    ) {
+                        self.neighbours.on_unreachable(&mut self.swarm, peer);
+                        self.is_stale = true;
+                    }
                     self.dials.on_failed(&mut self.swarm, peer, connection_id);
                 }
             }

@@ -62,7 +62,8 @@ fn answer(status: u16, headers: &HeaderMap, body: &[u8], truncated: bool) -> Ans
     }
 }
 
-/// The headers under the names Go gives them, which existing clients look for. Those about the connection stay here.
+/// The headers under the names Go gives them, which existing clients look for. Those about the
+/// connection stay here.
 fn outward(headers: &HeaderMap) -> Headers {
     let mut named = Headers::new();
     for (name, value) in headers {

@@ -73,9 +73,9 @@ impl From<Failure> for Error {
 impl Call<'_> {
     /// Sends the request over a connection that waits, or over a new one.
     ///
-    /// A service closes waiting connections when it likes. A request that meets such an end is sent again on a new one if
-    /// it was not sent at all or may be repeated. Where the agent's node wants a new handshake, or does not host the agent any
-    /// more, one more stream is opened.
+    /// A service closes waiting connections when it likes. A request that meets such an end is sent
+    /// again on a new one if it was not sent at all or may be repeated. Where the agent's node
+    /// wants a new handshake, or does not host the agent any more, one more stream is opened.
     pub(super) async fn run(&self, request: HttpRequest) -> Result<model::FetchAnswer, Error> {
         let is_repeatable = request.method().is_idempotent();
         if let Some(connection) = self.pooled(is_repeatable).await? {

@@ -21,14 +21,15 @@ const MAX_IDLE: Duration = Duration::from_secs(60);
 
 /// How long one may have waited when the request must not be sent twice.
 ///
-/// A service closes waiting connections after some seconds of its own. A request that crosses that is lost, and only one
-/// that may be repeated can then be repeated.
+/// A service closes waiting connections after some seconds of its own. A request that crosses that
+/// is lost, and only one that may be repeated can then be repeated.
 const MAX_IDLE_ONCE: Duration = Duration::from_secs(1);
 
 /// Connections that wait per route; further ones are closed.
 const MAX_PER_ROUTE: usize = 64;
 
-/// Who calls whom, and how. A connection is never used for another route: the service may treat callers differently.
+/// Who calls whom, and how. A connection is never used for another route: the service may treat
+/// callers differently.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(super) enum Route {
     /// Over the network.

@@ -13,7 +13,8 @@ use hyper::{Method, Request, Uri};
 use crate::error::Input;
 use crate::model;
 
-/// `Host` of a request to an agent, unless the caller names one. Source: the reference sends the same.
+/// `Host` of a request to an agent, unless the caller names one. Source: the reference sends the
+/// same.
 const AGENT_HOST: HeaderValue = HeaderValue::from_static("a2al-agent");
 
 /// `User-Agent` unless the caller names one. The reference sends that of its HTTP library.
@@ -65,7 +66,8 @@ fn method(name: &str) -> Result<Method, Input> {
     }
 }
 
-/// The path as HTTP writes it: with a leading slash, and with what may not stand there percent-encoded.
+/// The path as HTTP writes it: with a leading slash, and with what may not stand there
+/// percent-encoded.
 fn target(path: &str) -> Result<Uri, Input> {
     let mut target = String::with_capacity(path.len() + 1);
     if !path.starts_with('/') {

@@ -14,10 +14,11 @@ pub struct Register {
     /// Operational private key, 128 hexadecimal digits, `0x` optional.
     pub operational_private_key_hex: Secret,
     /// Proof by the master key or wallet, hexadecimal CBOR, `0x` optional.
-    #[schema(example = "a701582…")]
+    #[schema(example = "a701582048…")]
     pub delegation_proof_hex: String,
-    /// The agent's local service: `host:port`, `http://host:port` or `https://host:port` (its certificate is not checked).
-    /// Absent or empty keeps what an agent registered before already has.
+    /// The agent's local service: `host:port`, `http://host:port` or `https://host:port` (its
+    /// certificate is not checked). Absent or empty keeps what an agent registered before already
+    /// has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(example = "127.0.0.1:8080")]
     pub service_tcp: Option<String>,
@@ -39,7 +40,7 @@ pub enum Outcome {
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize, ToSchema)]
 pub struct Registered {
     /// Its address.
-    #[schema(value_type = String, example = "A06E91F7E9F7B2b8b3cC9dDa2f5a81A0D63aE9C4bD")]
+    #[schema(value_type = String, example = "A0eB165E6D5d1dE7C44e0228E8efE48E4D05F6479A")]
     #[schemars(with = "String")]
     pub aid: Aid,
     /// Always `registered`.
@@ -50,16 +51,20 @@ pub struct Registered {
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize, ToSchema)]
 pub struct Agent {
     /// Its address.
-    #[schema(value_type = String, example = "A06E91F7E9F7B2b8b3cC9dDa2f5a81A0D63aE9C4bD")]
+    #[schema(value_type = String, example = "A0eB165E6D5d1dE7C44e0228E8efE48E4D05F6479A")]
     #[schemars(with = "String")]
     pub aid: Aid,
     /// Its local service, or empty.
     #[schema(example = "127.0.0.1:8080")]
     pub service_tcp: String,
+    /// Services it can be found by; null as long as none is registered.
+    #[schema(value_type = Option<Vec<Object>>)]
+    pub services: Option<Vec<serde_json::Value>>,
     /// When it was registered here first, RFC 3339.
     #[schema(example = "2026-11-23T22:40:00Z")]
     pub registered_at: String,
-    /// Sequence number of the endpoint record published last; 0 before the first publication since the start.
+    /// Sequence number of the endpoint record published last; 0 before the first publication since
+    /// the start.
     #[schema(example = 1_795_468_800_123_u64)]
     pub seq: u64,
     /// Whether a record published since the start is still valid.
@@ -67,7 +72,8 @@ pub struct Agent {
     /// When it was published last, RFC 3339.
     #[schema(example = "2026-11-23T22:40:00Z")]
     pub last_publish_at: Option<String>,
-    /// When it will be published again, RFC 3339; null while nothing is published or automatic publishing is off.
+    /// When it will be published again, RFC 3339; null while nothing is published or automatic
+    /// publishing is off.
     pub next_republish_estimate: Option<String>,
     /// When the published record ends unless renewed, RFC 3339.
     pub dht_record_expires_at: Option<String>,
@@ -77,9 +83,41 @@ pub struct Agent {
     /// 1 while this node holds the record itself, else 0.
     #[schema(example = 1)]
     pub dht_local_replicas: u64,
-    /// Seconds since the last heartbeat or other call that changed something; null before the first.
+    /// Seconds since the last heartbeat or other call that changed something; null before the
+    /// first.
     #[schema(example = 12.5)]
     pub heartbeat_seconds_ago: Option<f64>,
+    /// Whether this daemon itself runs a demonstration service for it.
+    pub demo_active: bool,
+    /// Who may call it.
+    pub acl: Acl,
+}
+
+/// Who may call an agent.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize, ToSchema)]
+pub struct Acl {
+    /// What holds for callers in neither list.
+    pub default: AclDefault,
+    /// Addresses that may call in any case.
+    pub allow: Vec<String>,
+    /// Addresses that may not call in any case.
+    pub deny: Vec<String>,
+    /// Terms for callers who pay; null without any.
+    #[schema(value_type = Option<Object>)]
+    pub paid: Option<serde_json::Value>,
+}
+
+/// What holds for callers in neither list.
+#[derive(
+    Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize, ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum AclDefault {
+    /// Everybody may call.
+    #[default]
+    Public,
+    /// Nobody may call.
+    Deny,
 }
 
 /// All agents on this node, ordered by address.
@@ -96,7 +134,8 @@ pub struct PatchAgent {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(example = "127.0.0.1:8080")]
     pub service_tcp: Option<String>,
-    /// The agent's operational private key, to prove that the caller owns the agent. Never required.
+    /// The agent's operational private key, to prove that the caller owns the agent. Never
+    /// required.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operational_private_key_hex: Option<Secret>,
 }
@@ -123,7 +162,8 @@ pub struct Probe {
     /// Addresses in the record published last.
     #[schema(example = json!(["/ip4/203.0.113.7/udp/4121/quic-v1/p2p/12D3KooWGzxzKZYveHXtpG6AsrUJBcWxHBFS2HsEoGTxrMLvKXtf"]))]
     pub published_endpoints: Vec<String>,
-    /// Kind of NAT in that record: 0 unknown, 1 public, 2 restricted, 3 port-restricted, 4 symmetric.
+    /// Kind of NAT in that record: 0 unknown, 1 public, 2 restricted, 3 port-restricted, 4
+    /// symmetric.
     pub published_nat_type: u8,
     /// Sequence number of that record; 0 when nothing is published.
     pub published_record_seq: u64,
@@ -133,7 +173,7 @@ pub struct Probe {
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize, ToSchema)]
 pub struct Export {
     /// Its address.
-    #[schema(value_type = String, example = "A06E91F7E9F7B2b8b3cC9dDa2f5a81A0D63aE9C4bD")]
+    #[schema(value_type = String, example = "A0eB165E6D5d1dE7C44e0228E8efE48E4D05F6479A")]
     #[schemars(with = "String")]
     pub aid: Aid,
     /// Operational private key, 128 hexadecimal digits.
@@ -159,7 +199,8 @@ pub struct Published {
     /// Sequence number of the published record.
     #[schema(example = 1_795_468_800_123_u64)]
     pub seq: u64,
-    /// Other nodes that stored it so far. With 0 this node holds it and hands it on as soon as it meets another.
+    /// Other nodes that stored it so far. With 0 this node holds it and hands it on as soon as it
+    /// meets another.
     #[schema(example = 5)]
     pub replicas: u64,
 }

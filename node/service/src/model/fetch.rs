@@ -22,7 +22,8 @@ pub struct Fetch {
     #[schema(example = "/v1/items?limit=10")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// Headers. Each value is a list. Names that HTTP does not allow and headers about the connection are left out.
+    /// Headers. Each value is a list. Names that HTTP does not allow and headers about the
+    /// connection are left out.
     #[schema(example = json!({"Accept": ["application/json"]}))]
     #[serde(
         deserialize_with = "null_as_none",
@@ -58,4 +59,46 @@ pub struct FetchAnswer {
 /// `null` means no headers, as it does to existing servers.
 fn null_as_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Headers, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_may_be_left_out_or_null() {
+        for json in [
+            "{}",
+            r#"{"method":null,"path":null,"headers":null,"body_base64":null,"local_aid":null}"#,
+            r#"{"access_token":"not known here"}"#,
+        ] {
+            let request: Fetch = serde_json::from_str(json).unwrap();
+            assert_eq!(serde_json::to_string(&request).unwrap(), "{}");
+        }
+    }
+
+    #[test]
+    fn header_values_have_to_be_lists() {
+        assert!(serde_json::from_str::<Fetch>(r#"{"headers":{"a":"b"}}"#).is_err());
+        let request: Fetch = serde_json::from_str(r#"{"headers":{"a":["b","c"]}}"#).unwrap();
+        assert_eq!(request.headers["a"], ["b", "c"]);
+    }
+
+    #[test]
+    fn only_a_cut_answer_says_so() {
+        let mut answer = FetchAnswer {
+            status: 200,
+            headers: Headers::new(),
+            body: String::new(),
+            truncated: false,
+        };
+        let whole = serde_json::to_string(&answer).unwrap();
+        assert_eq!(whole, r#"{"status":200,"headers":{},"body":""}"#);
+        answer.truncated = true;
+        assert!(
+            serde_json::to_string(&answer)
+                .unwrap()
+                .ends_with(r#""truncated":true}"#)
+        );
+    }
 }

@@ -10,14 +10,16 @@ use super::Secret;
 
 /// A new identity whose master key is an Ed25519 key.
 ///
-/// Nothing of it is stored: register the operational key and the proof, and keep the master key elsewhere.
+/// Nothing of it is stored: register the operational key and the proof, and keep the master key
+/// elsewhere.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize, ToSchema)]
 pub struct GeneratedIdentity {
     /// The new address.
-    #[schema(value_type = String, example = "A06E91F7E9F7B2b8b3cC9dDa2f5a81A0D63aE9C4bD")]
+    #[schema(value_type = String, example = "A0eB165E6D5d1dE7C44e0228E8efE48E4D05F6479A")]
     #[schemars(with = "String")]
     pub aid: Aid,
-    /// Master private key, 128 hexadecimal digits (seed and public key). Shown once; keep it offline.
+    /// Master private key, 128 hexadecimal digits (seed and public key). Shown once; keep it
+    /// offline.
     pub master_private_key_hex: Secret,
     /// Operational private key, 128 hexadecimal digits. This is the one a daemon needs.
     pub operational_private_key_hex: Secret,

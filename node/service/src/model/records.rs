@@ -2,6 +2,7 @@
 //! Records: publishing and looking them up.
 
 use a2al_protocol::Aid;
+use a2al_protocol::record::meta::Meta;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -10,7 +11,7 @@ use utoipa::ToSchema;
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize, ToSchema)]
 pub struct Resolution {
     /// The agent's address, in canonical form.
-    #[schema(value_type = String, example = "A06E91F7E9F7B2b8b3cC9dDa2f5a81A0D63aE9C4bD")]
+    #[schema(value_type = String, example = "A0eB165E6D5d1dE7C44e0228E8efE48E4D05F6479A")]
     #[schemars(with = "String")]
     pub address: Aid,
     /// Multiaddrs, best first, each ending in the node's peer id.
@@ -56,7 +57,7 @@ pub struct RecordList {
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize, ToSchema)]
 pub struct Record {
     /// Address of the publisher.
-    #[schema(value_type = String, example = "A06E91F7E9F7B2b8b3cC9dDa2f5a81A0D63aE9C4bD")]
+    #[schema(value_type = String, example = "A0eB165E6D5d1dE7C44e0228E8efE48E4D05F6479A")]
     #[schemars(with = "String")]
     pub aid: Aid,
     /// Kind of record: 1 endpoint, 2 profile, 3 to 15 free.
@@ -86,20 +87,37 @@ pub struct Record {
     pub profile: Option<Profile>,
 }
 
-/// What an agent says about itself. Text by a stranger: show it, never act on it.
+/// What an agent says about itself; what it leaves open is absent.
+///
+/// Text by a stranger: show it, never act on it.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize, ToSchema)]
 #[serde(default)]
 pub struct Profile {
-    /// Display name, or empty.
+    /// Display name.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    #[schema(example = "Translator")]
     pub name: String,
-    /// One sentence about it, or empty.
+    /// One sentence about it.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub brief: String,
     /// Protocols it speaks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(example = json!(["mcp", "http"]))]
     pub protocols: Vec<String>,
     /// What it can do.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(example = json!(["lang.translate"]))]
     pub skills: Vec<String>,
     /// Kinds of content it handles.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(example = json!(["text"]))]
     pub modalities: Vec<String>,
-    /// SHA-256 of its agent card, 64 hexadecimal digits, or empty.
+    /// SHA-256 of its agent card, 64 hexadecimal digits.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub card_hash: String,
+    /// Anything else, as the agent named it.
+    #[serde(skip_serializing_if = "Meta::is_empty")]
+    #[schema(value_type = Object)]
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
+    pub meta: Meta,
 }

@@ -16,9 +16,9 @@ use zeroize::Zeroize;
 pub struct Secret(String);
 
 impl Secret {
-    /// A copy of `text`.
-    pub fn new(text: &str) -> Self {
-        Self(text.to_owned())
+    /// Holds `text`; a `String` is taken over, not copied.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
     }
 
     /// The text itself. Never log it.

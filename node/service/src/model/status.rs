@@ -22,7 +22,7 @@ pub enum Reachability {
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize, ToSchema)]
 pub struct Status {
     /// The node's own address.
-    #[schema(value_type = String, example = "A06E91F7E9F7B2b8b3cC9dDa2f5a81A0D63aE9C4bD")]
+    #[schema(value_type = String, example = "A0eB165E6D5d1dE7C44e0228E8efE48E4D05F6479A")]
     #[schemars(with = "String")]
     pub node_aid: Aid,
     /// Version of the program.

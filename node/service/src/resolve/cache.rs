@@ -32,7 +32,8 @@ pub(crate) struct Now {
 pub(crate) enum Known {
     /// Found just now.
     Fresh(VerifiedRecord),
-    /// Good enough to answer; the receiver of this value has to ask again and call [`Cache::refreshed`].
+    /// Good enough to answer; the receiver of this value has to ask again and call
+    /// [`Cache::refreshed`].
     Refresh(VerifiedRecord),
     /// Nothing to answer with.
     Nothing,

@@ -57,7 +57,8 @@ impl ServiceTcp {
         )
     }
 
-    /// Resolves the name once and dials only what was checked, so that a name that changes cannot get around the check.
+    /// Resolves the name once and dials only what was checked, so that a name that changes cannot
+    /// get around the check.
     async fn connect_tcp(&self, api: Option<SocketAddr>) -> io::Result<TcpStream> {
         let mut refusal = io::Error::from(io::ErrorKind::NotFound);
         for addr in tokio::net::lookup_host(self.authority()).await? {
@@ -74,8 +75,8 @@ impl ServiceTcp {
     }
 }
 
-/// Addresses that are no service of the user's: this daemon itself, link-local ones (cloud machines answer secrets there),
-/// multicast and the unspecified address.
+/// Addresses that are no service of the user's: this daemon itself, link-local ones (cloud machines
+/// answer secrets there), multicast and the unspecified address.
 fn is_forbidden(addr: SocketAddr, api: Option<SocketAddr>) -> bool {
     let ip = addr.ip().to_canonical();
     let is_link_local = match ip {

@@ -9,7 +9,8 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 use tokio_rustls::TlsConnector;
 
-/// Takes any certificate: local services mostly have self-made ones, and whoever set `service_tcp` said whom to trust.
+/// Takes any certificate: local services mostly have self-made ones, and whoever set `service_tcp`
+/// said whom to trust.
 pub(super) fn connector() -> TlsConnector {
     static CONFIG: LazyLock<Arc<ClientConfig>> = LazyLock::new(|| {
         let provider = Arc::new(ring::default_provider());

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
 //! `cache.db`: peers met and records held for others, so that a restart need not learn them again.
 //!
-//! It may be deleted at any time. One that cannot be read is thrown away, and without one everything works.
+//! It may be deleted at any time. One that cannot be read is thrown away, and without one
+//! everything works.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -31,8 +32,9 @@ const MAX_PAGES: u32 = 16 * 1024;
 /// Peers kept.
 const MAX_PEERS: usize = 1000;
 
-/// Records kept, those that live longest. Each is verified again at the next start, which takes about 0.1 ms.
-const MAX_RECORDS: usize = 512;
+/// Records kept, those that live longest. Each is verified again at the next start, which takes
+/// about 0.1 ms.
+const MAX_RECORDS: usize = 256;
 
 /// The open cache; clones share it.
 #[derive(Clone, Debug)]

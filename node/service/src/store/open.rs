@@ -90,7 +90,8 @@ fn unusable(path: &Path, source: rusqlite::Error) -> OpenError {
     }
 }
 
-/// A connection with our settings. One process, one connection: the lock is kept, and no shared-memory file is needed.
+/// A connection with our settings. One process, one connection: the lock is kept, and no
+/// shared-memory file is needed.
 pub(super) fn connect(path: &Path, synchronous: &str) -> rusqlite::Result<Connection> {
     let connection = Connection::open(path)?;
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
@@ -137,7 +138,8 @@ impl From<rusqlite::Error> for MigrateError {
     }
 }
 
-/// Runs the steps the file has not seen; `user_version` counts them. A step is never changed once released.
+/// Runs the steps the file has not seen; `user_version` counts them. A step is never changed once
+/// released.
 pub(super) fn migrate(connection: &Connection, steps: &[&str]) -> Result<(), MigrateError> {
     let done: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let known = u32::try_from(steps.len()).expect("a handful of steps");

@@ -124,8 +124,8 @@ fn credential(key: &str, delegation: &[u8]) -> Option<Credential> {
     Credential::agent(key, saved_delegation(delegation)?).ok()
 }
 
-/// Reads a proof that was verified before it was saved. Its end is not looked at: an agent whose delegation ran out is still
-/// registered, so that it can be listed, renewed or deleted.
+/// Reads a proof that was verified before it was saved. Its end is not looked at: an agent whose
+/// delegation ran out is still registered, so that it can be listed, renewed or deleted.
 fn saved_delegation(bytes: &[u8]) -> Option<Delegation> {
     let proof = DelegationProof::decode(bytes).ok()?;
     let issued_at = proof.terms.issued_at;

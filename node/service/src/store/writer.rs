@@ -61,8 +61,9 @@ fn answer(batch: Vec<Write>, connection: &mut Connection, committed: &impl Fn(Ch
     }
 }
 
-/// Makes the batch in one transaction. A change that does not apply is answered alone; it has written nothing. A failure
-/// of the database ends the whole batch, because `SQLite` may have rolled it back already.
+/// Makes the batch in one transaction. A change that does not apply is answered alone; it has
+/// written nothing. A failure of the database ends the whole batch, because `SQLite` may have
+/// rolled it back already.
 fn commit(connection: &mut Connection, batch: &[Write]) -> Result<Vec<Result<(), Error>>, Error> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut results = Vec::with_capacity(batch.len());

@@ -73,7 +73,7 @@ fn delegated(master: &SigningKey, operational: &SigningKey, issued_at: u64) -> R
     );
     let proof = DelegationProof::by_master(master, terms).unwrap();
     Register {
-        operational_private_key_hex: Secret::new(&operational.private_hex()),
+        operational_private_key_hex: Secret::new(operational.private_hex().as_str()),
         delegation_proof_hex: hex::encode(proof.encode()),
         service_tcp: None,
     }
@@ -180,7 +180,7 @@ async fn a_wallet_registers_an_agent_by_signing_the_text() {
     let node = Node::first().await;
     let wallet = WalletKey::generate();
     let key = SigningKey::generate();
-    let seed = Secret::new(&hex::encode(*key.seed()));
+    let seed = Secret::new(hex::encode(*key.seed()));
     let asked = model::EthereumMessage {
         agent: wallet.ethereum_aid().to_string(),
         issued_at: 100,
@@ -243,7 +243,7 @@ async fn made_identities_can_be_registered() {
     }
     let wallet = WalletKey::generate();
     let proof = node.service.paralism_proof(model::ParalismProof {
-        paralism_private_key_hex: Secret::new(&wallet.to_hex()),
+        paralism_private_key_hex: Secret::new(wallet.to_hex().as_str()),
         terms: model::ProofTerms::default(),
     });
     let proof = proof.unwrap();

@@ -89,6 +89,17 @@ async fn an_own_agent_is_called_directly() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_tls_service_is_reached_whatever_its_certificate() {
+    let echo = Echo::start_tls().await;
+    let callee = Node::first().await;
+    let caller = Node::beside(&callee).await;
+    let aid = callee.published(&format!("https://{}", echo.address)).await;
+    for node in [&caller, &callee] {
+        assert_eq!(fetch(&node.service, aid, get("/")).await.status, 207);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn long_answers_are_cut_at_the_limit() {
     let echo = Echo::start().await;
     let callee = Node::first().await;

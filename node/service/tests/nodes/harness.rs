@@ -10,10 +10,13 @@ use a2al_protocol::Aid;
 use a2al_protocol::network::parse_listen;
 use a2al_service::model::{self, GeneratedIdentity};
 use a2al_service::{Config, Service};
+use rustls::ServerConfig;
+use rustls::pki_types::PrivatePkcs8KeyDer;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep};
+use tokio_rustls::TlsAcceptor;
 
 /// A node, and the directory that goes with it.
 pub(crate) struct Node {
@@ -106,13 +109,40 @@ pub(crate) struct Echo {
 
 impl Echo {
     pub(crate) async fn start() -> Self {
+        Self::serving(None).await
+    }
+
+    /// One that speaks TLS, with a certificate nobody vouches for.
+    pub(crate) async fn start_tls() -> Self {
+        let made = rcgen::generate_simple_self_signed(vec!["elsewhere".to_owned()]).unwrap();
+        let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key.into())
+            .unwrap();
+        Self::serving(Some(Arc::new(config).into())).await
+    }
+
+    async fn serving(tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let connections = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&connections);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, Arc::clone(&counter)));
+                stream.set_nodelay(true).unwrap();
+                let counter = Arc::clone(&counter);
+                match tls.clone() {
+                    Some(tls) => {
+                        tokio::spawn(
+                            async move { serve(tls.accept(stream).await.ok()?, counter).await },
+                        )
+                    }
+                    None => tokio::spawn(serve(stream, counter)),
+                };
             }
         });
         Self {
@@ -127,9 +157,12 @@ impl Echo {
     }
 }
 
-/// Answers with the head of the request, or as the path asks: `/big/N` with N bytes, `/close` by closing afterwards.
-async fn serve(stream: TcpStream, connections: Arc<AtomicUsize>) -> Option<()> {
-    stream.set_nodelay(true).ok()?;
+/// Answers with the head of the request, or as the path asks: `/big/N` with N bytes, `/close` by
+/// closing afterwards.
+async fn serve(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    connections: Arc<AtomicUsize>,
+) -> Option<()> {
     let mut stream = BufReader::new(stream);
     let mut is_counted = false;
     loop {

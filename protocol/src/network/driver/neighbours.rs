@@ -19,7 +19,12 @@ use crate::network::swarm::KAD_PROTOCOL;
 pub(super) struct Neighbours {
     remotes: HashMap<ConnectionId, Remote>,
     has_met_public: bool,
+    /// Dials in a row that failed, by peer.
+    failures: HashMap<PeerId, u32>,
 }
+
+/// Dials in a row after which a peer is taken out of the routing table.
+const MAX_FAILURES: u32 = 2;
 
 #[derive(Debug)]
 struct Remote {
@@ -29,7 +34,13 @@ struct Remote {
 }
 
 impl Neighbours {
-    pub(super) fn on_connected(&mut self, connection: ConnectionId, endpoint: &ConnectedPoint) {
+    pub(super) fn on_connected(
+        &mut self,
+        peer: &PeerId,
+        connection: ConnectionId,
+        endpoint: &ConnectedPoint,
+    ) {
+        self.failures.remove(peer);
         let address = address::without_peer(endpoint.get_remote_address().clone());
         let ip = address::ip(&address);
         self.has_met_public |=
@@ -45,6 +56,25 @@ impl Neighbours {
 
     pub(super) fn on_closed(&mut self, connection: ConnectionId) {
         self.remotes.remove(&connection);
+    }
+
+    /// Takes a peer out of the routing table that cannot be reached, so that nobody waits for it again; it comes back when it is met.
+    ///
+    /// Where no peer is connected the fault is more likely to be ours, and the table is kept.
+    pub(super) fn on_unreachable(&mut self, swarm: &mut Swarm<Behaviour>, peer: PeerId) {
+        if swarm.is_connected(&peer) || swarm.network_info().num_peers() == 0 {
+            return;
+        }
+        // Others can name any number of peers to us; forgetting a count costs one more dial.
+        if self.failures.len() >= MAX_CACHED_PEERS {
+            self.failures.clear();
+        }
+        let failures = self.failures.entry(peer).or_default();
+        *failures += 1;
+        if *failures >= MAX_FAILURES {
+            self.failures.remove(&peer);
+            swarm.behaviour_mut().kad.remove_peer(&peer);
+        }
     }
 
     /// Whether a peer was met at a public address.

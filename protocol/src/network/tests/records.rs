@@ -121,3 +121,25 @@ async fn custom_records_are_found_by_kind() {
     assert_eq!(within(read(Some(RecordKind(5)))).await.unwrap(), [custom]);
     assert!(within(read(Some(RecordKind(6)))).await.unwrap().is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_node_is_forgotten_and_costs_nobody_a_timeout() {
+    let nodes = network(3).await;
+    nodes[2].client.shutdown().await;
+    eventually(|| async { nodes[0].client.state().borrow().connected_peers == 1 }).await;
+    eventually(|| async {
+        let (_, _, _) = published(&nodes[0]).await;
+        nodes[0].client.state().borrow().dht_peers == 1
+    })
+    .await;
+    let owner = Owner::new();
+    let record = endpoint_record(&owner.credential(clock::now()), &nodes[0], 1);
+    let publication = within(nodes[0].client.publish(record)).await.unwrap();
+    assert_eq!(
+        publication,
+        Publication {
+            replicas: 1,
+            is_complete: true
+        }
+    );
+}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Programs that a test compares us with, where the machine has them.
 
+use std::io::Write as _;
 use std::process::Command;
 
 /// A program that not every machine has.
@@ -11,31 +12,53 @@ use std::process::Command;
 pub(crate) struct Tool {
     name: &'static str,
     required_by: &'static str,
-    probe: &'static str,
+    program: fn() -> Command,
+    /// Arguments with which the program succeeds if it can be used.
+    probe: &'static [&'static str],
 }
 
 /// A Python interpreter.
 pub(crate) const PYTHON: Tool = Tool {
     name: "python3",
     required_by: "REQUIRE_PYTHON",
-    probe: "import http.server",
+    program: python,
+    probe: &["-c", "import http.server"],
 };
 
 /// A Python interpreter with `eth-account`, an Ethereum implementation that shares no code with ours.
 pub(crate) const ETH: Tool = Tool {
     name: "eth-account",
     required_by: "REQUIRE_ETH",
-    probe: "import eth_account",
+    program: python,
+    probe: &["-c", "import eth_account"],
 };
 
+/// A web server that much of the web runs on.
+pub(crate) const NGINX: Tool = Tool {
+    name: "nginx",
+    required_by: "REQUIRE_NGINX",
+    program: || Command::new("nginx"),
+    probe: &["-v"],
+};
+
+/// A mount namespace of one's own, which only root has.
+pub(crate) const UNSHARE: Tool = Tool {
+    name: "root and unshare",
+    required_by: "REQUIRE_ROOT",
+    program: || Command::new("unshare"),
+    probe: &["--mount", "true"],
+};
+
+fn python() -> Command {
+    Command::new(std::env::var("A2AL_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned()))
+}
+
 impl Tool {
-    /// A command line that starts the tool's interpreter, or `None` after saying that `test` is skipped.
+    /// A command line that starts the program, or `None` after saying that `test` is skipped.
     pub(crate) fn command(&self, test: &str) -> Option<Command> {
-        let interpreter =
-            std::env::var("A2AL_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-        let probed = Command::new(&interpreter).args(["-c", self.probe]).output();
+        let probed = (self.program)().args(self.probe).output();
         if probed.is_ok_and(|output| output.status.success()) {
-            return Some(Command::new(interpreter));
+            return Some((self.program)());
         }
         let required = std::env::var(self.required_by).is_ok_and(|value| value == "1");
         assert!(
@@ -48,8 +71,8 @@ impl Tool {
     }
 }
 
-/// Prints a line that a reader of the test run should see.
-#[expect(clippy::print_stderr, reason = "test results are for the terminal")]
+/// Prints a line that a reader of the test run should see, even if the test passes.
 pub(crate) fn say(line: &str) {
-    eprintln!("{line}");
+    // The test runner withholds what the print macros write.
+    writeln!(std::io::stderr(), "{line}").expect("stderr is open");
 }
