@@ -81,7 +81,7 @@ pub fn ensure_file(path: &Path) -> Result<(), FileError> {
 /// [`FileError::Io`] if the system refuses any step.
 pub fn write_atomically(path: &Path, content: &[u8]) -> Result<(), FileError> {
     let fresh = path.with_extension("tmp");
-    write_synced(&fresh, content).map_err(FileError::io(&fresh))?;
+    write_synced(&fresh, content).map_err(FileError::io(path))?;
     fs::rename(&fresh, path).map_err(FileError::io(path))?;
     let dir = path.parent().unwrap_or(Path::new("."));
     sync_dir(dir).map_err(FileError::io(dir))

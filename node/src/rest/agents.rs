@@ -16,18 +16,18 @@ use crate::guard::Caller;
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
-        .routes(routes!(list, register))
-        .routes(routes!(show, change, delete))
-        .routes(routes!(probe))
-        .routes(routes!(export))
-        .routes(routes!(heartbeat))
+        .routes(routes!(list_agents, register_agent))
+        .routes(routes!(show_agent, change_agent, delete_agent))
+        .routes(routes!(probe_agent))
+        .routes(routes!(export_agent))
+        .routes(routes!(agent_heartbeat))
 }
 
 /// All agents.
 #[utoipa::path(get, path = "/agents", tag = "agents", responses(
     (status = 200, description = "The agents.", body = model::AgentList), Problem,
 ))]
-async fn list(State(service): State<Service>) -> Answer<model::AgentList> {
+async fn list_agents(State(service): State<Service>) -> Answer<model::AgentList> {
     Answer(service.agents())
 }
 
@@ -35,7 +35,7 @@ async fn list(State(service): State<Service>) -> Answer<model::AgentList> {
 #[utoipa::path(post, path = "/agents", tag = "agents", request_body = model::Register, responses(
     (status = 200, description = "Hosted.", body = model::Registered), Problem,
 ))]
-async fn register(
+async fn register_agent(
     State(service): State<Service>,
     Body(request): Body<model::Register>,
 ) -> Answered<model::Registered> {
@@ -46,7 +46,7 @@ async fn register(
 #[utoipa::path(get, path = "/agents/{aid}", tag = "agents", params(InPath), responses(
     (status = 200, description = "The agent.", body = model::Agent), Problem,
 ))]
-async fn show(State(service): State<Service>, InPath(aid): InPath) -> Answered<model::Agent> {
+async fn show_agent(State(service): State<Service>, InPath(aid): InPath) -> Answered<model::Agent> {
     Ok(Answer(service.agent(aid)?))
 }
 
@@ -55,7 +55,7 @@ async fn show(State(service): State<Service>, InPath(aid): InPath) -> Answered<m
     request_body = model::PatchAgent, responses(
     (status = 200, description = "Changed.", body = model::Updated), Problem,
 ))]
-async fn change(
+async fn change_agent(
     State(service): State<Service>,
     InPath(aid): InPath,
     Body(request): Body<model::PatchAgent>,
@@ -67,7 +67,10 @@ async fn change(
 #[utoipa::path(delete, path = "/agents/{aid}", tag = "agents", params(InPath), responses(
     (status = 200, description = "Deleted, or never there.", body = model::Done), Problem,
 ))]
-async fn delete(State(service): State<Service>, InPath(aid): InPath) -> Answered<model::Done> {
+async fn delete_agent(
+    State(service): State<Service>,
+    InPath(aid): InPath,
+) -> Answered<model::Done> {
     Ok(Answer(service.delete(aid).await?))
 }
 
@@ -75,7 +78,10 @@ async fn delete(State(service): State<Service>, InPath(aid): InPath) -> Answered
 #[utoipa::path(get, path = "/agents/{aid}/probe", tag = "agents", params(InPath), responses(
     (status = 200, description = "What was found.", body = model::Probe), Problem,
 ))]
-async fn probe(State(service): State<Service>, InPath(aid): InPath) -> Answered<model::Probe> {
+async fn probe_agent(
+    State(service): State<Service>,
+    InPath(aid): InPath,
+) -> Answered<model::Probe> {
     Ok(Answer(service.probe(aid).await?))
 }
 
@@ -83,7 +89,7 @@ async fn probe(State(service): State<Service>, InPath(aid): InPath) -> Answered<
 #[utoipa::path(get, path = "/agents/{aid}/export", tag = "agents", params(InPath), responses(
     (status = 200, description = "The credentials.", body = model::Export), Problem,
 ))]
-async fn export(
+async fn export_agent(
     State(service): State<Service>,
     Extension(caller): Extension<Caller>,
     InPath(aid): InPath,
@@ -100,7 +106,7 @@ async fn export(
 #[utoipa::path(post, path = "/agents/{aid}/heartbeat", tag = "agents", params(InPath), responses(
     (status = 200, description = "Noted.", body = model::Heartbeat), Problem,
 ))]
-async fn heartbeat(
+async fn agent_heartbeat(
     State(service): State<Service>,
     InPath(aid): InPath,
 ) -> Answered<model::Heartbeat> {

@@ -17,7 +17,7 @@ use crate::config::{Patch, Patched, Settings, Store};
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(show_config, change_config))
-        .routes(routes!(schema))
+        .routes(routes!(config_schema))
 }
 
 /// All settings; the token is shown as `***`.
@@ -53,6 +53,6 @@ async fn change_config(
 #[utoipa::path(get, path = "/config/schema", tag = "config", responses(
     (status = 200, description = "A JSON Schema.", body = serde_json::Value), Problem,
 ))]
-async fn schema() -> Answer<schemars::Schema> {
+async fn config_schema() -> Answer<schemars::Schema> {
     Answer(schemars::schema_for!(Settings))
 }

@@ -33,7 +33,7 @@ impl<S: Send + Sync> FromRequestParts<S> for InPath {
 }
 
 /// A JSON body, read as existing clients may send it: unknown fields and whatever follows the
-/// first value are ignored, `null` is the empty object.
+/// first value are ignored; nothing and `null` are the empty object.
 #[derive(Debug)]
 pub(super) struct Body<T>(pub(super) T);
 
@@ -60,6 +60,11 @@ fn invalid(detail: impl std::fmt::Display) -> Problem {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> serde_json::Result<T> {
+    let bytes = if bytes.trim_ascii().is_empty() {
+        b"{}"
+    } else {
+        bytes
+    };
     // serde would take a list for the object's fields in order.
     if bytes.trim_ascii_start().starts_with(b"[") {
         return Err(serde::de::Error::custom("expected an object"));
@@ -93,7 +98,7 @@ mod tests {
         ] {
             assert_eq!(parse::<Example>(body.as_bytes()).unwrap(), named, "{body}");
         }
-        for body in ["null", "{}", " null x"] {
+        for body in ["null", "{}", " null x", "", " "] {
             assert_eq!(
                 parse::<Example>(body.as_bytes()).unwrap(),
                 Example::default(),
@@ -104,15 +109,7 @@ mod tests {
 
     #[test]
     fn what_is_not_the_object_is_refused() {
-        for body in [
-            "",
-            "[]x",
-            "3",
-            r#"{"name":1}"#,
-            r#"{"name":"a""#,
-            "{",
-            "\u{0}",
-        ] {
+        for body in ["[]x", "3", r#"{"name":1}"#, r#"{"name":"a""#, "{", "\u{0}"] {
             assert!(parse::<Example>(body.as_bytes()).is_err(), "{body}");
         }
     }

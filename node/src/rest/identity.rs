@@ -12,7 +12,7 @@ use super::{App, Problem};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
-        .routes(routes!(generate))
+        .routes(routes!(generate_identity))
         .routes(routes!(generate_wallet))
 }
 
@@ -20,7 +20,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 #[utoipa::path(post, path = "/identity/generate", tag = "identity", responses(
     (status = 200, description = "The keys, shown once.", body = model::GeneratedIdentity), Problem,
 ))]
-async fn generate(State(service): State<Service>) -> Answer<model::GeneratedIdentity> {
+async fn generate_identity(State(service): State<Service>) -> Answer<model::GeneratedIdentity> {
     Answer(service.generate_identity())
 }
 

@@ -12,7 +12,7 @@ use super::{App, Problem};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
-        .routes(routes!(publish))
+        .routes(routes!(publish_endpoint))
         .routes(routes!(publish_record))
 }
 
@@ -20,7 +20,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 #[utoipa::path(post, path = "/agents/{aid}/publish", tag = "records", params(InPath), responses(
     (status = 200, description = "Published.", body = model::Published), Problem,
 ))]
-async fn publish(
+async fn publish_endpoint(
     State(service): State<Service>,
     InPath(aid): InPath,
 ) -> Answered<model::Published> {
