@@ -11,6 +11,8 @@ mod cli;
 mod conventions;
 #[path = "it/crash.rs"]
 mod crash;
+#[path = "it/demo.rs"]
+mod demo;
 #[path = "it/disk.rs"]
 mod disk;
 #[path = "it/fetch.rs"]
