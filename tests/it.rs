@@ -29,6 +29,8 @@ mod network;
 mod publishing;
 #[path = "it/records.rs"]
 mod records;
+#[path = "it/remote.rs"]
+mod remote;
 #[path = "it/secrets.rs"]
 mod secrets;
 #[path = "it/services.rs"]
