@@ -10,6 +10,8 @@ mod harness;
 mod bare;
 #[path = "bench/load.rs"]
 mod load;
+#[path = "bench/peer.rs"]
+mod peer;
 #[path = "bench/report.rs"]
 mod report;
 
@@ -21,8 +23,9 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::json;
 
 use bare::{Echo, Relay};
-use harness::{Identity, Net, Upstream, say};
+use harness::{Identity, Net, say};
 use load::{Connection, Request};
+use peer::Peer;
 use report::{Line, Report, Unit};
 
 /// Calls of each kind when they are made one at a time.
@@ -42,12 +45,15 @@ const LARGE: usize = 1024 * 1024;
 
 #[tokio::main]
 async fn main() {
-    let upstream = Upstream::start("bench").await;
+    if peer::served().await {
+        return;
+    }
+    let upstream = Peer::start("http", "").await;
     let net = Net::of(3).await;
     let agents = register_agents(&net).await;
     let called = net.nodes[0].api.serving(&upstream.address).await;
     let mut report = Report::default();
-    lookups(&mut report, &net, &agents).await;
+    lookups(&mut report, &net, &agents, &upstream).await;
     fetches(&mut report, &net, &called, &upstream).await;
     say(&report.table());
 }
@@ -61,11 +67,10 @@ async fn register_agents(net: &Net) -> Vec<Identity> {
 }
 
 /// Publishing, and resolving for the first time and again.
-async fn lookups(report: &mut Report, net: &Net, agents: &[Identity]) {
+async fn lookups(report: &mut Report, net: &Net, agents: &[Identity], plain: &Peer) {
     let publisher = net.nodes[0].api.authority();
     let reader = net.nodes[1].api.authority();
     let round_trip = Echo::start().await.round_trips(CALLS).await;
-    let plain = Upstream::start("plain").await;
     let name = Request::get("/name");
     let http = one_at_a_time(&plain.address, from_ref(&name), CALLS).await;
     let http_rate = at_once(&plain.address, &name).await;
@@ -96,7 +101,7 @@ async fn lookups(report: &mut Report, net: &Net, agents: &[Identity]) {
 }
 
 /// Fetching through two daemons, beside a bare relay of the same shape.
-async fn fetches(report: &mut Report, net: &Net, called: &Identity, upstream: &Upstream) {
+async fn fetches(report: &mut Report, net: &Net, called: &Identity, upstream: &Peer) {
     let caller = net.nodes[1].api.authority();
     let path = format!("/fetch/{}", called.aid);
     let small = Request::post(&path, &json!({ "path": "/name" }));
