@@ -11,6 +11,8 @@ mod cli;
 mod conventions;
 #[path = "it/crash.rs"]
 mod crash;
+#[path = "it/demo.rs"]
+mod demo;
 #[path = "it/disk.rs"]
 mod disk;
 #[path = "it/fetch.rs"]
@@ -27,6 +29,8 @@ mod network;
 mod publishing;
 #[path = "it/records.rs"]
 mod records;
+#[path = "it/remote.rs"]
+mod remote;
 #[path = "it/secrets.rs"]
 mod secrets;
 #[path = "it/services.rs"]

@@ -146,6 +146,7 @@ impl Answer {
     pub(crate) fn ok(self) -> Value {
         assert_eq!(self.status, 200, "{}: {}", self.call, self.text);
         assert_eq!(self.content_type, "application/json", "{}", self.call);
+        assert!(self.text.ends_with('\n'), "{}: no line end", self.call);
         self.json()
     }
 

@@ -41,12 +41,12 @@ pub(crate) const NGINX: Tool = Tool {
     probe: &["-v"],
 };
 
-/// A mount namespace of one's own, which only root has.
+/// Mount and network namespaces of one's own, which only root has.
 pub(crate) const UNSHARE: Tool = Tool {
     name: "root and unshare",
     required_by: "REQUIRE_ROOT",
     program: || Command::new("unshare"),
-    probe: &["--mount", "true"],
+    probe: &["--mount", "--net", "true"],
 };
 
 fn python() -> Command {
@@ -54,6 +54,21 @@ fn python() -> Command {
 }
 
 impl Tool {
+    /// The program that `program` starts and that succeeds with the arguments of `probe`.
+    pub(crate) const fn named(
+        name: &'static str,
+        required_by: &'static str,
+        program: fn() -> Command,
+        probe: &'static [&'static str],
+    ) -> Self {
+        Self {
+            name,
+            required_by,
+            program,
+            probe,
+        }
+    }
+
     /// A command line that starts the program, or `None` after saying that `test` is skipped.
     pub(crate) fn command(&self, test: &str) -> Option<Command> {
         let probed = (self.program)().args(self.probe).output();

@@ -44,6 +44,9 @@ async fn status_and_configuration_are_told() {
         )
         .await;
     assert_eq!(moved.ok()["restart_required"], json!(["listen_addr"]));
+    let nowhere = json!({ "listen_addr": "nowhere" });
+    let refused = daemon.api.patch("/config", nowhere).await;
+    refused.refused(400, "invalid config");
     daemon
         .api
         .patch("/config", json!({ "auto_publish": "x" }))

@@ -33,6 +33,9 @@ pub const READ_HEDGE: Duration = Duration::from_millis(150);
 /// Longest time one holder may take to answer one request, dialling included.
 pub const HOLDER_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// How long a holder that did not answer is asked last and not waited for.
+pub const SILENT_HOLDER_MEMORY: Duration = Duration::from_secs(30);
+
 /// Longest time a whole read may take.
 pub const READ_TIMEOUT: Duration = Duration::from_secs(10);
 

@@ -13,7 +13,8 @@ use crate::behaviour::streams::{FrameError, Links, OpenError, Stream, read_frame
 use crate::clock;
 use crate::dht_key::DhtKey;
 use crate::limits::{
-    HOLDER_TIMEOUT, IDLE_STREAMS_PER_PEER, MAX_PAGES, MAX_RECORDS_MESSAGE_LEN, RECORDS_STREAM_REUSE,
+    HOLDER_TIMEOUT, IDLE_STREAMS_PER_PEER, MAX_PAGES, MAX_RECORDS_MESSAGE_LEN,
+    RECORDS_STREAM_REUSE, SILENT_HOLDER_MEMORY,
 };
 use crate::network::{DialError, Dialer, Route};
 use crate::record::{SignedRecord, VerifiedRecord};
@@ -24,6 +25,8 @@ pub(crate) struct Exchange {
     links: Links,
     dialer: Dialer,
     idle: Arc<Mutex<HashMap<PeerId, Vec<Idle>>>>,
+    /// Holders that did not answer, and when.
+    silent: Arc<Mutex<HashMap<PeerId, Instant>>>,
 }
 
 #[derive(Debug)]
@@ -49,6 +52,7 @@ impl Exchange {
             links,
             dialer,
             idle: Arc::default(),
+            silent: Arc::default(),
         }
     }
 
@@ -113,8 +117,19 @@ impl Exchange {
         Ok(found)
     }
 
-    /// Closes streams that nobody has used for a while.
+    /// Whether a holder failed to answer a short while ago, and has not answered since.
+    pub(crate) fn is_silent(&self, holder: &PeerId) -> bool {
+        let silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        silent
+            .get(holder)
+            .is_some_and(|since| since.elapsed() < SILENT_HOLDER_MEMORY)
+    }
+
+    /// Closes streams that nobody has used for a while, and forgets who was silent long ago.
     pub(crate) fn close_idle(&self) {
+        let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        silent.retain(|_, since| since.elapsed() < SILENT_HOLDER_MEMORY);
+        drop(silent);
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.retain(|_, streams| {
             streams.retain(|stream| stream.since.elapsed() < RECORDS_STREAM_REUSE);
@@ -128,9 +143,20 @@ impl Exchange {
         request: &v1::RecordRequest,
     ) -> Result<record_response::Body, ExchangeError> {
         let answer = timeout(HOLDER_TIMEOUT, self.ask(holder, request)).await;
-        let (response, stream) = answer.map_err(|_| ExchangeError::Timeout)??;
+        let answer = answer.unwrap_or(Err(ExchangeError::Timeout));
+        self.note(holder.peer, answer.is_ok());
+        let (response, stream) = answer?;
         self.keep(holder.peer, stream);
         response.body.ok_or(ExchangeError::OtherAnswer)
+    }
+
+    fn note(&self, holder: PeerId, has_answered: bool) {
+        let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        if has_answered {
+            silent.remove(&holder);
+        } else {
+            silent.insert(holder, Instant::now());
+        }
     }
 
     async fn ask(

@@ -91,8 +91,8 @@ impl Survey {
     /// Starts with the closest nodes that `routing` knows; the DHT is walked when they do not suffice.
     pub(crate) fn new(exchange: Exchange, dialer: Dialer, routing: &Routing, query: Query) -> Self {
         Self {
+            waiting: answering_first(&exchange, routing.closest(&query.key, REPLICATION)),
             exchange,
-            waiting: routing.closest(&query.key, REPLICATION).into(),
             dialer,
             query,
             asked: HashSet::new(),
@@ -154,6 +154,12 @@ impl Walk {
             Self::NotStarted | Self::Done => std::future::pending().await,
         }
     }
+}
+
+/// Whoever was silent of late is asked last.
+fn answering_first(exchange: &Exchange, mut holders: Vec<Route>) -> VecDeque<Route> {
+    holders.sort_by_key(|holder| exchange.is_silent(&holder.peer));
+    holders.into()
 }
 
 async fn ask(exchange: Exchange, holder: Route, query: Query) -> Answer {

@@ -53,7 +53,7 @@ struct Progress {
 impl Writer {
     /// Publishes a record of this node's own: keeps it here and stores it at the closest nodes.
     ///
-    /// Answers when [`WRITE_QUORUM`] of them, or all that are known, have stored it, and after [`WRITE_TIMEOUT`] in any case; the rest
+    /// Answers when [`WRITE_QUORUM`] of them, or all that are known and not silent of late, have stored it, and after [`WRITE_TIMEOUT`] in any case; the rest
     /// is written in the background. With nobody known the record waits here and is handed on as nodes appear.
     ///
     /// # Errors
@@ -72,7 +72,10 @@ impl Writer {
             Outcome::Refused(verdict) => return Err(Error::Refused(verdict.as_str_name())),
         }
         let known = self.routing.borrow().closest(&key, REPLICATION);
-        let wanted = known.len().min(WRITE_QUORUM);
+        let answering = known
+            .iter()
+            .filter(|holder| !self.exchange.is_silent(&holder.peer));
+        let wanted = answering.count().min(WRITE_QUORUM);
         let mut progress = Progress::new();
         progress.write(&self.exchange, known, key, &record);
         let deadline = Instant::now() + WRITE_TIMEOUT;
