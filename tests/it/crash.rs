@@ -80,7 +80,13 @@ async fn nothing_acknowledged_is_lost_or_comes_back() {
         register(&ledger, &daemon.api)
             .await
             .expect("the daemon runs");
-        publish(&ledger, &dice, &daemon.api)
+    }
+    let all = ledger.borrow().agents.clone();
+    for known in all
+        .into_values()
+        .filter(|known| known.state == State::Registered)
+    {
+        publish_known(&ledger, known, &daemon.api)
             .await
             .expect("the daemon runs");
     }
@@ -195,9 +201,13 @@ async fn publish(ledger: &RefCell<Ledger>, dice: &RefCell<Dice>, api: &Api) -> O
     let picked = ledger
         .borrow_mut()
         .pick(&mut dice.borrow_mut(), State::Busy);
-    let Some(mut known) = picked else {
-        return Some(());
-    };
+    match picked {
+        Some(known) => publish_known(ledger, known, api).await,
+        None => Some(()),
+    }
+}
+
+async fn publish_known(ledger: &RefCell<Ledger>, mut known: Known, api: &Api) -> Option<()> {
     let path = format!("/agents/{}/publish", known.identity.aid);
     let answer = api.try_post(&path, json!({})).await?.ok();
     let seq = answer["seq"].as_u64().expect("a number");
