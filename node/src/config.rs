@@ -6,6 +6,7 @@
 //! daemon and writes changes back to the file.
 
 mod addresses;
+mod check;
 mod file;
 mod patch;
 mod settings;
@@ -20,6 +21,7 @@ use a2al_protocol::private_files::{FileError, ensure_file};
 use toml::Table;
 
 pub use addresses::{AddressError, Host};
+pub use check::Invalid;
 pub use patch::{Patch, Patched};
 pub use settings::{LogFormat, Settings, TurnServer, Update, Wake};
 pub use sources::{Environment, Flags, Origin, ProcessEnvironment};
@@ -27,6 +29,7 @@ pub use store::{PatchError, Store};
 
 use crate::guard::Access;
 use crate::logging;
+use check::Problem;
 use sources::{Sources, line_at};
 
 /// Everything the daemon runs with.
@@ -152,30 +155,6 @@ impl Error {
     }
 }
 
-/// A value that cannot be used, by its key.
-#[derive(Debug, thiserror::Error)]
-#[error("{key}: {problem}")]
-pub struct Invalid {
-    key: &'static str,
-    problem: Problem,
-}
-
-/// What is wrong with a value.
-#[derive(Debug, thiserror::Error)]
-enum Problem {
-    #[error("{value:?}: {problem}")]
-    Address {
-        value: String,
-        problem: AddressError,
-    },
-    #[error("listening on {0} lets other machines call; set api_token first")]
-    TokenRequired(SocketAddr),
-    #[error("only visible ASCII characters can be sent in a header")]
-    TokenCharacters,
-    #[error("not a log level or filter")]
-    LogFilter,
-}
-
 /// Finds the directory a daemon started with `flags` keeps its files in.
 ///
 /// # Errors
@@ -187,8 +166,12 @@ pub fn data_dir(flags: &Flags, environment: &impl Environment) -> Result<PathBuf
             .filter(|dir| !dir.is_empty())
             .map(PathBuf::from)
     });
-    said.or_else(|| Some(directories::BaseDirs::new()?.config_dir().join("a2al")))
-        .ok_or(Error::NoHome)
+    let own = || Some(directories::BaseDirs::new()?.config_dir().join("a2al"));
+    absolute(&said.or_else(own).ok_or(Error::NoHome)?)
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, Error> {
+    std::path::absolute(path).map_err(|source| FileError::io(path)(source).into())
 }
 
 /// Reads all sources and changes nothing.
@@ -204,7 +187,7 @@ pub fn load(
         .config
         .clone()
         .unwrap_or_else(|| data_dir.join("config.toml"));
-    let path = std::path::absolute(&path).map_err(FileError::io(&path))?;
+    let path = absolute(&path)?;
     let text = file::read(&path)?;
     let is_new = text.is_none();
     let sources = Sources::read(&path, text.unwrap_or_default(), environment, flags)?;
@@ -243,107 +226,6 @@ fn checked(sources: &Sources, settings: &Settings) -> Result<(Config, Vec<Warnin
         }
         _ => Ok(checked),
     }
-}
-
-impl Config {
-    /// Turns settings into what the daemon runs with, passing over bootstrap entries that cannot
-    /// be dialled.
-    ///
-    /// # Errors
-    /// The first value that cannot be used.
-    pub fn new(settings: &Settings) -> Result<(Self, Vec<Warning>), Invalid> {
-        let key_dir = PathBuf::from(&settings.key_dir);
-        let (bootstrap, warnings) = bootstrap(&settings.bootstrap);
-        let config = Self {
-            api_addr: api_addr(settings)?,
-            access: access(settings)?,
-            listen: listen(settings)?,
-            bootstrap,
-            fallback_host: fallback_host(&settings.fallback_host)?,
-            key_dir: Some(key_dir).filter(|dir| !dir.as_os_str().is_empty()),
-            auto_publish: settings.auto_publish,
-            log: logging::Config::new(settings)
-                .map_err(|_| invalid("log_level", Problem::LogFilter))?,
-        };
-        Ok((config, warnings))
-    }
-}
-
-fn invalid(key: &'static str, problem: Problem) -> Invalid {
-    Invalid { key, problem }
-}
-
-fn address(key: &'static str, value: &str, problem: AddressError) -> Invalid {
-    invalid(
-        key,
-        Problem::Address {
-            value: value.to_owned(),
-            problem,
-        },
-    )
-}
-
-fn listen(settings: &Settings) -> Result<Vec<Multiaddr>, Invalid> {
-    let Settings {
-        listen_addr,
-        quic_listen_addr,
-        ..
-    } = settings;
-    let addrs = addresses::listen(listen_addr)
-        .map_err(|problem| address("listen_addr", listen_addr, problem))?;
-    if quic_listen_addr.is_empty() {
-        return Ok(addrs);
-    }
-    let quic = addresses::listen(quic_listen_addr)
-        .map_err(|problem| address("quic_listen_addr", quic_listen_addr, problem))?;
-    Ok(addresses::with_quic(addrs, quic))
-}
-
-fn api_addr(settings: &Settings) -> Result<SocketAddr, Invalid> {
-    let addr = addresses::socket(&settings.api_addr)
-        .map_err(|problem| address("api_addr", &settings.api_addr, problem))?;
-    if addr.ip().is_loopback() || !settings.api_token.is_empty() {
-        Ok(addr)
-    } else {
-        Err(invalid("api_addr", Problem::TokenRequired(addr)))
-    }
-}
-
-fn access(settings: &Settings) -> Result<Access, Invalid> {
-    if settings
-        .api_token
-        .bytes()
-        .all(|byte| byte.is_ascii_graphic())
-    {
-        Ok(Access::new(
-            &settings.api_token,
-            settings.require_local_token,
-        ))
-    } else {
-        Err(invalid("api_token", Problem::TokenCharacters))
-    }
-}
-
-fn fallback_host(text: &str) -> Result<Option<Host>, Invalid> {
-    let host = Some(text)
-        .filter(|text| !text.is_empty())
-        .map(str::parse)
-        .transpose();
-    host.map_err(|problem| address("fallback_host", text, problem))
-}
-
-fn bootstrap(list: &[String]) -> (Vec<Bootstrap>, Vec<Warning>) {
-    let (mut nodes, mut warnings) = (Vec::new(), Vec::new());
-    for entry in list {
-        match entry.parse() {
-            Ok(node) => nodes.push(node),
-            Err(problem) => warnings.push(Warning::Bootstrap {
-                entry: entry.clone(),
-                problem,
-            }),
-        }
-    }
-    (nodes, warnings)
 }
 
 #[cfg(test)]

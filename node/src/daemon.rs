@@ -26,6 +26,7 @@ use crate::lock::{self, Lock};
 use crate::logging::Log;
 use crate::rest::{self, App};
 use crate::{output, server};
+use process::StopSignals;
 
 /// How long running API requests may take to end once the daemon is told to stop.
 const API_DRAIN: Duration = Duration::from_secs(1);
@@ -58,7 +59,7 @@ pub enum Error {
     #[error(transparent)]
     Service(#[from] StartError),
     /// The system takes no signal handlers.
-    #[error("cannot wait for signals")]
+    #[error("cannot catch signals")]
     Signals(#[source] io::Error),
 }
 
@@ -68,6 +69,7 @@ pub enum Error {
 /// When it cannot start; see [`Error`].
 pub async fn run(flags: &Flags) -> Result<(), Error> {
     process::prepare();
+    let signals = StopSignals::catch().map_err(Error::Signals)?;
     let data_dir = config::data_dir(flags, &ProcessEnvironment)?;
     let loaded = config::load(&data_dir, flags, &ProcessEnvironment)?;
     let log = Log::start(&loaded.config.log);
@@ -79,7 +81,7 @@ pub async fn run(flags: &Flags) -> Result<(), Error> {
     }
     let node = Node::start(&data_dir, loaded, log).await?;
     node.announce();
-    process::told_to_stop().await.map_err(Error::Signals)?;
+    signals.received().await;
     info!("stopping");
     node.stop().await;
     drop(lock);

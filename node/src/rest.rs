@@ -3,7 +3,7 @@
 //!
 //! A route is documented where it is written: the router and the OpenAPI document are built from
 //! the same list, so neither can have a path the other lacks. Conventions that hold for every
-//! route (content type, body size, form of errors) are in `conventions`.
+//! route (content type, body size, form of errors) are in the module `conventions`.
 
 mod agents;
 mod answer;

@@ -92,13 +92,13 @@ pub(super) struct Register {
     /// Use an Ethereum wallet as the master key
     #[arg(long)]
     pub(super) ethereum: bool,
-    /// The wallet's private key, hexadecimal; without it a new wallet is made
+    /// The private key of a wallet you have, hexadecimal; - reads it from stdin, which keeps it out
+    /// of the list of processes. Without it a new wallet is made
     #[arg(
         long,
         value_name = "HEX",
         requires = "ethereum",
-        env = "A2AL_ETH_KEY",
-        hide_env_values = true
+        conflicts_with = "save_master"
     )]
     pub(super) eth_key: Option<String>,
     /// The agent's local service: host:port, http://host:port or https://host:port

@@ -18,6 +18,12 @@ pub(super) async fn advertised(host: &Host, listen: &[Multiaddr]) -> Vec<Multiad
             }
         }
     }
+    if addrs.is_empty() {
+        warn!(
+            ?host,
+            "fallback host is not advertised: it needs an address and a fixed port"
+        );
+    }
     addrs
 }
 
@@ -30,7 +36,7 @@ async fn looked_up(host: &Host) -> Vec<IpAddr> {
     match tokio::net::lookup_host((name.as_str(), 0)).await {
         Ok(found) => found.map(|addr| addr.ip()).collect(),
         Err(error) => {
-            warn!(host = name, %error, "fallback host is not advertised: name not found");
+            warn!(host = name, %error, "fallback host not found");
             Vec::new()
         }
     }

@@ -26,28 +26,60 @@ pub(super) fn prepare() {
 #[cfg(not(unix))]
 pub(super) fn prepare() {}
 
-/// Waits for SIGTERM or SIGINT.
-///
-/// # Errors
-/// When the system takes no handler for them.
 #[cfg(unix)]
-pub(super) async fn told_to_stop() -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
+mod signals {
+    use std::io;
 
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    use tokio::signal::unix::{Signal, SignalKind, signal};
+
+    /// The signals that end the daemon, caught from the moment this exists.
+    pub(in crate::daemon) struct StopSignals {
+        terminate: Signal,
+        interrupt: Signal,
     }
-    Ok(())
+
+    impl StopSignals {
+        /// Catches SIGTERM and SIGINT.
+        pub(in crate::daemon) fn catch() -> io::Result<Self> {
+            let terminate = signal(SignalKind::terminate())?;
+            let interrupt = signal(SignalKind::interrupt())?;
+            Ok(Self {
+                terminate,
+                interrupt,
+            })
+        }
+
+        /// Waits for one of them.
+        pub(in crate::daemon) async fn received(mut self) {
+            tokio::select! {
+                _ = self.terminate.recv() => {}
+                _ = self.interrupt.recv() => {}
+            }
+        }
+    }
 }
 
-/// Waits for Ctrl-C.
-///
-/// # Errors
-/// When the system takes no handler for it.
 #[cfg(not(unix))]
-pub(super) async fn told_to_stop() -> std::io::Result<()> {
-    tokio::signal::ctrl_c().await
+mod signals {
+    use std::io;
+
+    /// Ctrl-C, which ends the daemon.
+    pub(in crate::daemon) struct StopSignals;
+
+    impl StopSignals {
+        /// Nothing to prepare here.
+        pub(in crate::daemon) fn catch() -> io::Result<Self> {
+            Ok(Self)
+        }
+
+        /// Waits for it.
+        pub(in crate::daemon) async fn received(self) {
+            // Where it cannot be caught, the system's own way to end a process is left.
+            if tokio::signal::ctrl_c().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
 }
+
+pub(super) use signals::StopSignals;

@@ -52,7 +52,7 @@ pub(super) async fn run(context: &Context, args: args::Register) -> Result<(), F
     let master = match (ethereum, eth_key) {
         (false, _) => Master::Native,
         (true, None) => Master::NewWallet,
-        (true, Some(key)) => Master::Wallet(Secret::new(&key)),
+        (true, Some(key)) => Master::Wallet(wallet_key(&key)?),
     };
     let mut made = host(
         context,
@@ -81,6 +81,15 @@ pub(super) async fn run(context: &Context, args: args::Register) -> Result<(), F
     };
     context.print.data(&made, text);
     failure.map_or(Ok(()), Err)
+}
+
+/// The key that was given, or the one on stdin.
+fn wallet_key(given: &str) -> Result<Secret, Failure> {
+    if given != "-" {
+        return Ok(Secret::new(given));
+    }
+    let bytes = files::read(Path::new("-"))?;
+    Ok(Secret::new(String::from_utf8_lossy(&bytes).trim()))
 }
 
 /// `a2al agents new` and `new-eth`.
@@ -178,7 +187,7 @@ fn text(made: &Made) -> String {
     }
     if let Some(published) = &made.published {
         lines.push(format!(
-            "published seq {} on {} other nodes",
+            "published seq {}, held by {} other node(s)",
             published.seq, published.replicas
         ));
     }
