@@ -12,6 +12,11 @@ pub const WRITE_QUORUM: usize = 5;
 /// Longest time a publication waits for its quorum.
 pub const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long a publication waits for holders that must be dialled first, once every connected one has answered.
+///
+/// A live one is reached within a few round trips; a dead one would cost a dial timeout.
+pub const DIALLED_HOLDER_PATIENCE: Duration = Duration::from_millis(500);
+
 /// Holders asked at once by a read.
 pub const READ_PARALLELISM: usize = 4;
 

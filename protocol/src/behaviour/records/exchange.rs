@@ -117,6 +117,11 @@ impl Exchange {
         Ok(found)
     }
 
+    /// Whether a holder can be asked without dialling it.
+    pub(crate) fn is_connected(&self, holder: &PeerId) -> bool {
+        self.links.is_connected(holder)
+    }
+
     /// Whether a holder failed to answer a short while ago, and has not answered since.
     pub(crate) fn is_silent(&self, holder: &PeerId) -> bool {
         let silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);

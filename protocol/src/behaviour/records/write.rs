@@ -17,7 +17,7 @@ use super::store::{Outcome, Source};
 use super::{Exchange, Store};
 use crate::clock;
 use crate::dht_key::DhtKey;
-use crate::limits::{REPLICATION, WRITE_QUORUM, WRITE_TIMEOUT};
+use crate::limits::{DIALLED_HOLDER_PATIENCE, REPLICATION, WRITE_QUORUM, WRITE_TIMEOUT};
 use crate::network::{Dialer, Error, Route, Routing};
 use crate::record::VerifiedRecord;
 
@@ -78,13 +78,7 @@ impl Writer {
         let wanted = answering.count().min(WRITE_QUORUM);
         let mut progress = Progress::new();
         progress.write(&self.exchange, known, key, &record);
-        let deadline = Instant::now() + WRITE_TIMEOUT;
-        while progress.stored < wanted {
-            match timeout_at(deadline, progress.writes.next()).await {
-                Ok(Some((peer, outcome))) => progress.count(peer, outcome)?,
-                Ok(None) | Err(_) => break,
-            }
-        }
+        self.wait(&mut progress, wanted).await?;
         let publication = Publication {
             replicas: progress.stored,
             is_complete: progress.stored >= wanted,
@@ -94,6 +88,28 @@ impl Writer {
         }
         self.tasks.spawn(self.clone().finish(progress, key, record));
         Ok(publication)
+    }
+
+    /// Waits until `wanted` holders have stored the record.
+    ///
+    /// Connected holders are waited for up to [`WRITE_TIMEOUT`]; those that must be dialled only a little longer than these, so that
+    /// a dead one costs no dial timeout.
+    async fn wait(&self, progress: &mut Progress, wanted: usize) -> Result<(), Error> {
+        let mut deadline = Instant::now() + WRITE_TIMEOUT;
+        let mut connected = progress.written.clone();
+        connected.retain(|holder| self.exchange.is_connected(holder));
+        while progress.stored < wanted {
+            match timeout_at(deadline, progress.writes.next()).await {
+                Ok(Some((peer, outcome))) => {
+                    progress.count(peer, outcome)?;
+                    if connected.remove(&peer) && connected.is_empty() {
+                        deadline = deadline.min(Instant::now() + DIALLED_HOLDER_PATIENCE);
+                    }
+                }
+                Ok(None) | Err(_) => break,
+            }
+        }
+        Ok(())
     }
 
     /// Waits for the remaining holders; in a network too large to be known whole, also finds the closest ones that were missed.
