@@ -60,7 +60,6 @@ impl Service {
             .await?;
         let agent = self.agent_here(&aid)?;
         agent.live.beat();
-        self.core.client.host(Arc::clone(&agent.credential));
         self.core.renewal.notify_one();
         tracing::info!(%aid, "registered");
         Ok(model::Registered {
@@ -132,7 +131,6 @@ impl Service {
             Err(store::Error::Missing) => return Ok(model::Done { ok: true }),
             result => result?,
         }
-        self.core.client.unhost(&aid);
         tracing::info!(%aid, "deleted");
         let service = self.clone();
         let withdrawing = self

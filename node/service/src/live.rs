@@ -45,6 +45,8 @@ struct State {
     due: Option<Instant>,
     /// Publications under way.
     under_way: usize,
+    /// Whether what is under way says something that has changed since.
+    is_outdated: bool,
     failures: u32,
 }
 
@@ -77,7 +79,9 @@ impl Live {
 
     /// Asks for a publication at once.
     pub(crate) fn make_due(&self) {
-        self.state().due = None;
+        let mut state = self.state();
+        state.due = None;
+        state.is_outdated = state.under_way > 0;
     }
 
     /// Puts the next publication off by one interval.
@@ -101,6 +105,7 @@ impl Live {
         } else {
             state.back_off(now);
         }
+        state.repeat_if_outdated();
         // Two publications may end in the wrong order.
         match &state.last {
             Some(last) if !publication.record.is_newer_than(&last.record) => {}
@@ -113,6 +118,7 @@ impl Live {
         let mut state = self.state();
         state.under_way = state.under_way.saturating_sub(1);
         state.back_off(now);
+        state.repeat_if_outdated();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -122,6 +128,12 @@ impl Live {
 }
 
 impl State {
+    fn repeat_if_outdated(&mut self) {
+        if std::mem::take(&mut self.is_outdated) {
+            self.due = None;
+        }
+    }
+
     fn back_off(&mut self, now: Instant) {
         let wait = FIRST_RETRY
             .saturating_mul(1 << self.failures.min(10))
@@ -168,6 +180,18 @@ mod tests {
         assert_eq!(live.due(), Some(now + RENEWAL_INTERVAL));
         live.make_due();
         assert!(live.is_due(now));
+    }
+
+    #[test]
+    fn what_changes_during_a_publication_is_published_after_it() {
+        let (live, now) = (Live::default(), Instant::now());
+        live.begin();
+        live.make_due();
+        live.published(publication(1, true), now);
+        assert!(live.is_due(now));
+        live.begin();
+        live.published(publication(2, true), now);
+        assert!(!live.is_due(now));
     }
 
     #[test]

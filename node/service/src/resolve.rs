@@ -78,6 +78,9 @@ impl Service {
         self.spawn(async move {
             if let Err(error) = service.ask(aid).await {
                 tracing::debug!(%aid, %error, "endpoint not refreshed");
+                if matches!(error, Error::Unresolved) {
+                    service.distrust_endpoint(&aid);
+                }
                 service.core.found.refreshed(&aid);
             }
         });

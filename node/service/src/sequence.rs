@@ -12,6 +12,9 @@ use std::sync::{Mutex, PoisonError};
 /// How far the ceiling is raised above the number that made it necessary.
 const BLOCK: u64 = 1024;
 
+/// Numbers stay below this, so that every JSON reader can hold them exactly. Source: 2^53.
+const LIMIT: u64 = 1 << 53;
+
 /// The counter.
 #[derive(Debug)]
 pub(crate) struct Sequence(Mutex<State>);
@@ -43,6 +46,8 @@ impl Sequence {
     /// The next number, above `floor` and not below `now_millis`.
     pub(crate) fn next(&self, now_millis: u64, floor: u64) -> Issued {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // One agent's absurd number must not push up those of all others.
+        let floor = if floor < LIMIT { floor } else { 0 };
         state.last = now_millis
             .max(state.last.saturating_add(1))
             .max(floor.saturating_add(1));
@@ -94,6 +99,11 @@ mod tests {
 
     #[test]
     fn goes_above_what_the_network_holds() {
-        assert_eq!(Sequence::new(0).next(5_000, 1 << 60).seq, (1 << 60) + 1);
+        assert_eq!(Sequence::new(0).next(5_000, 1 << 50).seq, (1 << 50) + 1);
+        assert_eq!(
+            Sequence::new(0).next(5_000, u64::MAX).seq,
+            5_000,
+            "which is no number of ours"
+        );
     }
 }

@@ -22,7 +22,7 @@ use crate::registry::Registry;
 use crate::resolve::cache::Cache;
 use crate::sequence::Sequence;
 use crate::store::cache::{CacheDb, Cached};
-use crate::store::{self, OpenError, Saved, Store};
+use crate::store::{self, Change, OpenError, Saved, Store};
 use crate::{Config, NetworkConfig, clock, housekeeping, inbound, renewal};
 
 /// Longest wait for running tasks at the end.
@@ -116,9 +116,11 @@ impl Service {
             network::start(network_config(&config, key, cached)).await?;
         let sequence = Sequence::new(saved.sequence_ceiling);
         let registry = Arc::new(Registry::new(saved));
-        let committed = Arc::clone(&registry);
-        let store = Store::start(connection, move |change| committed.apply(change))
-            .map_err(StartError::Writer)?;
+        let (committed, network) = (Arc::clone(&registry), client.clone());
+        let store = Store::start(connection, move |change| {
+            follow(&committed, &network, change);
+        })
+        .map_err(StartError::Writer)?;
         let core = Core {
             started: Instant::now(),
             node,
@@ -223,6 +225,21 @@ impl Service {
         {
             tracing::warn!("cache not saved");
         }
+    }
+}
+
+/// Follows a change that was committed, in the order of commits: who is registered, and who answers and calls from here.
+fn follow(registry: &Registry, client: &Client, change: Change) {
+    let hosted = match &change {
+        Change::Register { credential, .. } => Some(credential.aid()),
+        Change::Delete { aid } => Some(*aid),
+        _ => None,
+    };
+    registry.apply(change);
+    let Some(aid) = hosted else { return };
+    match registry.get(&aid) {
+        Some(agent) => client.host(Arc::clone(&agent.credential)),
+        None => client.unhost(&aid),
     }
 }
 

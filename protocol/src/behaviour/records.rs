@@ -26,6 +26,8 @@ mod write;
 pub use write::Publication;
 
 pub(crate) use exchange::Exchange;
+#[cfg(test)]
+pub(crate) use exchange::Stored;
 pub(crate) use hand_over::{HandOver, hand_over};
 pub(crate) use holder::{Holder, serve};
 pub(crate) use no_store::NoStore;

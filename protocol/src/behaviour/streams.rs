@@ -9,11 +9,13 @@
 mod frame;
 mod handler;
 mod links;
+mod slots;
 
 pub(crate) use frame::{
     FrameError, encode as encode_frame, read as read_frame, write as write_frame,
 };
 pub(crate) use links::{Links, OpenError};
+pub(crate) use slots::Slots;
 
 use std::task::{Context, Poll};
 

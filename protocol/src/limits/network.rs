@@ -71,6 +71,12 @@ pub const MAX_PAGES: usize = 64;
 /// Records streams served at once.
 pub const MAX_RECORDS_STREAMS: usize = 1024;
 
+/// Of these, what one peer may have.
+pub const MAX_RECORDS_STREAMS_PER_PEER: usize = 128;
+
+/// Records that a reader takes from one holder: twice the largest set.
+pub const MAX_RECORDS_READ: usize = 2 * super::MAX_MAILBOX_NOTES;
+
 /// Records that one peer may write per second, sustained.
 pub const WRITES_PER_SECOND: u32 = 500;
 
@@ -111,7 +117,10 @@ pub const STREAM_OPEN_TIMEOUT: Duration = Duration::from_secs(5);
 pub const AGENT_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Agent handshakes served at once.
-pub const MAX_CONCURRENT_HANDSHAKES: usize = 512;
+pub const MAX_CONCURRENT_HANDSHAKES: usize = 4096;
+
+/// Of these, what one peer may have.
+pub const MAX_HANDSHAKES_PER_PEER: usize = 1024;
 
 /// Inbound streams of one protocol that may wait to be served.
 pub const ACCEPT_QUEUE: usize = 1024;
@@ -145,6 +154,9 @@ pub const MAX_CONNECTIONS_PER_PEER: u32 = 8;
 
 /// Connections in all.
 pub const MAX_CONNECTIONS: u32 = 512;
+
+/// Connections that others opened: what remains of [`MAX_CONNECTIONS`] is for our own dials.
+pub const MAX_INBOUND_CONNECTIONS: u32 = 384;
 
 /// Inbound connections that have not finished their handshake.
 pub const MAX_PENDING_INBOUND: u32 = 128;

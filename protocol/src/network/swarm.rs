@@ -16,9 +16,9 @@ use super::error::StartError;
 use crate::behaviour::records::NoStore;
 use crate::behaviour::{Behaviour, agents, records};
 use crate::limits::{
-    IDLE_CONNECTION_TIMEOUT, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_PEER, MAX_MEMORY_BYTES,
-    MAX_PENDING_INBOUND, MAX_PENDING_OUTBOUND, MAX_STREAMS_PER_CONNECTION, REPLICATION,
-    WALK_TIMEOUT,
+    IDLE_CONNECTION_TIMEOUT, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_PEER, MAX_INBOUND_CONNECTIONS,
+    MAX_MEMORY_BYTES, MAX_PENDING_INBOUND, MAX_PENDING_OUTBOUND, MAX_STREAMS_PER_CONNECTION,
+    REPLICATION, WALK_TIMEOUT,
 };
 
 /// kad under a name of our own: a node of another network is never taken for one of this.
@@ -27,7 +27,8 @@ pub(super) const KAD_PROTOCOL: StreamProtocol = StreamProtocol::new("/a2al/kad/1
 /// What identify calls this network.
 const IDENTIFY_PROTOCOL: &str = "a2al/1";
 
-/// QUIC receive windows of one stream and one connection, in bytes. What all connections hold together is bounded by the memory limit.
+/// QUIC receive windows of one stream and one connection, in bytes: what an idle reader can be made to hold. Above the memory limit no
+/// connection is added, but those that exist keep their windows.
 const QUIC_WINDOWS: (u32, u32) = (8 * 1024 * 1024, 16 * 1024 * 1024);
 
 /// Builds the swarm; it does not listen yet.
@@ -80,6 +81,7 @@ fn behaviour(
         .with_max_pending_incoming(Some(MAX_PENDING_INBOUND))
         .with_max_pending_outgoing(Some(MAX_PENDING_OUTBOUND))
         .with_max_established(Some(MAX_CONNECTIONS))
+        .with_max_established_incoming(Some(MAX_INBOUND_CONNECTIONS))
         .with_max_established_per_peer(Some(MAX_CONNECTIONS_PER_PEER));
     let identify = identify::Config::new(IDENTIFY_PROTOCOL.to_owned(), key.public())
         .with_agent_version(agent_version)

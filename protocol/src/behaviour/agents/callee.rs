@@ -2,12 +2,11 @@
 //! The called side of an agent stream.
 
 use std::io;
-use std::sync::Arc;
 
 use a2al_proto::v1;
 use libp2p::PeerId;
 use libp2p::swarm::ConnectionId;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -17,11 +16,11 @@ use super::handshake::{self, Direction, Refusal, Transcript};
 use super::stream::AgentStream;
 use super::{Hosted, MAX_MESSAGE_LEN, Newest};
 use crate::aid::Aid;
-use crate::behaviour::streams::{FrameError, Incoming, Stream, read_frame, write_frame};
+use crate::behaviour::streams::{FrameError, Incoming, Slots, Stream, read_frame, write_frame};
 use crate::clock;
 use crate::credential::Credential;
 use crate::key::PublicKey;
-use crate::limits::{AGENT_HANDSHAKE_TIMEOUT, MAX_CONCURRENT_HANDSHAKES};
+use crate::limits::{AGENT_HANDSHAKE_TIMEOUT, MAX_CONCURRENT_HANDSHAKES, MAX_HANDSHAKES_PER_PEER};
 
 /// A verified call to an agent on this node, to be accepted or refused.
 #[derive(Debug)]
@@ -101,15 +100,18 @@ pub(crate) async fn serve(
     mut incoming: mpsc::Receiver<Incoming>,
     stop: CancellationToken,
 ) {
-    let handshakes = Arc::new(Semaphore::new(MAX_CONCURRENT_HANDSHAKES));
+    let handshakes = Slots::new(MAX_CONCURRENT_HANDSHAKES, MAX_HANDSHAKES_PER_PEER);
     let tasks = TaskTracker::new();
     let serving = async {
         while let Some(inbound) = incoming.recv().await {
-            let permit = Arc::clone(&handshakes).acquire_owned().await;
+            let Some(slot) = handshakes.take(inbound.peer) else {
+                tracing::debug!(peer = %inbound.peer, "too many handshakes, stream reset");
+                continue;
+            };
             let callee = callee.clone();
             tasks.spawn(async move {
                 callee.answer(inbound).await;
-                drop(permit);
+                drop(slot);
             });
         }
     };
@@ -166,8 +168,9 @@ impl Callee {
             let bound = self
                 .bindings
                 .get(connection, Side::Callee, pair, clock::now());
-            let binding = bound.ok_or(Refusal::ProofRequired)?;
-            return Ok((pair, binding));
+            // A newer delegation may have been seen since, on any connection.
+            let current = bound.filter(|bound| self.newest.accept(pair.caller, bound.issued_at));
+            return Ok((pair, current.ok_or(Refusal::ProofRequired)?));
         }
         let transcript = Transcript {
             caller_peer: peer,

@@ -103,7 +103,8 @@ impl Caller {
         let known = self
             .bindings
             .get(connection, Side::Caller, pair, clock::now());
-        if let Some(binding) = known.filter(|binding| target.check(binding).is_ok()) {
+        let current = known.filter(|known| self.newest.accept(pair.agent, known.issued_at));
+        if let Some(binding) = current.filter(|binding| target.check(binding).is_ok()) {
             let claim = self.claim(connection, pair, binding);
             return resume(stream, claim).await.map_err(CallError::Stream);
         }

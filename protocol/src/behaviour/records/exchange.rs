@@ -13,7 +13,7 @@ use crate::behaviour::streams::{FrameError, Links, OpenError, Stream, read_frame
 use crate::clock;
 use crate::dht_key::DhtKey;
 use crate::limits::{
-    HOLDER_TIMEOUT, IDLE_STREAMS_PER_PEER, MAX_PAGES, MAX_RECORDS_MESSAGE_LEN,
+    HOLDER_TIMEOUT, IDLE_STREAMS_PER_PEER, MAX_PAGES, MAX_RECORDS_MESSAGE_LEN, MAX_RECORDS_READ,
     RECORDS_STREAM_REUSE, SILENT_HOLDER_MEMORY,
 };
 use crate::network::{DialError, Dialer, Route};
@@ -98,11 +98,12 @@ impl Exchange {
             let body = Some(record_request::Body::Get(query.message(cursor)));
             match self.request(holder, &v1::RecordRequest { body }).await? {
                 record_response::Body::Get(page) => {
-                    found.extend(
-                        page.records
-                            .iter()
-                            .filter_map(|bytes| verified(query, bytes)),
-                    );
+                    let was_told = found.len();
+                    take_page(query, &page.records, &mut found).await;
+                    // A page that brings nothing further would be asked for again and again.
+                    if found.len() == was_told || found.len() >= MAX_RECORDS_READ {
+                        break;
+                    }
                     cursor = page.next_cursor;
                 }
                 record_response::Body::Error(error) => {
@@ -211,6 +212,22 @@ async fn converse(
 ) -> Result<v1::RecordResponse, ExchangeError> {
     write_frame(stream, request).await.map_err(FrameError::Io)?;
     Ok(read_frame(stream, MAX_RECORDS_MESSAGE_LEN).await?)
+}
+
+/// Verifies one page. The records of an answer are ordered by signature: one out of order ends it, so that no holder can have
+/// us verify the same record twice.
+async fn take_page(query: &Query, page: &[Vec<u8>], found: &mut Vec<VerifiedRecord>) {
+    for bytes in page.iter().take(MAX_RECORDS_READ) {
+        let Some(record) = verified(query, bytes) else {
+            continue;
+        };
+        let last = found.last().map(|last| *last.signature().as_bytes());
+        if last.is_some_and(|last| *record.signature().as_bytes() <= last) {
+            return;
+        }
+        found.push(record);
+        tokio::task::yield_now().await;
+    }
 }
 
 /// The record of an answer, if it is genuine, alive and what was asked for.

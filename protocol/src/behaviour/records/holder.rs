@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use a2al_proto::v1::{self, Verdict, record_request, record_response};
 use libp2p::PeerId;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -16,12 +16,12 @@ use super::store::{Outcome, Source};
 use super::{Query, Store};
 use crate::aid::Aid;
 use crate::behaviour::agents::Newest;
-use crate::behaviour::streams::{FrameError, Incoming, Stream, read_frame, write_frame};
+use crate::behaviour::streams::{FrameError, Incoming, Slots, Stream, read_frame, write_frame};
 use crate::clock;
 use crate::dht_key::DhtKey;
 use crate::limits::{
-    MAX_CLOSER_PEERS, MAX_RECORD_LEN, MAX_RECORDS_MESSAGE_LEN, MAX_RECORDS_STREAMS,
-    RECORDS_PAGE_LEN, RECORDS_PER_PUT, RECORDS_STREAM_IDLE,
+    HOLDER_TIMEOUT, MAX_CLOSER_PEERS, MAX_RECORD_LEN, MAX_RECORDS_MESSAGE_LEN, MAX_RECORDS_STREAMS,
+    MAX_RECORDS_STREAMS_PER_PEER, RECORDS_PAGE_LEN, RECORDS_PER_PUT, RECORDS_STREAM_IDLE,
 };
 use crate::network::Routing;
 use crate::record::{RecordKind, SignedRecord, VerifiedRecord};
@@ -42,16 +42,16 @@ pub(crate) async fn serve(
     mut incoming: mpsc::Receiver<Incoming>,
     stop: CancellationToken,
 ) {
-    let streams = Arc::new(Semaphore::new(MAX_RECORDS_STREAMS));
+    let streams = Slots::new(MAX_RECORDS_STREAMS, MAX_RECORDS_STREAMS_PER_PEER);
     let tasks = TaskTracker::new();
     let serving = async {
         while let Some(inbound) = incoming.recv().await {
             let holder = holder.clone();
-            let permit = Arc::clone(&streams).try_acquire_owned();
+            let slot = streams.take(inbound.peer);
             let stop = stop.clone();
             tasks.spawn(async move {
                 let mut stream = inbound.stream;
-                let serving = holder.serve_stream(inbound.peer, &mut stream, permit.is_err());
+                let serving = holder.serve_stream(inbound.peer, &mut stream, slot.is_none());
                 if let Some(Err(error)) = stop.run_until_cancelled(serving).await {
                     tracing::debug!(peer = %inbound.peer, %error, "records stream ended");
                 }
@@ -92,10 +92,19 @@ impl Holder {
                 Err(_) | Ok(Err(FrameError::Ended)) => return Ok(()),
                 Ok(request) => request?,
             };
+            let answer = if is_busy {
+                error(v1::RequestErrorCode::Busy)
+            } else {
+                self.answer(peer, request).await
+            };
+            // Whoever asks and does not read gives its place to others.
+            let Ok(written) = timeout(HOLDER_TIMEOUT, write_frame(stream, &answer)).await else {
+                return Ok(());
+            };
+            written?;
             if is_busy {
-                return Ok(write_frame(stream, &error(v1::RequestErrorCode::Busy)).await?);
+                return Ok(());
             }
-            write_frame(stream, &self.answer(peer, request).await).await?;
         }
     }
 

@@ -151,6 +151,12 @@ impl Store {
         });
     }
 
+    /// Length of all encodings together.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.with(|inner| inner.totals.bytes)
+    }
+
     fn with<T>(&self, change: impl FnOnce(&mut Inner) -> T) -> T {
         change(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -215,7 +221,10 @@ impl Place {
         match self.set.insert(record) {
             Ok(_) => {
                 self.settle(totals);
-                self.origins.insert(signature, (source, length));
+                // The signature does not cover the delegation: a renewed one comes under the same signature.
+                if let Some((source, length)) = self.origins.insert(signature, (source, length)) {
+                    totals.remove(source, length);
+                }
                 totals.add(source, length);
                 Outcome::Stored
             }

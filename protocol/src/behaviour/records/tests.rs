@@ -207,6 +207,26 @@ async fn stale_records_and_revoked_keys_do_not_come_back() {
 }
 
 #[tokio::test]
+async fn a_record_under_a_renewed_delegation_is_counted_once() {
+    let (scene, now, master) = (Scene::new(), clock::now(), SigningKey::generate());
+    let key = SigningKey::generate();
+    let under = |issued_at| {
+        let terms = Terms::new(master.public().aid(), key.public(), UnixSeconds(issued_at));
+        let proof = DelegationProof::by_master(&master, terms).unwrap();
+        let credential = Credential::agent(key.clone(), proof.verify(now).unwrap()).unwrap();
+        endpoint(&credential, 1, now, 60)
+    };
+    let place = master.public().aid().key();
+    for issued_at in 1..=3 {
+        let record = under(issued_at);
+        assert_eq!(scene.put(&place, record.encoded()).await, Verdict::Stored);
+        assert_eq!(scene.store.bytes(), record.encoded().len());
+    }
+    scene.store.remove_expired(UnixSeconds(now.0 + 61));
+    assert_eq!(scene.store.bytes(), 0);
+}
+
+#[tokio::test]
 async fn what_is_too_large_or_no_request_at_all_is_refused() {
     let (scene, record) = (Scene::new(), genuine());
     let key = record.aid().key();

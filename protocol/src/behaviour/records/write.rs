@@ -83,11 +83,12 @@ impl Writer {
             replicas: progress.stored,
             is_complete: progress.stored >= wanted,
         };
-        if let (0, Some(verdict)) = (progress.stored, progress.refused) {
-            return Err(Error::Refused(verdict.as_str_name()));
-        }
+        let refused = progress.refused.filter(|_| progress.stored == 0);
         self.tasks.spawn(self.clone().finish(progress, key, record));
-        Ok(publication)
+        match refused {
+            Some(verdict) => Err(Error::Refused(verdict.as_str_name())),
+            None => Ok(publication),
+        }
     }
 
     /// Waits until `wanted` holders have stored the record.

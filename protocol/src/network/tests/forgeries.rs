@@ -4,6 +4,7 @@
 use tokio::io::AsyncReadExt;
 
 use super::*;
+use crate::behaviour::records::Stored;
 
 fn untrusted(result: Result<AgentStream, CallError>) -> Mistrust {
     match result {
@@ -101,4 +102,27 @@ async fn a_revoked_caller_is_refused() {
         .unwrap();
     assert_eq!(refusal(revoked).await, Refusal::StaleDelegation);
     drop(genuine);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn holders_refuse_a_rollback_that_is_sent_to_them() {
+    let nodes = network(3).await;
+    let (_, credential, old) = published(&nodes[0]).await;
+    let newer = endpoint_record(&credential, &nodes[0], 2);
+    within(nodes[0].client.publish(newer.clone()))
+        .await
+        .unwrap();
+    let exchange = &nodes[2].client.writer.exchange;
+    for holder in &nodes[..2] {
+        let route = Route {
+            peer: holder.client.peer_id(),
+            addresses: Vec::new(),
+        };
+        let placed = [(credential.aid().key(), old.clone())];
+        let outcomes = within(exchange.put(&route, &placed)).await.unwrap();
+        assert!(
+            matches!(&outcomes[..], [Stored::Superseded(Some(held))] if *held == newer),
+            "{outcomes:?}"
+        );
+    }
 }
