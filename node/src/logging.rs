@@ -4,7 +4,7 @@
 use std::fmt;
 use std::io::stderr;
 
-use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Layered, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
@@ -13,6 +13,11 @@ use crate::config::{LogFormat, Settings};
 
 /// Modules that say at `info` what the ready line says better; a filter may name them again.
 const QUIET: &str = "libp2p_swarm=warn";
+
+/// `log_level` is neither a level nor a filter.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("not a log level or filter")]
+pub struct InvalidFilter;
 
 /// What is logged, and how.
 #[derive(Clone, Debug)]
@@ -25,13 +30,20 @@ impl Config {
     /// The log described by `settings`.
     ///
     /// # Errors
-    /// When `log_level` is neither a level nor a filter.
-    pub fn new(settings: &Settings) -> Result<Self, ParseError> {
-        let mut directives = format!("{QUIET},{}", settings.log_level.to_ascii_lowercase());
+    /// [`InvalidFilter`].
+    pub fn new(settings: &Settings) -> Result<Self, InvalidFilter> {
+        let level = settings.log_level.to_ascii_lowercase();
+        // A lone word that is no level would pass for the name of a module, and silence all others.
+        if !level.contains(['=', ',']) {
+            level.parse::<LevelFilter>().map_err(|_| InvalidFilter)?;
+        }
+        let mut directives = format!("{QUIET},{level}");
         for component in &settings.log_debug_components {
             directives = format!("{directives},{component}=debug");
         }
-        EnvFilter::builder().parse(&directives)?;
+        EnvFilter::builder()
+            .parse(&directives)
+            .map_err(|_| InvalidFilter)?;
         Ok(Self {
             format: settings.log_format,
             directives,

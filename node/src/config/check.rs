@@ -29,6 +29,8 @@ pub(super) enum Problem {
     },
     #[error("listening on {0} lets other machines call; set api_token first")]
     TokenRequired(SocketAddr),
+    #[error("asks for a token that is not there; set api_token first")]
+    NoToken,
     #[error("only visible ASCII characters can be sent in a header")]
     TokenCharacters,
     #[error("not a log level or filter")]
@@ -100,6 +102,9 @@ fn api_addr(settings: &Settings) -> Result<SocketAddr, Invalid> {
 }
 
 fn access(settings: &Settings) -> Result<Access, Invalid> {
+    if settings.require_local_token && settings.api_token.is_empty() {
+        return Err(invalid("require_local_token", Problem::NoToken));
+    }
     if settings
         .api_token
         .bytes()

@@ -236,3 +236,24 @@ fn a_patch_the_daemon_could_not_start_with_is_refused_and_not_written() {
         ""
     );
 }
+
+#[test]
+fn what_would_leave_the_api_open_or_the_log_silent_is_refused() {
+    let with = |change: fn(&mut Settings)| {
+        let mut settings = Settings::default();
+        change(&mut settings);
+        Config::new(&settings)
+            .map(|_| ())
+            .map_err(|error| error.key)
+    };
+    assert_eq!(
+        with(|s| s.require_local_token = true),
+        Err("require_local_token")
+    );
+    assert_eq!(with(|s| s.log_level = "loud".to_owned()), Err("log_level"));
+    assert_eq!(with(|s| s.log_level = "WARN".to_owned()), Ok(()));
+    assert_eq!(
+        with(|s| s.log_level = "info,a2al_service=debug".to_owned()),
+        Ok(())
+    );
+}

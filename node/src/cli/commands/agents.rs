@@ -90,7 +90,9 @@ async fn update(context: &Context, aid: Aid, service_tcp: String) -> Result<(), 
 
 async fn delete(context: &Context, aid: Aid) -> Result<(), Failure> {
     let done: Done = context.client.delete(&format!("/agents/{aid}")).await?;
-    context.print.data(&done, |_| format!("deleted {aid}"));
+    context
+        .print
+        .data(&done, |_| format!("{aid} is not on this node any more"));
     Ok(())
 }
 
