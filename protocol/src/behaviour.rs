@@ -2,11 +2,16 @@
 //! What an A2AL node does on its connections: libp2p's behaviours and A2AL's own, composed into one.
 
 pub(crate) mod agents;
+pub(crate) mod identify;
+pub(crate) mod reach;
 pub(crate) mod records;
 pub(crate) mod streams;
 
 use libp2p::swarm::NetworkBehaviour;
-use libp2p::{connection_limits, identify, kad, memory_connection_limits, ping};
+use libp2p::swarm::behaviour::toggle::Toggle;
+use libp2p::{
+    autonat, connection_limits, dcutr, kad, mdns, memory_connection_limits, ping, relay, upnp,
+};
 
 /// Everything that runs on the swarm. The order is the order of veto on new connections: limits come first.
 #[derive(NetworkBehaviour)]
@@ -19,6 +24,22 @@ pub(crate) struct Behaviour {
     pub(crate) identify: identify::Behaviour,
     /// Measures round trips and notices dead connections.
     pub(crate) ping: ping::Behaviour,
+    /// Gathers under which addresses this node may be reached, and tells the behaviours below.
+    pub(crate) reach: reach::Behaviour,
+    /// Asks other nodes whether they can dial us there.
+    pub(crate) reachability_client: autonat::v2::client::Behaviour,
+    /// Dials those who ask the same.
+    pub(crate) reachability_server: autonat::v2::server::Behaviour,
+    /// Has the router forward ports.
+    pub(crate) upnp: Toggle<upnp::tokio::Behaviour>,
+    /// Finds nodes on the local network.
+    pub(crate) mdns: Toggle<mdns::tokio::Behaviour>,
+    /// Reserves a place on relays, and calls through them.
+    pub(crate) relay_client: relay::client::Behaviour,
+    /// Relays for others.
+    pub(crate) relay_server: relay::Behaviour,
+    /// Punches holes, so that relayed peers get a direct connection.
+    pub(crate) dcutr: dcutr::Behaviour,
     /// Routing only: which nodes are closest to a key. It stores nothing.
     pub(crate) kad: kad::Behaviour<records::NoStore>,
     /// `/a2al/rec/1`: sets of signed records at the closest nodes.

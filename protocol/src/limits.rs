@@ -5,11 +5,15 @@
 
 #[cfg(feature = "net")]
 mod network;
+#[cfg(feature = "net")]
+mod relay;
 
 use std::time::Duration;
 
 #[cfg(feature = "net")]
 pub use self::network::*;
+#[cfg(feature = "net")]
+pub use self::relay::*;
 
 /// Longest accepted encoding of a signed record, in bytes, delegation included.
 ///

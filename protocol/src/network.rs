@@ -8,16 +8,18 @@
 //! What the swarm task knows is published as values: [`State`] for status and endpoint records, and the routing table for
 //! reads and writes, which therefore start without a detour through the swarm.
 
-mod address;
+pub(crate) mod address;
 mod client;
 mod config;
 mod dialer;
 mod driver;
 mod error;
+mod peer;
 mod routing;
 mod start;
 mod state;
 mod swarm;
+mod transport;
 
 pub use libp2p::{Multiaddr, PeerId};
 
@@ -25,12 +27,14 @@ pub use crate::behaviour::agents::{
     AgentStream, CallError, IncomingCall, Mistrust, Refusal, RefusalHandle,
 };
 pub use crate::behaviour::records::Publication;
+pub use crate::behaviour::streams::Paths;
 pub use address::{AddressError, Bootstrap, parse_bootstrap, parse_listen};
 pub use client::Client;
-pub use config::{Config, HeldRecord, KnownPeer};
+pub use config::{Config, HeldRecord, KnownPeer, RelayLimits, RelayServer};
 pub use error::{Error, StartError};
+pub use peer::{Path, Peer, Transport};
 pub use start::{Network, start};
-pub use state::{Reachability, State};
+pub use state::{HeldRelay, Reachability, State, Udp};
 
 pub(crate) use dialer::{DialError, Dialer};
 pub(crate) use routing::{Route, Routing};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Streams to agents on other nodes.
 
-use a2al_protocol::network::{AgentStream, CallError, Refusal};
+use a2al_protocol::network::{AgentStream, CallError, Paths, Refusal};
 use a2al_protocol::{Aid, VerifiedRecord};
 
 use crate::{Error, Service};
@@ -21,7 +21,7 @@ impl Service {
         agent: Aid,
     ) -> Result<(VerifiedRecord, AgentStream), Error> {
         let record = self.endpoint_to_call(agent).await?;
-        let failure = match self.core.client.call(caller, &record).await {
+        let failure = match self.core.client.call(caller, &record, Paths::Any).await {
             Ok(stream) => return Ok((record, stream)),
             Err(failure) => failure,
         };
@@ -37,7 +37,7 @@ impl Service {
         let stream = self
             .core
             .client
-            .call(caller, &newer)
+            .call(caller, &newer, Paths::Any)
             .await
             .map_err(refused)?;
         Ok((newer, stream))

@@ -10,12 +10,15 @@ mod frame;
 mod handler;
 mod links;
 mod slots;
+mod stream;
 
 pub(crate) use frame::{
     FrameError, encode as encode_frame, read as read_frame, write as write_frame,
 };
+pub use links::Paths;
 pub(crate) use links::{Links, OpenError};
 pub(crate) use slots::Slots;
+pub(crate) use stream::{Stream, Usage};
 
 use std::task::{Context, Poll};
 
@@ -28,20 +31,14 @@ use libp2p::swarm::{
 };
 use libp2p::{Multiaddr, PeerId, StreamProtocol};
 use tokio::sync::mpsc;
-use tokio_util::compat::Compat;
 
 use handler::Handler;
-
-/// A negotiated stream with tokio's I/O traits.
-pub(crate) type Stream = Compat<libp2p::Stream>;
 
 /// A stream that a remote peer opened.
 #[derive(Debug)]
 pub(crate) struct Incoming {
     pub(crate) peer: PeerId,
     pub(crate) connection: ConnectionId,
-    /// Whether the bytes pass through a relay.
-    pub(crate) relayed: bool,
     pub(crate) stream: Stream,
 }
 
@@ -76,15 +73,16 @@ impl Behaviour {
 
     fn handler(&self, peer: PeerId, connection: ConnectionId, address: &Multiaddr) -> Handler {
         let relayed = is_relayed(address);
-        let requests = self.links.insert(peer, connection, relayed);
-        Handler::new(
-            self.protocol.clone(),
+        let (requests, usage) = self.links.insert(peer, connection, relayed);
+        Handler {
+            protocol: self.protocol.clone(),
             requests,
-            self.incoming.clone(),
+            usage,
+            incoming: self.incoming.clone(),
             peer,
             connection,
             relayed,
-        )
+        }
     }
 }
 

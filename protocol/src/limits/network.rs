@@ -146,6 +146,15 @@ pub const TCP_DELAY: Duration = Duration::from_millis(250);
 /// How often bootstrap nodes are dialled again while no peer is connected.
 pub const BOOTSTRAP_RETRY: Duration = Duration::from_secs(5);
 
+/// How often a peer is asked whether it is still there: TCP notices a vanished host in no other way.
+pub const PING_INTERVAL: Duration = Duration::from_secs(5);
+
+/// A connection is closed when a peer has not answered for this long.
+pub const PING_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often addresses that nobody has checked yet are put to other nodes.
+pub const PROBE_INTERVAL: Duration = Duration::from_secs(1);
+
 /// A connection without streams is closed after this time.
 pub const IDLE_CONNECTION_TIMEOUT: Duration = Duration::from_secs(120);
 

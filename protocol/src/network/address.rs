@@ -136,7 +136,7 @@ fn quic_and_tcp(host: &Protocol<'static>, port: u16) -> Vec<Multiaddr> {
 }
 
 /// The IP address that a multiaddr starts with.
-pub(super) fn ip(address: &Multiaddr) -> Option<IpAddr> {
+pub(crate) fn ip(address: &Multiaddr) -> Option<IpAddr> {
     match address.iter().next()? {
         Protocol::Ip4(ip) => Some(ip.into()),
         Protocol::Ip6(ip) => Some(ip.to_canonical()),
@@ -145,7 +145,7 @@ pub(super) fn ip(address: &Multiaddr) -> Option<IpAddr> {
 }
 
 /// The peer that an address ends in.
-pub(super) fn peer_of(address: &Multiaddr) -> Option<PeerId> {
+pub(crate) fn peer_of(address: &Multiaddr) -> Option<PeerId> {
     match address.iter().last()? {
         Protocol::P2p(peer) => Some(peer),
         _ => None,
@@ -162,7 +162,7 @@ fn socket(address: &Multiaddr) -> Option<SocketAddr> {
 }
 
 /// Whether an address is of use on its own network only: loopback, RFC 1918, 100.64/10, link-local, ULA.
-pub(super) fn is_private(ip: IpAddr) -> bool {
+pub(crate) fn is_private(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => {
             let is_shared = ip.octets()[0] == 100 && (64..128).contains(&ip.octets()[1]);
@@ -182,7 +182,7 @@ pub(super) fn is_private(ip: IpAddr) -> bool {
 }
 
 /// An address without its final `/p2p/<PeerId>`.
-pub(super) fn without_peer(mut address: Multiaddr) -> Multiaddr {
+pub(crate) fn without_peer(mut address: Multiaddr) -> Multiaddr {
     if peer_of(&address).is_some() {
         address.pop();
     }
@@ -192,7 +192,7 @@ pub(super) fn without_peer(mut address: Multiaddr) -> Multiaddr {
 /// What this node publishes of the addresses it listens on, best first.
 ///
 /// Public addresses where there are any; else, in a private network, those of its networks, and loopback if there is nothing else.
-pub(super) fn advertisable(listening: &[Multiaddr], is_private_network: bool) -> Vec<Multiaddr> {
+pub(crate) fn advertisable(listening: &[Multiaddr], is_private_network: bool) -> Vec<Multiaddr> {
     let with = |wanted: fn(IpAddr) -> bool| {
         let addresses = listening.iter().filter(|a| ip(a).is_some_and(wanted));
         addresses.cloned().collect::<Vec<_>>()
@@ -221,12 +221,12 @@ fn is_link_local(ip: IpAddr) -> bool {
     }
 }
 
-fn is_quic(address: &Multiaddr) -> bool {
+pub(crate) fn is_quic(address: &Multiaddr) -> bool {
     address.iter().any(|part| part == Protocol::QuicV1)
 }
 
 /// Adds `/p2p/<PeerId>`, and keeps no more than an endpoint record holds.
-pub(super) fn with_peer(addresses: Vec<Multiaddr>, peer: PeerId) -> Vec<Multiaddr> {
+pub(crate) fn with_peer(addresses: Vec<Multiaddr>, peer: PeerId) -> Vec<Multiaddr> {
     let complete = addresses
         .into_iter()
         .map(|address| without_peer(address).with(Protocol::P2p(peer)));
@@ -236,7 +236,7 @@ pub(super) fn with_peer(addresses: Vec<Multiaddr>, peer: PeerId) -> Vec<Multiadd
 
 /// The nodes that an endpoint record names, each with the addresses that may be dialled: IP only, at most
 /// [`MAX_DIALLED_ADDRESSES`] in all, none of `own`, private ones only in a private network.
-pub(super) fn routes(
+pub(crate) fn routes(
     endpoints: &[String],
     own: &[Multiaddr],
     is_private_network: bool,
@@ -270,7 +270,7 @@ pub(super) fn routes(
 /// What of a peer's own account of its addresses is worth keeping, seen from a connection to `remote`.
 ///
 /// A peer met on loopback may be met there again, a peer of a private network in that network; anywhere else only public addresses count.
-pub(super) fn credible(listening: &[Multiaddr], remote: &Multiaddr) -> Vec<Multiaddr> {
+pub(crate) fn credible(listening: &[Multiaddr], remote: &Multiaddr) -> Vec<Multiaddr> {
     let met_at = ip(remote);
     let is_credible = |address: &&Multiaddr| match (ip(address), met_at) {
         (Some(ip), Some(met)) if ip.is_loopback() => met.is_loopback(),

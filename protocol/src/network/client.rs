@@ -13,10 +13,12 @@ use super::address;
 use super::config::{HeldRecord, KnownPeer};
 use super::dialer::Dialer;
 use super::error::Error;
+use super::peer::Peer;
 use super::state::State;
 use crate::aid::Aid;
 use crate::behaviour::agents::{AgentStream, CallError, Caller, Hosted, Target};
 use crate::behaviour::records::{Publication, Query, Reader, Source, Store, Writer};
+use crate::behaviour::streams::Paths;
 use crate::clock;
 use crate::credential::Credential;
 use crate::limits::SHUTDOWN_TIMEOUT;
@@ -97,7 +99,7 @@ impl Client {
     ///
     /// The node that answers must prove that it speaks for the agent, with the key that signed the record or under a newer
     /// delegation. User bytes may be written at once; whether the agent's service takes them shows at the first read, see
-    /// [`AgentStream`].
+    /// [`AgentStream`]. With [`Paths::Direct`] no relay is used.
     ///
     /// # Errors
     /// [`CallError`], which says whose fault it is.
@@ -105,9 +107,20 @@ impl Client {
         &self,
         caller: Aid,
         endpoint: &VerifiedRecord,
+        paths: Paths,
     ) -> Result<AgentStream, CallError> {
         let target = self.target(endpoint).ok_or(CallError::NoAddress)?;
-        self.caller.call(caller, &target).await
+        self.caller.call(caller, &target, paths).await
+    }
+
+    /// Whether a new stream to a node would take a direct connection, which exists already.
+    pub fn is_direct(&self, peer: &PeerId) -> bool {
+        self.caller.links.is_connected(peer, Paths::Direct)
+    }
+
+    /// The connected peers, and how they are connected.
+    pub async fn peers(&self) -> Vec<Peer> {
+        self.dialer.peers().await
     }
 
     fn target(&self, record: &VerifiedRecord) -> Option<Target> {

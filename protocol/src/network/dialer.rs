@@ -5,8 +5,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::config::KnownPeer;
+use super::peer::Peer;
 use super::routing::Route;
 use crate::behaviour::agents::CallError;
+use crate::behaviour::streams::Paths;
 use crate::dht_key::DhtKey;
 use crate::limits::{DIAL_TIMEOUT, WALK_TIMEOUT};
 
@@ -16,6 +18,7 @@ pub(crate) enum Command {
     /// Connect to a peer, unless connected.
     Connect {
         route: Route,
+        paths: Paths,
         reply: oneshot::Sender<Result<(), DialError>>,
     },
     /// Find the nodes closest to a key.
@@ -27,6 +30,8 @@ pub(crate) enum Command {
     KnownPeers {
         reply: oneshot::Sender<Vec<KnownPeer>>,
     },
+    /// Tell which peers are connected, and how.
+    Peers { reply: oneshot::Sender<Vec<Peer>> },
 }
 
 /// Sends commands to the swarm task.
@@ -41,9 +46,13 @@ impl Dialer {
     }
 
     /// Connects to a peer, at the addresses given and those that the routing table knows.
-    pub(crate) async fn connect(&self, route: &Route) -> Result<(), DialError> {
+    pub(crate) async fn connect(&self, route: &Route, paths: Paths) -> Result<(), DialError> {
         let route = route.clone();
-        let dialled = self.ask(|reply| Command::Connect { route, reply });
+        let dialled = self.ask(|reply| Command::Connect {
+            route,
+            paths,
+            reply,
+        });
         let dialled = timeout(DIAL_TIMEOUT, dialled)
             .await
             .map_err(|_| DialError::Timeout)?;
@@ -68,6 +77,13 @@ impl Dialer {
             .unwrap_or_default()
     }
 
+    /// Every connected peer.
+    pub(crate) async fn peers(&self) -> Vec<Peer> {
+        self.ask(|reply| Command::Peers { reply })
+            .await
+            .unwrap_or_default()
+    }
+
     /// Sends a command and waits for its reply; `None` if the swarm task has ended.
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {
         let (reply, answer) = oneshot::channel();
@@ -81,6 +97,8 @@ impl Dialer {
 pub(crate) enum DialError {
     #[error("no address of the peer answers")]
     Unreachable,
+    #[error("the peer is reached through a relay only")]
+    RelayRequired,
     #[error("no connection in time")]
     Timeout,
     #[error("the network is shutting down")]
@@ -91,6 +109,7 @@ impl From<DialError> for CallError {
     fn from(error: DialError) -> Self {
         match error {
             DialError::Unreachable => Self::Unreachable,
+            DialError::RelayRequired => Self::RelayRequired,
             DialError::Timeout => Self::Timeout,
             DialError::Stopped => Self::Stopped,
         }

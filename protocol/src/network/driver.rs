@@ -5,6 +5,7 @@
 //! user bytes.
 
 mod bootstrap;
+mod connections;
 mod dials;
 mod listen;
 mod neighbours;
@@ -15,12 +16,13 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use libp2p::swarm::{DialError, SwarmEvent};
-use libp2p::{Multiaddr, Swarm, identify, kad};
+use libp2p::{Multiaddr, Swarm, identify, kad, ping};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use self::bootstrap::Joining;
+use self::connections::Connections;
 use self::dials::Dials;
 use self::neighbours::Neighbours;
 use self::walks::Walks;
@@ -29,6 +31,7 @@ use super::dialer::Command;
 use super::error::StartError;
 use super::routing::Routing;
 use super::state::State;
+use crate::behaviour::streams::Links;
 use crate::behaviour::{Behaviour, BehaviourEvent};
 use crate::limits::{BOOTSTRAP_RETRY, SHUTDOWN_TIMEOUT};
 
@@ -38,6 +41,7 @@ pub(super) struct Driver {
     commands: mpsc::Receiver<Command>,
     state: watch::Sender<Arc<State>>,
     routing: watch::Sender<Routing>,
+    connections: Connections,
     dials: Dials,
     walks: Walks,
     neighbours: Neighbours,
@@ -54,11 +58,9 @@ impl Driver {
         mut swarm: Swarm<Behaviour>,
         commands: mpsc::Receiver<Command>,
         config: &Config,
+        links: Links,
     ) -> Result<(Self, watch::Receiver<Arc<State>>, watch::Receiver<Routing>), StartError> {
         listen::listen(&mut swarm, &config.listen).await?;
-        for address in &config.advertise {
-            swarm.add_external_address(address.clone());
-        }
         let (state, states) = watch::channel(Arc::default());
         let (routing, routings) = watch::channel(Routing::default());
         let mut driver = Self {
@@ -66,6 +68,7 @@ impl Driver {
             commands,
             state,
             routing,
+            connections: Connections::new(links),
             dials: Dials::default(),
             walks: Walks::default(),
             neighbours: Neighbours::default(),
@@ -104,12 +107,15 @@ impl Driver {
 
     fn on_command(&mut self, command: Command) {
         match command {
-            Command::Connect { route, reply } => self.dials.connect(&mut self.swarm, route, reply),
+            Command::Connect { route, reply, .. } => {
+                self.dials.connect(&mut self.swarm, route, reply);
+            }
             Command::Walk { key, reply } => self.walks.start(&mut self.swarm, key, reply),
             Command::KnownPeers { reply } => {
                 // Nobody is left to be told if this fails.
                 drop(reply.send(neighbours::known(&mut self.swarm)));
             }
+            Command::Peers { reply } => drop(reply.send(self.connections.peers())),
         }
     }
 
@@ -124,6 +130,8 @@ impl Driver {
                 ..
             } => {
                 self.is_stale = true;
+                self.connections
+                    .on_connected(peer_id, connection_id, &endpoint);
                 self.neighbours
                     .on_connected(&peer_id, connection_id, &endpoint);
                 self.joining.on_connected(
@@ -135,6 +143,7 @@ impl Driver {
             }
             SwarmEvent::ConnectionClosed { connection_id, .. } => {
                 self.is_stale = true;
+                self.connections.on_closed(connection_id);
                 self.neighbours.on_closed(connection_id);
             }
             SwarmEvent::OutgoingConnectionError {
@@ -181,6 +190,7 @@ impl Driver {
                 peer_id,
                 info,
             }) => {
+                self.connections.on_identified(peer_id, &info.agent_version);
                 self.neighbours
                     .on_identified(&mut self.swarm, connection_id, peer_id, &info);
                 self.is_stale = true;
@@ -192,6 +202,11 @@ impl Driver {
                 ..
             }) => self.walks.on_progress(id, result, step.last),
             BehaviourEvent::Kad(kad::Event::RoutingUpdated { .. }) => self.is_stale = true,
+            BehaviourEvent::Ping(ping::Event {
+                connection,
+                result: Ok(rtt),
+                ..
+            }) => self.connections.on_pinged(connection, rtt),
             _ => {}
         }
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! The swarm: transports, and the behaviours with their settings.
+//! The swarm: the behaviours with their settings, on the transports.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -7,18 +7,22 @@ use std::time::Duration;
 use libp2p::connection_limits::ConnectionLimits;
 use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
+use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::{
-    StreamProtocol, Swarm, SwarmBuilder, connection_limits, identify, kad,
-    memory_connection_limits, noise, ping, quic, swarm, tcp, yamux,
+    PeerId, StreamProtocol, Swarm, autonat, connection_limits, dcutr, identify, kad, mdns,
+    memory_connection_limits, ping, relay, swarm, upnp,
 };
 
+use super::address;
+use super::config::{Config, RelayLimits};
 use super::error::StartError;
+use super::transport;
 use crate::behaviour::records::NoStore;
-use crate::behaviour::{Behaviour, agents, records};
+use crate::behaviour::{self, Behaviour, agents, reach, records};
 use crate::limits::{
     IDLE_CONNECTION_TIMEOUT, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_PEER, MAX_INBOUND_CONNECTIONS,
-    MAX_MEMORY_BYTES, MAX_PENDING_INBOUND, MAX_PENDING_OUTBOUND, MAX_STREAMS_PER_CONNECTION,
-    REPLICATION, WALK_TIMEOUT,
+    MAX_MEMORY_BYTES, MAX_PENDING_INBOUND, MAX_PENDING_OUTBOUND, PING_INTERVAL, PING_TIMEOUT,
+    PROBE_INTERVAL, REPLICATION, WALK_TIMEOUT,
 };
 
 /// kad under a name of our own: a node of another network is never taken for one of this.
@@ -27,77 +31,110 @@ pub(super) const KAD_PROTOCOL: StreamProtocol = StreamProtocol::new("/a2al/kad/1
 /// What identify calls this network.
 const IDENTIFY_PROTOCOL: &str = "a2al/1";
 
-/// QUIC receive windows of one stream and one connection, in bytes: what an idle reader can be made to hold. Above the memory limit no
-/// connection is added, but those that exist keep their windows.
-const QUIC_WINDOWS: (u32, u32) = (8 * 1024 * 1024, 16 * 1024 * 1024);
-
 /// Builds the swarm; it does not listen yet.
 pub(super) fn build(
-    keypair: Keypair,
-    agent_version: String,
+    keypair: &Keypair,
+    config: &Config,
     records: records::Behaviour,
     agents: agents::Behaviour,
 ) -> Result<Swarm<Behaviour>, StartError> {
-    let transport = |source| StartError::Transport(source);
-    let swarm = SwarmBuilder::with_existing_identity(keypair)
-        .with_tokio()
-        .with_tcp(
-            tcp::Config::default().nodelay(true),
-            noise::Config::new,
-            yamux::Config::default,
-        )
-        .map_err(|error| transport(error.into()))?
-        .with_quic_config(quic_config)
-        .with_dns()
-        .map_err(|error| transport(error.into()))?
-        .with_behaviour(|key| behaviour(key, agent_version, records, agents))
-        .unwrap_or_else(|never| match never {})
-        .with_swarm_config(swarm_config)
-        .build();
-    Ok(swarm)
-}
-
-fn quic_config(mut config: quic::Config) -> quic::Config {
-    config.max_concurrent_stream_limit = MAX_STREAMS_PER_CONNECTION;
-    (config.max_stream_data, config.max_connection_data) = QUIC_WINDOWS;
-    config
+    let local = keypair.public().to_peer_id();
+    let (transport, relay_client) = transport::build(keypair)?;
+    let behaviour = Behaviour {
+        connection_limits: connection_limits::Behaviour::new(connection_limits()),
+        memory_limits: memory_connection_limits::Behaviour::with_max_bytes(MAX_MEMORY_BYTES),
+        identify: identify(keypair, config),
+        ping: ping::Behaviour::new(
+            ping::Config::new()
+                .with_interval(PING_INTERVAL)
+                .with_timeout(PING_TIMEOUT),
+        ),
+        reach: reach::Behaviour::new(config.advertise.clone(), expects_public(config)),
+        reachability_client: autonat::v2::client::Behaviour::new(
+            rand::make_rng(),
+            autonat::v2::client::Config::default().with_probe_interval(PROBE_INTERVAL),
+        ),
+        reachability_server: autonat::v2::server::Behaviour::default(),
+        upnp: upnp(config),
+        mdns: mdns(config, local)?,
+        relay_client,
+        relay_server: relay_server(local, config.relay_limits),
+        dcutr: dcutr::Behaviour::new(local),
+        kad: kad(local),
+        records,
+        agents,
+    };
+    Ok(Swarm::new(transport, behaviour, local, swarm_config()))
 }
 
 /// Dials QUIC before TCP and IPv6 before IPv4 as RFC 8305 does, and sends the first bytes of a stream along with its negotiation.
-fn swarm_config(config: swarm::Config) -> swarm::Config {
-    config
+fn swarm_config() -> swarm::Config {
+    swarm::Config::with_tokio_executor()
         .with_smart_dial()
         .with_substream_upgrade_protocol_override(Version::V1Lazy)
         .with_idle_connection_timeout(IDLE_CONNECTION_TIMEOUT)
 }
 
-fn behaviour(
-    key: &Keypair,
-    agent_version: String,
-    records: records::Behaviour,
-    agents: agents::Behaviour,
-) -> Behaviour {
-    let limits = ConnectionLimits::default()
+/// Whether a node to join through has a public address, or a name.
+fn expects_public(config: &Config) -> bool {
+    let mut addresses = config.bootstrap.iter().flat_map(|node| &node.addresses);
+    addresses.any(|address| address::ip(address).is_none_or(|ip| !address::is_private(ip)))
+}
+
+fn connection_limits() -> ConnectionLimits {
+    ConnectionLimits::default()
         .with_max_pending_incoming(Some(MAX_PENDING_INBOUND))
         .with_max_pending_outgoing(Some(MAX_PENDING_OUTBOUND))
         .with_max_established(Some(MAX_CONNECTIONS))
         .with_max_established_incoming(Some(MAX_INBOUND_CONNECTIONS))
-        .with_max_established_per_peer(Some(MAX_CONNECTIONS_PER_PEER));
-    let identify = identify::Config::new(IDENTIFY_PROTOCOL.to_owned(), key.public())
-        .with_agent_version(agent_version)
-        .with_push_listen_addr_updates(true);
-    Behaviour {
-        connection_limits: connection_limits::Behaviour::new(limits),
-        memory_limits: memory_connection_limits::Behaviour::with_max_bytes(MAX_MEMORY_BYTES),
-        identify: identify::Behaviour::new(identify),
-        ping: ping::Behaviour::default(),
-        kad: kad(key),
-        records,
-        agents,
-    }
+        .with_max_established_per_peer(Some(MAX_CONNECTIONS_PER_PEER))
 }
 
-fn kad(key: &Keypair) -> kad::Behaviour<NoStore> {
+fn identify(keypair: &Keypair, config: &Config) -> behaviour::identify::Behaviour {
+    let identify = identify::Config::new(IDENTIFY_PROTOCOL.to_owned(), keypair.public())
+        .with_agent_version(config.agent_version.clone())
+        .with_push_listen_addr_updates(true);
+    behaviour::identify::Behaviour::new(identify)
+}
+
+/// A router is asked only by a node that listens beyond its own machine.
+fn upnp(config: &Config) -> Toggle<upnp::tokio::Behaviour> {
+    let listens_beyond = config
+        .listen
+        .iter()
+        .any(|listen| address::ip(listen).is_some_and(|ip| !ip.is_loopback()));
+    (config.upnp && listens_beyond)
+        .then(upnp::tokio::Behaviour::default)
+        .into()
+}
+
+fn mdns(config: &Config, local: PeerId) -> Result<Toggle<mdns::tokio::Behaviour>, StartError> {
+    if !config.mdns {
+        return Ok(None.into());
+    }
+    let mdns = mdns::tokio::Behaviour::new(mdns::Config::default(), local);
+    let mdns = mdns.map_err(|error| StartError::Transport(error.into()))?;
+    Ok(Some(mdns).into())
+}
+
+fn relay_server(local: PeerId, limits: RelayLimits) -> relay::Behaviour {
+    let config = relay::Config {
+        max_reservations: limits.reservations,
+        max_reservations_per_peer: 1,
+        reservation_duration: limits.reservation_duration,
+        reservation_rate_limiters: Vec::new(),
+        max_circuits: limits.circuits,
+        max_circuits_per_peer: limits.circuits_per_peer,
+        max_circuit_duration: limits.circuit_duration,
+        max_circuit_bytes: limits.circuit_bytes,
+        circuit_src_rate_limiters: Vec::new(),
+    };
+    let mut server = relay::Behaviour::new(local, config);
+    server.set_status(Some(relay::Status::Disable));
+    server
+}
+
+fn kad(local: PeerId) -> kad::Behaviour<NoStore> {
     let count = |n: usize| NonZeroUsize::new(n).expect("kad's counts are not zero");
     let mut config = kad::Config::new(KAD_PROTOCOL);
     config
@@ -111,7 +148,7 @@ fn kad(key: &Keypair) -> kad::Behaviour<NoStore> {
         .set_publication_interval(None)
         .set_provider_publication_interval(None)
         .set_caching(kad::Caching::Disabled);
-    let mut kad = kad::Behaviour::with_config(key.public().to_peer_id(), NoStore, config);
+    let mut kad = kad::Behaviour::with_config(local, NoStore, config);
     kad.set_mode(Some(kad::Mode::Server));
     kad
 }

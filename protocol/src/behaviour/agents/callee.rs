@@ -28,7 +28,6 @@ pub struct IncomingCall {
     pair: Pair,
     caller_key: PublicKey,
     peer: PeerId,
-    relayed: bool,
     stream: Stream,
 }
 
@@ -55,7 +54,7 @@ impl IncomingCall {
 
     /// Whether the bytes pass through a relay.
     pub fn is_relayed(&self) -> bool {
-        self.relayed
+        self.stream.is_relayed()
     }
 
     /// Accepts the call; what is written to the stream from now on reaches the caller.
@@ -123,7 +122,6 @@ impl Callee {
         let Incoming {
             peer,
             connection,
-            relayed,
             mut stream,
         } = inbound;
         let handshake = self.authenticate(&mut stream, peer, connection);
@@ -134,7 +132,6 @@ impl Callee {
                     pair,
                     caller_key: binding.key,
                     peer,
-                    relayed,
                     stream,
                 };
                 if let Err(full) = self.calls.try_send(call) {

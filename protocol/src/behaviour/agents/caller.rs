@@ -16,7 +16,7 @@ use super::stream::{AgentStream, Claim};
 use super::{Hosted, MAX_MESSAGE_LEN, Newest};
 use crate::aid::Aid;
 use crate::behaviour::streams::{
-    FrameError, Links, OpenError, Stream, encode_frame, read_frame, write_frame,
+    FrameError, Links, OpenError, Paths, Stream, encode_frame, read_frame, write_frame,
 };
 use crate::clock;
 use crate::credential::Credential;
@@ -67,6 +67,7 @@ impl Caller {
         &self,
         caller: Aid,
         target: &Target,
+        paths: Paths,
     ) -> Result<AgentStream, CallError> {
         let credential = self
             .hosted
@@ -78,7 +79,7 @@ impl Caller {
             .iter()
             .filter(|route| route.peer != self.local)
         {
-            match self.call_at(route, &credential, target).await {
+            match self.call_at(route, &credential, target, paths).await {
                 Ok(stream) => return Ok(stream),
                 Err(error) => {
                     tracing::debug!(agent = %target.agent, peer = %route.peer, %error, "call failed");
@@ -94,8 +95,9 @@ impl Caller {
         route: &Route,
         credential: &Arc<Credential>,
         target: &Target,
+        paths: Paths,
     ) -> Result<AgentStream, CallError> {
-        let (connection, stream) = self.open(route).await?;
+        let (connection, stream) = self.open(route, paths).await?;
         let pair = Pair {
             caller: credential.aid(),
             agent: target.agent,
@@ -114,15 +116,15 @@ impl Caller {
             .map_err(|_| CallError::Timeout)?
     }
 
-    async fn open(&self, route: &Route) -> Result<(ConnectionId, Stream), CallError> {
-        if !self.links.is_connected(&route.peer) {
-            self.dialer.connect(route).await?;
+    async fn open(&self, route: &Route, paths: Paths) -> Result<(ConnectionId, Stream), CallError> {
+        if !self.links.is_connected(&route.peer, paths) {
+            self.dialer.connect(route, paths).await?;
         }
-        match self.links.open(&route.peer).await {
+        match self.links.open(&route.peer, paths).await {
             // The connection closed between the check and the request.
             Err(OpenError::NotConnected) => {
-                self.dialer.connect(route).await?;
-                Ok(self.links.open(&route.peer).await?)
+                self.dialer.connect(route, paths).await?;
+                Ok(self.links.open(&route.peer, paths).await?)
             }
             other => Ok(other?),
         }
@@ -219,6 +221,9 @@ pub enum CallError {
     /// No address of the agent's node answers.
     #[error("the agent's node does not answer")]
     Unreachable,
+    /// The agent's node is reached through a relay only, and the caller asked for a direct path.
+    #[error("the agent's node is reached through a relay only")]
+    RelayRequired,
     /// The agent's node refused.
     #[error(transparent)]
     Refused(#[from] Refusal),

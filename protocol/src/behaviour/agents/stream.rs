@@ -101,6 +101,11 @@ impl AgentStream {
         }
     }
 
+    /// Whether the bytes pass through a relay.
+    pub fn is_relayed(&self) -> bool {
+        self.stream.is_relayed()
+    }
+
     /// Where a refusal will show.
     pub fn refusal(&self) -> RefusalHandle {
         match &self.answer {

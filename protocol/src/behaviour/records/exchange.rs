@@ -9,7 +9,9 @@ use libp2p::PeerId;
 use tokio::time::{Instant, timeout};
 
 use super::Query;
-use crate::behaviour::streams::{FrameError, Links, OpenError, Stream, read_frame, write_frame};
+use crate::behaviour::streams::{
+    FrameError, Links, OpenError, Paths, Stream, read_frame, write_frame,
+};
 use crate::clock;
 use crate::dht_key::DhtKey;
 use crate::limits::{
@@ -120,7 +122,7 @@ impl Exchange {
 
     /// Whether a holder can be asked without dialling it.
     pub(crate) fn is_connected(&self, holder: &PeerId) -> bool {
-        self.links.is_connected(holder)
+        self.links.is_connected(holder, Paths::Any)
     }
 
     /// Whether a holder failed to answer a short while ago, and has not answered since.
@@ -182,10 +184,10 @@ impl Exchange {
     }
 
     async fn open(&self, holder: &Route) -> Result<Stream, ExchangeError> {
-        if !self.links.is_connected(&holder.peer) {
-            self.dialer.connect(holder).await?;
+        if !self.links.is_connected(&holder.peer, Paths::Any) {
+            self.dialer.connect(holder, Paths::Any).await?;
         }
-        let (_, stream) = self.links.open(&holder.peer).await?;
+        let (_, stream) = self.links.open(&holder.peer, Paths::Any).await?;
         Ok(stream)
     }
 

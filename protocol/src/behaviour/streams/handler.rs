@@ -2,6 +2,7 @@
 //! The part of [`super::Behaviour`] that lives with one connection.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use libp2p::core::upgrade::ReadyUpgrade;
@@ -13,48 +14,33 @@ use libp2p::swarm::{
 };
 use libp2p::{PeerId, StreamProtocol};
 use tokio::sync::mpsc;
-use tokio_util::compat::FuturesAsyncReadCompatExt;
 
-use super::Incoming;
 use super::links::{OpenError, OpenRequest};
+use super::{Incoming, Stream, Usage};
 use crate::limits::STREAM_OPEN_TIMEOUT;
 
 /// Opens streams on request and passes inbound ones to the accept queue.
 #[derive(Debug)]
 pub(crate) struct Handler {
-    protocol: StreamProtocol,
-    requests: mpsc::Receiver<OpenRequest>,
-    incoming: mpsc::Sender<Incoming>,
-    peer: PeerId,
-    connection: ConnectionId,
-    relayed: bool,
+    pub(super) protocol: StreamProtocol,
+    pub(super) requests: mpsc::Receiver<OpenRequest>,
+    pub(super) usage: Arc<Usage>,
+    pub(super) incoming: mpsc::Sender<Incoming>,
+    pub(super) peer: PeerId,
+    pub(super) connection: ConnectionId,
+    pub(super) relayed: bool,
 }
 
 impl Handler {
-    pub(super) fn new(
-        protocol: StreamProtocol,
-        requests: mpsc::Receiver<OpenRequest>,
-        incoming: mpsc::Sender<Incoming>,
-        peer: PeerId,
-        connection: ConnectionId,
-        relayed: bool,
-    ) -> Self {
-        Self {
-            protocol,
-            requests,
-            incoming,
-            peer,
-            connection,
-            relayed,
-        }
+    fn stream(&self, negotiated: libp2p::Stream) -> Stream {
+        Stream::new(negotiated, Arc::clone(&self.usage), self.relayed)
     }
 
     fn accept(&self, stream: libp2p::Stream) {
         let incoming = Incoming {
             peer: self.peer,
             connection: self.connection,
-            relayed: self.relayed,
-            stream: stream.compat(),
+            stream: self.stream(stream),
         };
         if self.incoming.try_send(incoming).is_err() {
             tracing::debug!(peer = %self.peer, protocol = %self.protocol, "accept queue is full, stream reset");
@@ -113,7 +99,7 @@ impl ConnectionHandler for Handler {
             ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound {
                 protocol: stream,
                 info: request,
-            }) => drop(request.send(Ok(stream.compat()))),
+            }) => drop(request.send(Ok(self.stream(stream)))),
             ConnectionEvent::DialUpgradeError(DialUpgradeError {
                 info: request,
                 error,

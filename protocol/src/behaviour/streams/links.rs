@@ -9,13 +9,23 @@ use libp2p::PeerId;
 use libp2p::swarm::ConnectionId;
 use tokio::sync::{mpsc, oneshot};
 
-use super::Stream;
+use super::{Stream, Usage};
 
 /// Requests that may wait for one connection's handler.
 const OPEN_QUEUE: usize = 64;
 
 /// Where a connection's handler puts the stream it was asked for.
 pub(crate) type OpenRequest = oneshot::Sender<Result<Stream, OpenError>>;
+
+/// Which connections a stream may take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Paths {
+    /// Direct ones where there are any, else relayed ones.
+    #[default]
+    Any,
+    /// Direct ones only.
+    Direct,
+}
 
 /// Why no stream could be opened.
 #[derive(Debug, thiserror::Error)]
@@ -44,20 +54,27 @@ pub(crate) struct Links {
 struct Link {
     connection: ConnectionId,
     relayed: bool,
+    /// Whether a better connection has taken over: new streams avoid this one.
+    retiring: bool,
+    usage: Arc<Usage>,
     requests: mpsc::Sender<OpenRequest>,
 }
 
 impl Links {
     /// Whether a stream to `peer` can be opened without dialling.
-    pub(crate) fn is_connected(&self, peer: &PeerId) -> bool {
-        self.best(peer).is_some()
+    pub(crate) fn is_connected(&self, peer: &PeerId, paths: Paths) -> bool {
+        self.best(peer, paths).is_some()
     }
 
-    /// Opens a stream on the best connection to `peer`: the oldest direct one, else the oldest relayed one.
+    /// Opens a stream on the best connection to `peer`: the oldest direct one, else the oldest relayed one that is not retiring.
     ///
     /// Ends within [`STREAM_OPEN_TIMEOUT`](crate::limits::STREAM_OPEN_TIMEOUT). Safe to drop.
-    pub(crate) async fn open(&self, peer: &PeerId) -> Result<(ConnectionId, Stream), OpenError> {
-        let (connection, requests) = self.best(peer).ok_or(OpenError::NotConnected)?;
+    pub(crate) async fn open(
+        &self,
+        peer: &PeerId,
+        paths: Paths,
+    ) -> Result<(ConnectionId, Stream), OpenError> {
+        let (connection, requests) = self.best(peer, paths).ok_or(OpenError::NotConnected)?;
         let (reply, opened) = oneshot::channel();
         requests
             .send(reply)
@@ -67,21 +84,43 @@ impl Links {
         Ok((connection, stream))
     }
 
+    /// Keeps new streams off a connection, as long as there is another one.
+    pub(crate) fn retire(&self, peer: &PeerId, connection: ConnectionId) {
+        self.with(|table| {
+            let links = table.get_mut(peer).into_iter().flatten();
+            for link in links.filter(|link| link.connection == connection) {
+                link.retiring = true;
+            }
+        });
+    }
+
+    /// What is in use of a connection.
+    pub(crate) fn usage(&self, peer: &PeerId, connection: ConnectionId) -> Option<Arc<Usage>> {
+        self.with(|table| {
+            let mut links = table.get(peer)?.iter();
+            let link = links.find(|link| link.connection == connection)?;
+            Some(Arc::clone(&link.usage))
+        })
+    }
+
     /// Adds a connection and returns what its handler is to serve.
     pub(super) fn insert(
         &self,
         peer: PeerId,
         connection: ConnectionId,
         relayed: bool,
-    ) -> mpsc::Receiver<OpenRequest> {
+    ) -> (mpsc::Receiver<OpenRequest>, Arc<Usage>) {
         let (requests, served) = mpsc::channel(OPEN_QUEUE);
+        let usage = Arc::<Usage>::default();
         let link = Link {
             connection,
             relayed,
+            retiring: false,
+            usage: Arc::clone(&usage),
             requests,
         };
         self.with(|table| table.entry(peer).or_default().push(link));
-        served
+        (served, usage)
     }
 
     pub(super) fn remove(&self, peer: PeerId, connection: ConnectionId) {
@@ -97,13 +136,18 @@ impl Links {
         });
     }
 
-    fn best(&self, peer: &PeerId) -> Option<(ConnectionId, mpsc::Sender<OpenRequest>)> {
+    fn best(
+        &self,
+        peer: &PeerId,
+        paths: Paths,
+    ) -> Option<(ConnectionId, mpsc::Sender<OpenRequest>)> {
         self.with(|table| {
             let live = table
                 .get(peer)?
                 .iter()
-                .filter(|link| !link.requests.is_closed());
-            let best = live.min_by_key(|link| link.relayed)?;
+                .filter(|link| !link.requests.is_closed())
+                .filter(|link| paths == Paths::Any || !link.relayed);
+            let best = live.min_by_key(|link| (link.retiring, link.relayed))?;
             Some((best.connection, best.requests.clone()))
         })
     }

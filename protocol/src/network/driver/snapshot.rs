@@ -5,7 +5,7 @@ use libp2p::{Multiaddr, Swarm};
 
 use crate::behaviour::Behaviour;
 use crate::network::address;
-use crate::network::state::{Reachability, State};
+use crate::network::state::{Reachability, State, Udp};
 use crate::record::NatType;
 
 /// The state of the network just now. `advertise` is what the operator says of its addresses.
@@ -26,6 +26,9 @@ pub(super) fn state(
     State {
         listen_addrs,
         external_addrs: advertise.to_vec(),
+        relays: Vec::new(),
+        is_relay: false,
+        udp: Udp::Unknown,
         bootstrap_addrs: advertised.clone(),
         advertised,
         reachability: match (is_public, is_private_network) {

@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Under which addresses this node is reached: what its interfaces, its peers, its router and AutoNAT say together.
+//!
+//! A public address on an interface of our own is presumed to work until another node fails to dial it; any other address
+//! counts once somebody has proved it. The first nodes of a network would wait for each other for ever otherwise. Whatever might
+//! work is proposed to AutoNAT for a test and to DCUtR for punching; what holds is told to peers.
+
+mod observed;
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::net::IpAddr;
+use std::task::{Context, Poll, Waker};
+
+use libp2p::core::Endpoint;
+use libp2p::core::transport::PortUse;
+use libp2p::swarm::{
+    ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent,
+    THandlerOutEvent, ToSwarm, dummy,
+};
+use libp2p::{Multiaddr, PeerId};
+
+use self::observed::{Mapping, Observed};
+use crate::behaviour::streams::is_relayed;
+use crate::network::address;
+use crate::record::NatType;
+
+/// Gathers what is said about our addresses.
+#[derive(Debug, Default)]
+pub(crate) struct Behaviour {
+    /// What the operator says.
+    configured: Vec<Multiaddr>,
+    /// Whether the nodes to join through are outside any private network.
+    expects_public: bool,
+    /// Addresses of our interfaces on which we listen.
+    own: BTreeSet<Multiaddr>,
+    /// Addresses that the router forwards to us.
+    mapped: BTreeSet<Multiaddr>,
+    observed: Observed,
+    /// Whether another node could dial an address.
+    probed: HashMap<Multiaddr, bool>,
+    met: Met,
+    /// What peers are told, apart from what other behaviours found out themselves.
+    told: BTreeSet<Multiaddr>,
+    actions: VecDeque<ToSwarm<std::convert::Infallible, std::convert::Infallible>>,
+    waker: Option<Waker>,
+}
+
+/// Where peers were met since the last change of networks.
+#[derive(Clone, Copy, Debug, Default)]
+struct Met {
+    public: bool,
+    private: bool,
+}
+
+/// What is known about how this node is reached.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Outlook {
+    /// Public addresses at which others can dial us, best known first.
+    pub(crate) external: Vec<Multiaddr>,
+    /// Whether an address of `external` belongs to this host itself, or the operator vouches for it.
+    pub(crate) is_host_public: bool,
+    /// Whether we are reached without help, as far as that was checked.
+    pub(crate) is_confirmed: bool,
+    /// Whether this node and all peers it has met are on private addresses.
+    pub(crate) is_private_network: bool,
+    /// Whether a peer on a public address was met.
+    pub(crate) has_met_public: bool,
+    pub(crate) nat: NatType,
+}
+
+impl Behaviour {
+    /// `configured` are addresses that the operator vouches for. With `expects_public`, the network is not taken for a private one
+    /// before somebody was met.
+    pub(crate) fn new(configured: Vec<Multiaddr>, expects_public: bool) -> Self {
+        let mut behaviour = Self {
+            configured,
+            expects_public,
+            ..Self::default()
+        };
+        behaviour.tell();
+        behaviour
+    }
+
+    /// A peer is connected directly, at this address.
+    pub(crate) fn on_met(&mut self, ip: IpAddr) {
+        match address::is_private(ip) {
+            true => self.met.private = true,
+            false => self.met.public = true,
+        }
+    }
+
+    /// A peer that we dialled directly says where it sees us.
+    pub(crate) fn on_observed(
+        &mut self,
+        connection: ConnectionId,
+        observer: IpAddr,
+        address: &Multiaddr,
+    ) {
+        let address = address::without_peer(address.clone());
+        let is_public = address::ip(&address).is_some_and(|ip| !address::is_private(ip));
+        if is_relayed(&address) || !is_public || address::is_private(observer) {
+            return;
+        }
+        if self.observed.insert(connection, observer, address.clone()) {
+            self.propose(address);
+            self.tell();
+        }
+    }
+
+    /// Another node tried to dial an address of ours.
+    pub(crate) fn on_probed(&mut self, address: &Multiaddr, is_reachable: bool) {
+        self.probed
+            .insert(address::without_peer(address.clone()), is_reachable);
+        self.tell();
+    }
+
+    /// The router forwards this address to us.
+    pub(crate) fn on_mapped(&mut self, address: Multiaddr) {
+        self.propose(address.clone());
+        self.mapped.insert(address);
+        self.tell();
+    }
+
+    /// The router does so no longer.
+    pub(crate) fn on_unmapped(&mut self, address: &Multiaddr) {
+        self.mapped.remove(address);
+        self.tell();
+    }
+
+    /// The host is on another network now: what was observed and met before says nothing any more.
+    pub(crate) fn on_moved(&mut self) {
+        self.observed = Observed::default();
+        self.met = Met::default();
+        self.probed.clear();
+        self.tell();
+    }
+
+    /// Addresses of our interfaces on which we listen.
+    pub(crate) fn own(&self) -> impl Iterator<Item = &Multiaddr> {
+        self.own.iter()
+    }
+
+    /// What is known now.
+    pub(crate) fn outlook(&self) -> Outlook {
+        let public_own: Vec<&Multiaddr> = self.own.iter().filter(|own| is_public(own)).collect();
+        let unrefuted = |address: &&Multiaddr| self.probed.get(*address) != Some(&false);
+        let confirmed = |address: &&Multiaddr| self.probed.get(*address) == Some(&true);
+        let standing = public_own.iter().copied().filter(unrefuted);
+        let mapped = self.mapped.iter().filter(unrefuted);
+        let seen = self
+            .probed
+            .keys()
+            .filter(confirmed)
+            .filter(|address| self.observed.contains(address));
+        let is_host_public = !self.configured.is_empty() || standing.clone().next().is_some();
+        let mut external: Vec<Multiaddr> = self.configured.clone();
+        for address in standing.chain(mapped).chain(seen) {
+            if !external.contains(address) {
+                external.push(address.clone());
+            }
+        }
+        external.sort_by_key(|address| !address::is_quic(address));
+        Outlook {
+            is_host_public,
+            is_confirmed: !self.configured.is_empty()
+                || public_own.iter().copied().any(|own| confirmed(&own)),
+            is_private_network: public_own.is_empty()
+                && self.configured.is_empty()
+                && !self.met.public
+                && (!self.expects_public || self.met.private),
+            has_met_public: self.met.public,
+            nat: self.nat(!external.is_empty(), public_own.is_empty()),
+            external,
+        }
+    }
+
+    fn nat(&self, is_reached: bool, has_nat: bool) -> NatType {
+        match (is_reached, self.observed.mapping(), has_nat) {
+            (true, _, _) => NatType::Public,
+            (false, Mapping::PerDestination, _) => NatType::Symmetric,
+            (false, Mapping::Same, _) | (false, Mapping::Unknown, false) => NatType::PortRestricted,
+            (false, Mapping::Unknown, true) => NatType::Unknown,
+        }
+    }
+
+    /// Has AutoNAT test an address, and DCUtR use it.
+    fn propose(&mut self, address: Multiaddr) {
+        self.act(ToSwarm::NewExternalAddrCandidate(address));
+    }
+
+    /// Tells peers which addresses may be dialled: those that hold, and those that will while we send as well.
+    fn tell(&mut self) {
+        let mut now: BTreeSet<Multiaddr> = self.outlook().external.into_iter().collect();
+        now.extend(self.observed.agreed());
+        for gone in self.told.difference(&now).cloned().collect::<Vec<_>>() {
+            self.act(ToSwarm::ExternalAddrExpired(gone));
+        }
+        for new in now.difference(&self.told).cloned().collect::<Vec<_>>() {
+            self.act(ToSwarm::ExternalAddrConfirmed(new));
+        }
+        self.told = now;
+    }
+
+    fn act(&mut self, action: ToSwarm<std::convert::Infallible, std::convert::Infallible>) {
+        self.actions.push_back(action);
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+}
+
+/// Whether an address of ours is one of the public network.
+fn is_public(address: &Multiaddr) -> bool {
+    address::ip(address).is_some_and(|ip| !address::is_private(ip))
+}
+
+impl NetworkBehaviour for Behaviour {
+    type ConnectionHandler = dummy::ConnectionHandler;
+    type ToSwarm = std::convert::Infallible;
+
+    fn handle_established_inbound_connection(
+        &mut self,
+        _: ConnectionId,
+        _: PeerId,
+        _: &Multiaddr,
+        _: &Multiaddr,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        Ok(dummy::ConnectionHandler)
+    }
+
+    fn handle_established_outbound_connection(
+        &mut self,
+        _: ConnectionId,
+        _: PeerId,
+        _: &Multiaddr,
+        _: Endpoint,
+        _: PortUse,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        Ok(dummy::ConnectionHandler)
+    }
+
+    fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
+        match event {
+            FromSwarm::NewListenAddr(new) if !is_relayed(new.addr) => {
+                if is_public(new.addr) {
+                    self.propose(new.addr.clone());
+                }
+                self.own.insert(new.addr.clone());
+                self.tell();
+            }
+            FromSwarm::ExpiredListenAddr(expired) if self.own.remove(expired.addr) => {
+                self.probed.remove(expired.addr);
+                self.tell();
+            }
+            FromSwarm::ConnectionClosed(closed) => {
+                self.observed.remove(closed.connection_id);
+                self.tell();
+            }
+            _ => {}
+        }
+    }
+
+    fn on_connection_handler_event(
+        &mut self,
+        _: PeerId,
+        _: ConnectionId,
+        event: THandlerOutEvent<Self>,
+    ) {
+        match event {}
+    }
+
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
+        match self.actions.pop_front() {
+            Some(action) => Poll::Ready(action),
+            None => {
+                self.waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Every live connection, and what is known about it.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use libp2p::core::ConnectedPoint;
+use libp2p::swarm::ConnectionId;
+use libp2p::{Multiaddr, PeerId};
+use tokio::time::Instant;
+
+use crate::behaviour::streams::{Links, Usage, is_relayed};
+use crate::clock;
+use crate::network::address;
+use crate::network::peer::{Path, Peer, Transport};
+use crate::time::UnixSeconds;
+
+/// The live connections, by peer.
+#[derive(Debug)]
+pub(super) struct Connections {
+    /// Where the agents' streams are counted.
+    links: Links,
+    table: HashMap<ConnectionId, Connection>,
+    /// What peers call themselves.
+    versions: HashMap<PeerId, String>,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) peer: PeerId,
+    /// The remote end, without the peer's name.
+    pub(super) address: Multiaddr,
+    pub(super) relayed: bool,
+    /// Whether we dialled.
+    pub(super) is_dialer: bool,
+    pub(super) since: Instant,
+    pub(super) rtt: Option<Duration>,
+    since_wall: UnixSeconds,
+}
+
+impl Connection {
+    fn new(peer: PeerId, endpoint: &ConnectedPoint) -> Self {
+        // The remote end of an inbound circuit is named by nothing but the peer; our own end says which relay.
+        let address = match endpoint {
+            ConnectedPoint::Dialer { address, .. } => address,
+            ConnectedPoint::Listener {
+                local_addr,
+                send_back_addr,
+            } => match is_relayed(local_addr) {
+                true => local_addr,
+                false => send_back_addr,
+            },
+        };
+        Self {
+            peer,
+            address: address::without_peer(address.clone()),
+            relayed: endpoint.is_relayed(),
+            is_dialer: endpoint.is_dialer(),
+            since: Instant::now(),
+            rtt: None,
+            since_wall: clock::now(),
+        }
+    }
+
+    pub(super) fn transport(&self) -> Transport {
+        match address::is_quic(&self.address) {
+            true => Transport::Quic,
+            false => Transport::Tcp,
+        }
+    }
+
+    fn path(&self) -> Path {
+        let is_lan = address::ip(&self.address).is_some_and(address::is_private);
+        match (self.relayed, is_lan) {
+            (true, _) => Path::Relay,
+            (false, true) => Path::Lan,
+            (false, false) => Path::Direct,
+        }
+    }
+}
+
+impl Connections {
+    pub(super) fn new(links: Links) -> Self {
+        Self {
+            links,
+            table: HashMap::new(),
+            versions: HashMap::new(),
+        }
+    }
+
+    pub(super) fn on_connected(
+        &mut self,
+        peer: PeerId,
+        connection: ConnectionId,
+        endpoint: &ConnectedPoint,
+    ) {
+        self.table
+            .insert(connection, Connection::new(peer, endpoint));
+    }
+
+    pub(super) fn on_closed(&mut self, connection: ConnectionId) -> Option<Connection> {
+        let closed = self.table.remove(&connection)?;
+        if self.of(&closed.peer).next().is_none() {
+            self.versions.remove(&closed.peer);
+        }
+        Some(closed)
+    }
+
+    pub(super) fn on_identified(&mut self, peer: PeerId, agent_version: &str) {
+        self.versions.insert(peer, agent_version.to_owned());
+    }
+
+    pub(super) fn on_pinged(&mut self, connection: ConnectionId, rtt: Duration) {
+        if let Some(connection) = self.table.get_mut(&connection) {
+            connection.rtt = Some(rtt);
+        }
+    }
+
+    pub(super) fn get(&self, connection: ConnectionId) -> Option<&Connection> {
+        self.table.get(&connection)
+    }
+
+    /// Every connection.
+    pub(super) fn all(&self) -> impl Iterator<Item = (ConnectionId, &Connection)> {
+        self.table.iter().map(|(id, connection)| (*id, connection))
+    }
+
+    /// The connections to one peer.
+    pub(super) fn of(&self, peer: &PeerId) -> impl Iterator<Item = (ConnectionId, &Connection)> {
+        self.all()
+            .filter(move |(_, connection)| connection.peer == *peer)
+    }
+
+    /// The connected peers, and the connection that new streams to each would take.
+    pub(super) fn peers(&self) -> Vec<Peer> {
+        let mut best: HashMap<PeerId, (ConnectionId, usize)> = HashMap::new();
+        for (id, connection) in self.all() {
+            let entry = best.entry(connection.peer).or_insert((id, 0));
+            entry.1 += 1;
+            if self.rank(id) < self.rank(entry.0) {
+                entry.0 = id;
+            }
+        }
+        let mut peers: Vec<Peer> = best
+            .into_values()
+            .filter_map(|(id, count)| self.peer(id, count))
+            .collect();
+        peers.sort_unstable_by_key(|peer| peer.peer);
+        peers
+    }
+
+    /// Direct before relayed, old before new.
+    fn rank(&self, connection: ConnectionId) -> Option<(bool, Instant)> {
+        let connection = self.get(connection)?;
+        Some((connection.relayed, connection.since))
+    }
+
+    fn peer(&self, id: ConnectionId, connections: usize) -> Option<Peer> {
+        let connection = self.get(id)?;
+        let usage = self.links.usage(&connection.peer, id);
+        Some(Peer {
+            peer: connection.peer,
+            agent_version: self
+                .versions
+                .get(&connection.peer)
+                .cloned()
+                .unwrap_or_default(),
+            path: connection.path(),
+            transport: connection.transport(),
+            address: connection.address.clone(),
+            rtt: connection.rtt,
+            since: connection.since_wall,
+            streams: usage.as_deref().map_or(0, Usage::streams),
+            connections,
+        })
+    }
+}

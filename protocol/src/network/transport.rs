@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The transports: QUIC, TCP with Noise and yamux, names, and circuits through relays.
+
+use libp2p::core::muxing::StreamMuxerBox;
+use libp2p::core::transport::{Boxed, OrTransport};
+use libp2p::core::upgrade::Version;
+use libp2p::identity::Keypair;
+use libp2p::{PeerId, Transport, dns, noise, quic, relay, tcp, yamux};
+
+use super::error::StartError;
+use crate::limits::MAX_STREAMS_PER_CONNECTION;
+
+/// QUIC receive windows of one stream and one connection, in bytes: what an idle reader can be made to hold. Above the memory limit no
+/// connection is added, but those that exist keep their windows.
+const QUIC_WINDOWS: (u32, u32) = (8 * 1024 * 1024, 16 * 1024 * 1024);
+
+/// Builds the transport of a node, and the behaviour that its circuits need.
+pub(super) fn build(
+    keypair: &Keypair,
+) -> Result<(Boxed<(PeerId, StreamMuxerBox)>, relay::client::Behaviour), StartError> {
+    let noise = || noise::Config::new(keypair).map_err(|error| failed(error.into()));
+    let tcp = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
+        .upgrade(Version::V1Lazy)
+        .authenticate(noise()?)
+        .multiplex(yamux::Config::default());
+    let quic = quic::tokio::Transport::new(quic_config(keypair));
+    let direct = OrTransport::new(quic, tcp).map(|either, _| match either {
+        futures::future::Either::Left((peer, muxer)) => (peer, StreamMuxerBox::new(muxer)),
+        futures::future::Either::Right((peer, muxer)) => (peer, StreamMuxerBox::new(muxer)),
+    });
+    let named = dns::tokio::Transport::system(direct).map_err(|error| failed(error.into()))?;
+    let (circuits, client) = relay::client::new(keypair.public().to_peer_id());
+    let circuits = circuits
+        .upgrade(Version::V1Lazy)
+        .authenticate(noise()?)
+        .multiplex(yamux::Config::default())
+        .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
+    let all = OrTransport::new(circuits, named).map(|either, _| either.into_inner());
+    Ok((all.boxed(), client))
+}
+
+fn quic_config(keypair: &Keypair) -> quic::Config {
+    let mut config = quic::Config::new(keypair);
+    config.max_concurrent_stream_limit = MAX_STREAMS_PER_CONNECTION;
+    (config.max_stream_data, config.max_connection_data) = QUIC_WINDOWS;
+    config
+}
+
+fn failed(source: Box<dyn std::error::Error + Send + Sync>) -> StartError {
+    StartError::Transport(source)
+}
