@@ -22,11 +22,6 @@ impl Behaviour {
     pub(crate) fn new(config: identify::Config) -> Self {
         Self(identify::Behaviour::new(config.with_cache_size(0)))
     }
-
-    /// Tells peers at once what has changed.
-    pub(crate) fn push(&mut self, peers: impl IntoIterator<Item = PeerId>) {
-        self.0.push(peers);
-    }
 }
 
 impl NetworkBehaviour for Behaviour {

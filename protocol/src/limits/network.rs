@@ -140,6 +140,43 @@ pub const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Addresses of one peer that are dialled.
 pub const MAX_DIALLED_ADDRESSES: usize = 8;
 
+/// Relays through which one peer is called.
+pub const MAX_DIALLED_RELAYS: usize = 2;
+
+/// Addresses of one relay that are published and dialled: QUIC and TCP, IPv4 and IPv6.
+pub const MAX_RELAY_ADDRESSES: usize = 4;
+
+/// Head start of direct addresses over relays.
+pub const RELAY_DELAY: Duration = Duration::from_millis(150);
+
+/// Relays on which a node that needs them holds reservations.
+pub const HELD_RELAYS: usize = 2;
+
+/// How long a relay that failed is not asked again; doubled with each failure, up to [`MAX_RELAY_BACKOFF`].
+pub const RELAY_BACKOFF: Duration = Duration::from_secs(5);
+
+/// Longest time that a relay which failed is not asked again.
+pub const MAX_RELAY_BACKOFF: Duration = Duration::from_secs(300);
+
+/// Relays that are remembered.
+pub const MAX_KNOWN_RELAYS: usize = 64;
+
+/// How long a reservation may take before another relay is asked as well.
+pub const RESERVATION_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a relayed connection stays when a direct one exists, or a connection that another one replaces: what the peer has
+/// begun on it meanwhile is not cut off.
+pub const SUPERSEDED_GRACE: Duration = Duration::from_secs(5);
+
+/// The share of a circuit's limits, in percent, after which another circuit takes over.
+pub const CIRCUIT_RENEWAL_PERCENT: u32 = 75;
+
+/// How often connections are looked after.
+pub const CONNECTION_CARE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A gap between two such moments that means the machine slept: every connection is lost then.
+pub const SLEEP_GAP: Duration = Duration::from_secs(20);
+
 /// Head start of QUIC over TCP where a bootstrap node is given as `HOST:PORT`.
 pub const TCP_DELAY: Duration = Duration::from_millis(250);
 

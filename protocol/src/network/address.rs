@@ -7,9 +7,12 @@ use std::str::FromStr;
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 
-use super::routing::Route;
+use super::routing::{Route, Via};
 use crate::behaviour::streams::is_relayed;
-use crate::limits::{MAX_DIALLED_ADDRESSES, MAX_ENDPOINT_ADDRESS_LEN, MAX_ENDPOINT_ADDRESSES};
+use crate::limits::{
+    MAX_DIALLED_ADDRESSES, MAX_DIALLED_RELAYS, MAX_ENDPOINT_ADDRESS_LEN, MAX_ENDPOINT_ADDRESSES,
+    MAX_RELAY_ADDRESSES,
+};
 
 /// A node to join through.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -189,32 +192,22 @@ pub(crate) fn without_peer(mut address: Multiaddr) -> Multiaddr {
     address
 }
 
-/// What this node publishes of the addresses it listens on, best first.
-///
-/// Public addresses where there are any; else, in a private network, those of its networks, and loopback if there is nothing else.
-pub(crate) fn advertisable(listening: &[Multiaddr], is_private_network: bool) -> Vec<Multiaddr> {
+/// Where this node is reached within a private network, best first: in its networks, and on loopback if there is nothing else.
+pub(crate) fn local<'a>(listening: impl Iterator<Item = &'a Multiaddr> + Clone) -> Vec<Multiaddr> {
     let with = |wanted: fn(IpAddr) -> bool| {
-        let addresses = listening.iter().filter(|a| ip(a).is_some_and(wanted));
+        let addresses = listening.clone().filter(|a| ip(a).is_some_and(wanted));
         addresses.cloned().collect::<Vec<_>>()
     };
-    let public = with(|ip| !is_private(ip));
-    let of_networks = with(|ip| is_private(ip) && !ip.is_loopback() && !is_link_local(ip));
-    let mut chosen = match (
-        public.is_empty(),
-        is_private_network,
-        of_networks.is_empty(),
-    ) {
-        (false, _, _) => public,
-        (true, false, _) => Vec::new(),
-        (true, true, false) => of_networks,
-        (true, true, true) => with(|ip| ip.is_loopback()),
-    };
+    let mut chosen = with(|ip| is_private(ip) && !ip.is_loopback() && !is_link_local(ip));
+    if chosen.is_empty() {
+        chosen = with(|ip| ip.is_loopback());
+    }
     chosen.sort_by_key(|address| !is_quic(address));
     chosen
 }
 
 /// A link-local address means nothing without the interface it belongs to.
-fn is_link_local(ip: IpAddr) -> bool {
+pub(crate) fn is_link_local(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => ip.is_link_local(),
         IpAddr::V6(ip) => ip.is_unicast_link_local(),
@@ -234,10 +227,12 @@ pub(crate) fn with_peer(addresses: Vec<Multiaddr>, peer: PeerId) -> Vec<Multiadd
     fitting.take(MAX_ENDPOINT_ADDRESSES).collect()
 }
 
-/// The nodes that an endpoint record names, each with the addresses that may be dialled: IP only, at most
-/// [`MAX_DIALLED_ADDRESSES`] in all, none of `own`, private ones only in a private network.
+/// The nodes that an endpoint record names, each with the addresses that may be dialled: IP only, none of `own`, private ones only
+/// in a private network; at most [`MAX_DIALLED_ADDRESSES`] direct ones in all, and [`MAX_DIALLED_RELAYS`] relays with
+/// [`MAX_RELAY_ADDRESSES`] each. `local` is no relay of its own.
 pub(crate) fn routes(
     endpoints: &[String],
+    local: PeerId,
     own: &[Multiaddr],
     is_private_network: bool,
 ) -> Vec<Route> {
@@ -248,23 +243,80 @@ pub(crate) fn routes(
         };
         (is_private_network || !is_private(socket.ip())) && !own.contains(&socket)
     };
-    let parsed = endpoints
-        .iter()
-        .filter_map(|text| text.parse::<Multiaddr>().ok());
     let mut routes: Vec<Route> = Vec::new();
-    for address in parsed.filter(may_dial).take(MAX_DIALLED_ADDRESSES) {
+    let mut direct = 0;
+    for text in endpoints.iter().take(MAX_ENDPOINT_ADDRESSES) {
+        let Ok(address) = text.parse::<Multiaddr>() else {
+            continue;
+        };
         let Some(peer) = peer_of(&address) else {
             continue;
         };
-        match routes.iter_mut().find(|route| route.peer == peer) {
-            Some(route) => route.addresses.push(address),
-            None => routes.push(Route {
-                peer,
-                addresses: vec![address],
-            }),
+        let circuit = via(&address);
+        // A relay that this node is itself needs no dialling: the agent's node is connected to it.
+        let is_here = circuit.as_ref().is_some_and(|(relay, _)| *relay == local);
+        if !is_here && !may_dial(&address) {
+            continue;
+        }
+        let known = routes.iter().position(|route| route.peer == peer);
+        let index = known.unwrap_or(routes.len());
+        if known.is_none() {
+            routes.push(Route::direct(peer, Vec::new()));
+        }
+        let route = &mut routes[index];
+        match circuit {
+            Some(_) if is_here => {}
+            Some((relay, at)) => add_relay(&mut route.relays, relay, at),
+            None if direct < MAX_DIALLED_ADDRESSES => {
+                direct += 1;
+                route.addresses.push(address);
+            }
+            None => {}
         }
     }
     routes
+}
+
+fn add_relay(relays: &mut Vec<Via>, relay: PeerId, address: Multiaddr) {
+    if let Some(via) = relays.iter_mut().find(|via| via.relay == relay) {
+        if via.addresses.len() < MAX_RELAY_ADDRESSES {
+            via.addresses.push(address);
+        }
+    } else if relays.len() < MAX_DIALLED_RELAYS {
+        relays.push(Via {
+            relay,
+            addresses: vec![address],
+        });
+    }
+}
+
+/// The relay that an address leads through, and where the relay is.
+pub(crate) fn via(address: &Multiaddr) -> Option<(PeerId, Multiaddr)> {
+    let mut parts: Vec<Protocol<'_>> = address.iter().collect();
+    let circuit = parts
+        .iter()
+        .position(|part| *part == Protocol::P2pCircuit)?;
+    parts.truncate(circuit);
+    let Some(Protocol::P2p(relay)) = parts.pop() else {
+        return None;
+    };
+    Some((relay, parts.into_iter().collect()))
+}
+
+/// The address of `peer` through a relay that is reached at `at`.
+pub(crate) fn circuit(at: &Multiaddr, relay: PeerId, peer: PeerId) -> Multiaddr {
+    without_peer(at.clone())
+        .with(Protocol::P2p(relay))
+        .with(Protocol::P2pCircuit)
+        .with(Protocol::P2p(peer))
+}
+
+/// The network that an address belongs to, for choosing relays that do not fail together: /16, or /32 of IPv6.
+pub(crate) fn network_of(address: &Multiaddr) -> Option<u32> {
+    match ip(address)? {
+        IpAddr::V4(ip) => Some(u32::from(ip) >> 16),
+        IpAddr::V6(ip) => u32::try_from(u128::from(ip) >> 96).ok(),
+    }
 }
 
 /// What of a peer's own account of its addresses is worth keeping, seen from a connection to `remote`.
@@ -273,9 +325,10 @@ pub(crate) fn routes(
 pub(crate) fn credible(listening: &[Multiaddr], remote: &Multiaddr) -> Vec<Multiaddr> {
     let met_at = ip(remote);
     let is_credible = |address: &&Multiaddr| match (ip(address), met_at) {
+        _ if is_relayed(address) => false,
         (Some(ip), Some(met)) if ip.is_loopback() => met.is_loopback(),
         (Some(ip), Some(met)) if is_private(ip) => is_private(met) && !is_link_local(ip),
-        (Some(_), _) => !is_relayed(address),
+        (Some(_), _) => true,
         (None, _) => false,
     };
     let addresses = listening.iter().filter(is_credible);

@@ -128,6 +128,7 @@ impl Client {
         let state = self.state.borrow();
         let routes = address::routes(
             &endpoint.addresses,
+            self.peer_id,
             &state.listen_addrs,
             state.is_private_network,
         );

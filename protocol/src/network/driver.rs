@@ -7,16 +7,19 @@
 mod bootstrap;
 mod connections;
 mod dials;
+mod events;
 mod listen;
 mod neighbours;
+mod paths;
+mod relays;
 mod snapshot;
 mod walks;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt;
-use libp2p::swarm::{DialError, SwarmEvent};
-use libp2p::{Multiaddr, Swarm, identify, kad, ping};
+use libp2p::{Swarm, kad, relay};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
@@ -25,15 +28,19 @@ use self::bootstrap::Joining;
 use self::connections::Connections;
 use self::dials::Dials;
 use self::neighbours::Neighbours;
+use self::paths::Paths;
+use self::relays::Relays;
 use self::walks::Walks;
-use super::config::Config;
+use super::config::{Config, RelayServer};
 use super::dialer::Command;
 use super::error::StartError;
 use super::routing::Routing;
 use super::state::State;
+use crate::behaviour::Behaviour;
+use crate::behaviour::reach::Outlook;
 use crate::behaviour::streams::Links;
-use crate::behaviour::{Behaviour, BehaviourEvent};
-use crate::limits::{BOOTSTRAP_RETRY, SHUTDOWN_TIMEOUT};
+use crate::clock;
+use crate::limits::{BOOTSTRAP_RETRY, CONNECTION_CARE_INTERVAL, SHUTDOWN_TIMEOUT, SLEEP_GAP};
 
 /// Owns the swarm, answers [`Command`]s, and publishes what it knows.
 pub(super) struct Driver {
@@ -46,10 +53,22 @@ pub(super) struct Driver {
     walks: Walks,
     neighbours: Neighbours,
     joining: Joining,
-    /// Addresses under which others reach this node, as configured.
-    advertise: Vec<Multiaddr>,
+    relays: Relays,
+    paths: Paths,
+    roles: Roles,
+    /// When connections were looked after last, by the clock that runs on while the machine sleeps.
+    cared_at: u64,
     /// Whether what was published may be out of date.
     is_stale: bool,
+}
+
+/// What this node is to others and to relays, as configured, and as it was last put into effect.
+#[derive(Debug)]
+struct Roles {
+    relay_server: RelayServer,
+    use_relays: bool,
+    is_relay: bool,
+    is_dht_server: bool,
 }
 
 impl Driver {
@@ -58,7 +77,8 @@ impl Driver {
         mut swarm: Swarm<Behaviour>,
         commands: mpsc::Receiver<Command>,
         config: &Config,
-        links: Links,
+        agents: Links,
+        records: Links,
     ) -> Result<(Self, watch::Receiver<Arc<State>>, watch::Receiver<Routing>), StartError> {
         listen::listen(&mut swarm, &config.listen).await?;
         let (state, states) = watch::channel(Arc::default());
@@ -68,12 +88,20 @@ impl Driver {
             commands,
             state,
             routing,
-            connections: Connections::new(links),
+            connections: Connections::new(agents, records),
             dials: Dials::default(),
             walks: Walks::default(),
             neighbours: Neighbours::default(),
             joining: Joining::new(config.bootstrap.clone()),
-            advertise: config.advertise.clone(),
+            relays: Relays::default(),
+            paths: Paths::default(),
+            roles: Roles {
+                relay_server: config.relay_server,
+                use_relays: config.use_relays,
+                is_relay: false,
+                is_dht_server: false,
+            },
+            cared_at: clock::now_millis(),
             is_stale: true,
         };
         for known in &config.known_peers {
@@ -87,12 +115,16 @@ impl Driver {
     pub(super) async fn run(mut self, stop: CancellationToken) {
         let mut retry = interval(BOOTSTRAP_RETRY);
         retry.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut care = interval(CONNECTION_CARE_INTERVAL);
+        care.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
                 event = self.swarm.select_next_some() => self.on_event(event),
                 Some(command) = self.commands.recv() => self.on_command(command),
                 address = self.joining.next_delayed() => self.joining.dial_delayed(&mut self.swarm, address),
+                () = self.dials.next_due() => self.dials.on_due(&mut self.swarm),
+                _ = care.tick() => self.care(),
                 _ = retry.tick() => {
                     self.joining.dial(&mut self.swarm);
                     self.is_stale = true;
@@ -107,8 +139,14 @@ impl Driver {
 
     fn on_command(&mut self, command: Command) {
         match command {
-            Command::Connect { route, reply, .. } => {
-                self.dials.connect(&mut self.swarm, route, reply);
+            Command::Connect {
+                route,
+                paths,
+                reply,
+            } => {
+                let is_connected = self.connections.is_connected(&route.peer, paths);
+                self.dials
+                    .connect(&mut self.swarm, route, paths, is_connected, reply);
             }
             Command::Walk { key, reply } => self.walks.start(&mut self.swarm, key, reply),
             Command::KnownPeers { reply } => {
@@ -119,106 +157,92 @@ impl Driver {
         }
     }
 
-    fn on_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
-        match event {
-            SwarmEvent::Behaviour(event) => self.on_behaviour(event),
-            SwarmEvent::ConnectionEstablished {
-                peer_id,
-                connection_id,
-                endpoint,
-                num_established,
-                ..
-            } => {
-                self.is_stale = true;
-                self.connections
-                    .on_connected(peer_id, connection_id, &endpoint);
-                self.neighbours
-                    .on_connected(&peer_id, connection_id, &endpoint);
-                self.joining.on_connected(
-                    &mut self.swarm,
-                    connection_id,
-                    num_established.get() == 1,
-                );
-                self.dials.on_connected(&peer_id);
-            }
-            SwarmEvent::ConnectionClosed { connection_id, .. } => {
-                self.is_stale = true;
-                self.connections.on_closed(connection_id);
-                self.neighbours.on_closed(connection_id);
-            }
-            SwarmEvent::OutgoingConnectionError {
-                peer_id,
-                connection_id,
-                error,
-            } => {
-                tracing::debug!(?peer_id, %error, "dial failed");
-                self.joining.on_failed(connection_id);
-                if let Some(peer) = peer_id {
-                    if matches!(
-                        error,
-                        DialError::Transport(_) | DialError::WrongPeerId { .. }
-                    ) {
-                        self.neighbours.on_unreachable(&mut self.swarm, peer);
-                        self.is_stale = true;
-                    }
-                    self.dials.on_failed(&mut self.swarm, peer, connection_id);
-                }
-            }
-            SwarmEvent::NewListenAddr { address, .. } => {
-                tracing::info!(%address, "listening");
-                self.is_stale = true;
-            }
-            SwarmEvent::ExpiredListenAddr { address, .. } => {
-                tracing::info!(%address, "no longer listening");
-                self.is_stale = true;
-            }
-            SwarmEvent::ListenerError { error, .. } => tracing::warn!(%error, "listener"),
-            SwarmEvent::ListenerClosed {
-                addresses, reason, ..
-            } => {
-                tracing::warn!(?addresses, ?reason, "listener closed");
-                self.is_stale = true;
-            }
-            _ => {}
+    /// What is done about once a second.
+    fn care(&mut self) {
+        let now = clock::now_millis();
+        let gap = Duration::from_millis(now.saturating_sub(self.cared_at));
+        self.cared_at = now;
+        if gap >= SLEEP_GAP {
+            tracing::info!(
+                seconds = gap.as_secs(),
+                "the machine slept: connecting again"
+            );
+            self.on_moved();
+        }
+        self.paths
+            .care(&mut self.swarm, &self.connections, &self.relays);
+        self.hold_relays();
+    }
+
+    /// Every connection is lost or about to be: the host is on another network, or has slept.
+    fn on_moved(&mut self) {
+        self.swarm.behaviour_mut().reach.on_moved();
+        self.relays.on_moved();
+        let lost: Vec<_> = self
+            .connections
+            .all()
+            .filter(|(_, connection)| !connection.is_loopback())
+            .map(|(id, _)| id)
+            .collect();
+        for connection in lost {
+            self.swarm.close_connection(connection);
+        }
+        self.is_stale = true;
+    }
+
+    /// Reserves places on relays as far as this node needs them.
+    fn hold_relays(&mut self) {
+        let outlook = self.swarm.behaviour().reach.outlook();
+        let is_wanted = self.roles.use_relays
+            && !outlook.is_private_network
+            && outlook.has_met_public
+            && !outlook.is_confirmed;
+        let needs_more = self
+            .relays
+            .maintain(&mut self.swarm, &self.connections, is_wanted);
+        if needs_more {
+            self.neighbours
+                .meet_another(&mut self.swarm, &self.connections);
         }
     }
 
-    fn on_behaviour(&mut self, event: BehaviourEvent) {
-        match event {
-            BehaviourEvent::Identify(identify::Event::Received {
-                connection_id,
-                peer_id,
-                info,
-            }) => {
-                self.connections.on_identified(peer_id, &info.agent_version);
-                self.neighbours
-                    .on_identified(&mut self.swarm, connection_id, peer_id, &info);
-                self.is_stale = true;
-            }
-            BehaviourEvent::Kad(kad::Event::OutboundQueryProgressed {
-                id,
-                result: kad::QueryResult::GetClosestPeers(result),
-                step,
-                ..
-            }) => self.walks.on_progress(id, result, step.last),
-            BehaviourEvent::Kad(kad::Event::RoutingUpdated { .. }) => self.is_stale = true,
-            BehaviourEvent::Ping(ping::Event {
-                connection,
-                result: Ok(rtt),
-                ..
-            }) => self.connections.on_pinged(connection, rtt),
-            _ => {}
+    /// Takes on the roles that fit how this node is reached.
+    fn put_into_effect(&mut self, outlook: &Outlook) {
+        let is_relay = match self.roles.relay_server {
+            RelayServer::Never => false,
+            RelayServer::WhenPublic => outlook.is_host_public,
+            RelayServer::Always => true,
+        };
+        let behaviour = self.swarm.behaviour_mut();
+        if self.roles.is_relay != is_relay {
+            self.roles.is_relay = is_relay;
+            behaviour.relay_server.set_status(Some(match is_relay {
+                true => relay::Status::Enable,
+                false => relay::Status::Disable,
+            }));
+        }
+        let is_dht_server = outlook.is_host_public || outlook.is_private_network;
+        if self.roles.is_dht_server != is_dht_server {
+            self.roles.is_dht_server = is_dht_server;
+            behaviour.kad.set_mode(Some(match is_dht_server {
+                true => kad::Mode::Server,
+                false => kad::Mode::Client,
+            }));
         }
     }
 
     /// Publishes the state and the routing table, if they changed.
     fn publish(&mut self) {
         self.is_stale = false;
+        let outlook = self.swarm.behaviour().reach.outlook();
+        self.put_into_effect(&outlook);
         let routing = neighbours::routing(&mut self.swarm);
         let state = snapshot::state(
             &self.swarm,
-            &self.advertise,
-            self.neighbours.met_public(),
+            &outlook,
+            &self.connections,
+            &self.relays,
+            self.roles.is_relay,
             routing.len(),
         );
         self.routing.send_replace(routing);

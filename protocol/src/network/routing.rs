@@ -12,7 +12,28 @@ use crate::dht_key::DhtKey;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Route {
     pub(crate) peer: PeerId,
+    /// Where it may be dialled directly.
     pub(crate) addresses: Vec<Multiaddr>,
+    /// Through whom it is reached otherwise.
+    pub(crate) relays: Vec<Via>,
+}
+
+/// A relay, and where it may be reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Via {
+    pub(crate) relay: PeerId,
+    pub(crate) addresses: Vec<Multiaddr>,
+}
+
+impl Route {
+    /// A peer that is reached at these addresses.
+    pub(crate) fn direct(peer: PeerId, addresses: Vec<Multiaddr>) -> Self {
+        Self {
+            peer,
+            addresses,
+            relays: Vec::new(),
+        }
+    }
 }
 
 /// The nodes that this node knows for the DHT. Cheap to clone.
@@ -50,10 +71,7 @@ impl Routing {
         nearest.sort_by_cached_key(|neighbour| neighbour.position.distance(&key));
         nearest.truncate(count);
         nearest.sort_by_key(|neighbour| !neighbour.is_connected);
-        let route = |n: &Neighbour| Route {
-            peer: *n.position.preimage(),
-            addresses: Vec::new(),
-        };
+        let route = |n: &Neighbour| Route::direct(*n.position.preimage(), Vec::new());
         nearest.into_iter().map(route).collect()
     }
 

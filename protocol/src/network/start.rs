@@ -48,9 +48,10 @@ pub async fn start(config: Config) -> Result<Network, StartError> {
     let bindings = Bindings::default();
     let (records, records_links, records_incoming) = records::Behaviour::new();
     let (agents, agents_links, agents_incoming) = agents::Behaviour::new(bindings.clone());
+    let (agents_table, records_table) = (agents_links.clone(), records_links.clone());
     let swarm = swarm::build(&keypair, &config, records, agents)?;
     let (driver, state, routing) =
-        Driver::listening(swarm, inbox, &config, agents_links.clone()).await?;
+        Driver::listening(swarm, inbox, &config, agents_table, records_table).await?;
 
     let parts = Parts::new(local, commands, &config, bindings, state, routing);
     let exchange = Exchange::new(records_links, parts.dialer.clone());

@@ -148,7 +148,8 @@ fn kad(local: PeerId) -> kad::Behaviour<NoStore> {
         .set_publication_interval(None)
         .set_provider_publication_interval(None)
         .set_caching(kad::Caching::Disabled);
+    // The driver decides whether this node serves: a place on a relay would make kad believe that it should.
     let mut kad = kad::Behaviour::with_config(local, NoStore, config);
-    kad.set_mode(Some(kad::Mode::Server));
+    kad.set_mode(Some(kad::Mode::Client));
     kad
 }

@@ -95,10 +95,7 @@ fn peers(routes: Vec<Route>) -> HashSet<PeerId> {
 
 /// Sends one newcomer its records; what it could not take yet is tried again, ever more slowly.
 async fn deliver(exchange: Exchange, peer: PeerId, mut load: Load) {
-    let holder = Route {
-        peer,
-        addresses: Vec::new(),
-    };
+    let holder = Route::direct(peer, Vec::new());
     for attempt in 0..HAND_OVER_ATTEMPTS {
         load = send(&exchange, &holder, load).await;
         if load.is_empty() {

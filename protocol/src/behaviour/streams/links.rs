@@ -18,7 +18,7 @@ const OPEN_QUEUE: usize = 64;
 pub(crate) type OpenRequest = oneshot::Sender<Result<Stream, OpenError>>;
 
 /// Which connections a stream may take.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Paths {
     /// Direct ones where there are any, else relayed ones.
     #[default]
@@ -147,7 +147,7 @@ impl Links {
                 .iter()
                 .filter(|link| !link.requests.is_closed())
                 .filter(|link| paths == Paths::Any || !link.relayed);
-            let best = live.min_by_key(|link| (link.retiring, link.relayed))?;
+            let best = live.min_by_key(|link| (link.relayed, link.retiring))?;
             Some((best.connection, best.requests.clone()))
         })
     }

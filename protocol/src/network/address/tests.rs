@@ -79,30 +79,22 @@ fn private_is_what_the_project_defines() {
 }
 
 #[test]
-fn public_addresses_are_advertised_before_private_ones_and_those_before_loopback() {
+fn a_network_comes_before_loopback_and_quic_before_tcp() {
     let loopback = ["/ip4/127.0.0.1/tcp/1", "/ip4/127.0.0.1/udp/1/quic-v1"];
     let lan = "/ip4/192.168.1.5/udp/1/quic-v1";
     let public = "/ip4/203.0.113.7/udp/1/quic-v1";
-    let advertise = |texts: &[&str], private| advertisable(&addresses(texts), private);
-    assert_eq!(
-        advertise(&loopback, true),
-        addresses(&[loopback[1], loopback[0]]),
-        "QUIC first"
-    );
-    assert_eq!(advertise(&[loopback[0], lan], true), addresses(&[lan]));
-    assert_eq!(
-        advertise(&[loopback[0], lan, public], false),
-        addresses(&[public])
-    );
+    let local = |texts: &[&str]| local(addresses(texts).iter());
+    assert_eq!(local(&loopback), addresses(&[loopback[1], loopback[0]]));
+    assert_eq!(local(&[loopback[0], lan]), addresses(&[lan]));
     assert!(
-        advertise(&[loopback[0], lan], false).is_empty(),
-        "no private address in public"
+        local(&[public]).is_empty(),
+        "public addresses are another matter"
     );
 }
 
 #[test]
 fn only_sensible_addresses_of_a_record_are_dialled() {
-    let (one, two) = (PeerId::random(), PeerId::random());
+    let (one, two, here) = (PeerId::random(), PeerId::random(), PeerId::random());
     let texts = [
         format!("/ip4/203.0.113.7/udp/1/quic-v1/p2p/{one}"),
         format!("/ip4/203.0.113.7/tcp/1/p2p/{one}"),
@@ -113,11 +105,11 @@ fn only_sensible_addresses_of_a_record_are_dialled() {
         format!("/ip4/203.0.113.9/tcp/7/p2p/{one}"),
     ];
     let own = addresses(&["/ip4/203.0.113.9/tcp/7"]);
-    let public = routes(&texts, &own, false);
+    let public = routes(&texts, here, &own, false);
     assert_eq!(public.len(), 1);
     assert_eq!((public[0].peer, public[0].addresses.len()), (one, 2));
     assert_eq!(
-        routes(&texts, &own, true).len(),
+        routes(&texts, here, &own, true).len(),
         2,
         "private addresses in a private network"
     );
@@ -125,7 +117,7 @@ fn only_sensible_addresses_of_a_record_are_dialled() {
         .map(|p| format!("/ip4/203.0.113.7/tcp/{p}/p2p/{one}"))
         .collect();
     assert_eq!(
-        routes(&many, &[], false)[0].addresses.len(),
+        routes(&many, here, &[], false)[0].addresses.len(),
         MAX_DIALLED_ADDRESSES
     );
 }
@@ -141,4 +133,44 @@ fn a_peer_is_believed_about_the_network_it_was_met_in() {
     assert_eq!(seen_from("/ip4/127.0.0.1/tcp/9"), 3);
     assert_eq!(seen_from("/ip4/192.168.1.9/tcp/9"), 2);
     assert_eq!(seen_from("/ip4/198.51.100.1/tcp/9"), 1);
+}
+
+#[test]
+fn a_route_names_its_relays_and_their_addresses() {
+    let (agent, here) = (PeerId::random(), PeerId::random());
+    let relays: Vec<PeerId> = (0..4).map(|_| PeerId::random()).collect();
+    let through = |relay: &PeerId, at: &str| format!("{at}/p2p/{relay}/p2p-circuit/p2p/{agent}");
+    let mut texts = vec![format!("/ip4/203.0.113.7/udp/1/quic-v1/p2p/{agent}")];
+    for relay in &relays {
+        texts.push(through(relay, "/ip4/203.0.113.9/udp/4121/quic-v1"));
+        texts.push(through(relay, "/ip4/203.0.113.9/tcp/4121"));
+    }
+    let route = routes(&texts, here, &[], false).remove(0);
+    assert_eq!((route.peer, route.addresses.len()), (agent, 1));
+    assert_eq!(route.relays.len(), MAX_DIALLED_RELAYS);
+    assert_eq!(route.relays[0].relay, relays[0]);
+    assert_eq!(
+        route.relays[0].addresses,
+        addresses(&[
+            "/ip4/203.0.113.9/udp/4121/quic-v1",
+            "/ip4/203.0.113.9/tcp/4121"
+        ])
+    );
+    let at = &route.relays[0].addresses[0];
+    assert_eq!(circuit(at, relays[0], agent).to_string(), texts[1]);
+
+    let own = addresses(&[
+        "/ip4/203.0.113.9/udp/4121/quic-v1",
+        "/ip4/203.0.113.9/tcp/4121",
+    ]);
+    let as_relay = routes(&texts[1..], relays[0], &own, false).remove(0);
+    assert_eq!(
+        as_relay.peer, agent,
+        "the relay itself knows the agent's node"
+    );
+    assert!(as_relay.addresses.is_empty() && as_relay.relays.is_empty());
+
+    let private = [through(&relays[0], "/ip4/192.168.1.1/tcp/1")];
+    assert!(routes(&private, here, &[], false).is_empty());
+    assert!(via(&texts[0].parse().unwrap()).is_none());
 }

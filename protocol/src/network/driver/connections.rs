@@ -2,6 +2,7 @@
 //! Every live connection, and what is known about it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use libp2p::core::ConnectedPoint;
@@ -9,7 +10,7 @@ use libp2p::swarm::ConnectionId;
 use libp2p::{Multiaddr, PeerId};
 use tokio::time::Instant;
 
-use crate::behaviour::streams::{Links, Usage, is_relayed};
+use crate::behaviour::streams::{Links, Paths, Usage, is_relayed};
 use crate::clock;
 use crate::network::address;
 use crate::network::peer::{Path, Peer, Transport};
@@ -18,15 +19,17 @@ use crate::time::UnixSeconds;
 /// The live connections, by peer.
 #[derive(Debug)]
 pub(super) struct Connections {
-    /// Where the agents' streams are counted.
-    links: Links,
+    /// Where agents' streams are opened, and counted.
+    agents: Links,
+    /// Where records' streams are opened.
+    records: Links,
     table: HashMap<ConnectionId, Connection>,
     /// What peers call themselves.
     versions: HashMap<PeerId, String>,
 }
 
 /// One connection.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Connection {
     pub(super) peer: PeerId,
     /// The remote end, without the peer's name.
@@ -70,6 +73,10 @@ impl Connection {
         }
     }
 
+    pub(super) fn is_loopback(&self) -> bool {
+        address::ip(&self.address).is_some_and(|ip| ip.is_loopback())
+    }
+
     fn path(&self) -> Path {
         let is_lan = address::ip(&self.address).is_some_and(address::is_private);
         match (self.relayed, is_lan) {
@@ -81,9 +88,10 @@ impl Connection {
 }
 
 impl Connections {
-    pub(super) fn new(links: Links) -> Self {
+    pub(super) fn new(agents: Links, records: Links) -> Self {
         Self {
-            links,
+            agents,
+            records,
             table: HashMap::new(),
             versions: HashMap::new(),
         }
@@ -119,6 +127,23 @@ impl Connections {
 
     pub(super) fn get(&self, connection: ConnectionId) -> Option<&Connection> {
         self.table.get(&connection)
+    }
+
+    /// Keeps new streams off a connection that another one supersedes.
+    pub(super) fn retire(&self, peer: &PeerId, connection: ConnectionId) {
+        self.agents.retire(peer, connection);
+        self.records.retire(peer, connection);
+    }
+
+    /// What agents use of a connection. Records do not count: whoever asks for them asks again elsewhere.
+    pub(super) fn usage(&self, peer: &PeerId, connection: ConnectionId) -> Option<Arc<Usage>> {
+        self.agents.usage(peer, connection)
+    }
+
+    /// Whether a stream to a peer can be opened without dialling.
+    pub(super) fn is_connected(&self, peer: &PeerId, paths: Paths) -> bool {
+        self.of(peer)
+            .any(|(_, connection)| paths == Paths::Any || !connection.relayed)
     }
 
     /// Every connection.
@@ -158,7 +183,7 @@ impl Connections {
 
     fn peer(&self, id: ConnectionId, connections: usize) -> Option<Peer> {
         let connection = self.get(id)?;
-        let usage = self.links.usage(&connection.peer, id);
+        let usage = self.usage(&connection.peer, id);
         Some(Peer {
             peer: connection.peer,
             agent_version: self

@@ -1,61 +1,35 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The routing table: who enters it, at which addresses, and what others see of it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use libp2p::core::ConnectedPoint;
-use libp2p::swarm::ConnectionId;
-use libp2p::{Multiaddr, PeerId, Swarm, identify};
+use libp2p::{PeerId, Swarm, identify};
+
+use super::connections::{Connection, Connections};
+use super::dials::dial_relay;
 
 use crate::behaviour::Behaviour;
 use crate::limits::{MAX_CACHED_PEERS, MAX_DIALLED_ADDRESSES};
 use crate::network::address;
 use crate::network::config::KnownPeer;
-use crate::network::routing::Routing;
+use crate::network::routing::{Routing, Via};
 use crate::network::swarm::KAD_PROTOCOL;
-
-/// What connections tell about the peers behind them.
-#[derive(Debug, Default)]
-pub(super) struct Neighbours {
-    remotes: HashMap<ConnectionId, Remote>,
-    has_met_public: bool,
-    /// Dials in a row that failed, by peer.
-    failures: HashMap<PeerId, u32>,
-}
 
 /// Dials in a row after which a peer is taken out of the routing table.
 const MAX_FAILURES: u32 = 2;
 
-#[derive(Debug)]
-struct Remote {
-    address: Multiaddr,
-    /// Whether we dialled it, so that the address is known to work.
-    is_dialled: bool,
+/// What dials tell about the peers of the routing table.
+#[derive(Debug, Default)]
+pub(super) struct Neighbours {
+    /// Dials in a row that failed, by peer.
+    failures: HashMap<PeerId, u32>,
+    /// Peers that were dialled for no other reason than to meet them.
+    visited: HashSet<PeerId>,
 }
 
 impl Neighbours {
-    pub(super) fn on_connected(
-        &mut self,
-        peer: &PeerId,
-        connection: ConnectionId,
-        endpoint: &ConnectedPoint,
-    ) {
+    pub(super) fn on_connected(&mut self, peer: &PeerId) {
         self.failures.remove(peer);
-        let address = address::without_peer(endpoint.get_remote_address().clone());
-        let ip = address::ip(&address);
-        self.has_met_public |=
-            !endpoint.is_relayed() && ip.is_some_and(|ip| !address::is_private(ip));
-        self.remotes.insert(
-            connection,
-            Remote {
-                address,
-                is_dialled: endpoint.is_dialer(),
-            },
-        );
-    }
-
-    pub(super) fn on_closed(&mut self, connection: ConnectionId) {
-        self.remotes.remove(&connection);
     }
 
     /// Takes a peer out of the routing table that cannot be reached, so that nobody waits for it again; it comes back when it is met.
@@ -77,27 +51,40 @@ impl Neighbours {
         }
     }
 
-    /// Whether a peer was met at a public address.
-    pub(super) fn met_public(&self) -> bool {
-        self.has_met_public
+    /// Dials a peer of the routing table that was not met yet: it may be of use in other ways. Once all were met, it starts over.
+    pub(super) fn meet_another(&mut self, swarm: &mut Swarm<Behaviour>, connections: &Connections) {
+        let known = known(swarm);
+        let mut strangers = known
+            .iter()
+            .filter(|known| connections.of(&known.peer).next().is_none());
+        match strangers.find(|known| !self.visited.contains(&known.peer)) {
+            Some(stranger) => {
+                self.visited.insert(stranger.peer);
+                dial_relay(
+                    swarm,
+                    &Via {
+                        relay: stranger.peer,
+                        addresses: stranger.addresses.clone(),
+                    },
+                );
+            }
+            None => self.visited.clear(),
+        }
     }
 
     /// Takes a peer into the routing table if it serves this network's DHT.
     pub(super) fn on_identified(
         &self,
         swarm: &mut Swarm<Behaviour>,
-        connection: ConnectionId,
         peer: PeerId,
+        connection: &Connection,
         info: &identify::Info,
     ) {
-        let Some(remote) = self.remotes.get(&connection) else {
-            return;
-        };
         if !info.protocols.contains(&KAD_PROTOCOL) {
             return;
         }
-        let dialled = remote.is_dialled.then(|| remote.address.clone());
-        let named = address::credible(&info.listen_addrs, &remote.address);
+        let dialled = connection.is_dialer.then(|| connection.address.clone());
+        let named = address::credible(&info.listen_addrs, &connection.address);
         for address in dialled.into_iter().chain(named).take(MAX_DIALLED_ADDRESSES) {
             swarm.behaviour_mut().kad.add_address(&peer, address);
         }

@@ -3,46 +3,73 @@
 
 use libp2p::{Multiaddr, Swarm};
 
+use super::connections::{Connection, Connections};
+use super::relays::Relays;
 use crate::behaviour::Behaviour;
+use crate::behaviour::reach::Outlook;
+use crate::behaviour::streams::is_relayed;
 use crate::network::address;
+use crate::network::peer::Transport;
 use crate::network::state::{Reachability, State, Udp};
-use crate::record::NatType;
 
-/// The state of the network just now. `advertise` is what the operator says of its addresses.
+/// The state of the network just now.
 pub(super) fn state(
     swarm: &Swarm<Behaviour>,
-    advertise: &[Multiaddr],
-    has_met_public: bool,
+    outlook: &Outlook,
+    connections: &Connections,
+    relays: &Relays,
+    is_relay: bool,
     dht_peers: usize,
 ) -> State {
-    let listen_addrs: Vec<Multiaddr> = swarm.listeners().cloned().collect();
-    let mut addresses = advertise.iter().chain(&listen_addrs);
-    let is_public =
-        addresses.any(|address| address::ip(address).is_none_or(|ip| !address::is_private(ip)));
-    let is_private_network = !is_public && !has_met_public;
-    let mut best_first = advertise.to_vec();
-    best_first.extend(address::advertisable(&listen_addrs, is_private_network));
-    let advertised = address::with_peer(best_first, *swarm.local_peer_id());
+    let local = *swarm.local_peer_id();
+    let listen_addrs: Vec<Multiaddr> = swarm
+        .listeners()
+        .filter(|address| !is_relayed(address))
+        .cloned()
+        .collect();
+    let mut direct = outlook.external.clone();
+    if outlook.is_private_network {
+        direct.extend(address::local(listen_addrs.iter()));
+    }
+    let held = relays.held();
+    let through_relays = held.iter().flat_map(|relay| relay.addresses.clone());
+    let everywhere = direct.iter().cloned().chain(through_relays).collect();
+    let advertised = address::with_peer(everywhere, local);
     State {
+        external_addrs: outlook.external.clone(),
+        reachability: match (outlook.external.is_empty(), outlook.has_met_public) {
+            (false, _) => Reachability::Public,
+            (true, true) => Reachability::Private,
+            (true, false) => Reachability::Unknown,
+        },
+        bootstrap_addrs: address::with_peer(direct, local),
         listen_addrs,
-        external_addrs: advertise.to_vec(),
-        relays: Vec::new(),
-        is_relay: false,
-        udp: Udp::Unknown,
-        bootstrap_addrs: advertised.clone(),
         advertised,
-        reachability: match (is_public, is_private_network) {
-            (true, _) => Reachability::Public,
-            (false, true) => Reachability::Unknown,
-            (false, false) => Reachability::Private,
-        },
-        nat: if is_public {
-            NatType::Public
-        } else {
-            NatType::Unknown
-        },
+        relays: held,
+        is_relay,
+        udp: udp(connections),
+        nat: outlook.nat,
         connected_peers: swarm.network_info().num_peers(),
         dht_peers,
-        is_private_network,
+        is_private_network: outlook.is_private_network,
+    }
+}
+
+/// Whether UDP reaches the public network, judging by the connections to it that we opened.
+fn udp(connections: &Connections) -> Udp {
+    let is_opened = |connection: &&Connection| {
+        let ip = address::ip(&connection.address);
+        connection.is_dialer && !connection.relayed && ip.is_some_and(|ip| !address::is_private(ip))
+    };
+    let transports: Vec<Transport> = connections
+        .all()
+        .map(|(_, connection)| connection)
+        .filter(is_opened)
+        .map(Connection::transport)
+        .collect();
+    match transports.is_empty() {
+        true => Udp::Unknown,
+        false if transports.contains(&Transport::Quic) => Udp::Open,
+        false => Udp::Blocked,
     }
 }

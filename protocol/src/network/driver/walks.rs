@@ -8,6 +8,7 @@ use libp2p::{Multiaddr, Swarm};
 use tokio::sync::oneshot;
 
 use crate::behaviour::Behaviour;
+use crate::behaviour::streams::is_relayed;
 use crate::dht_key::DhtKey;
 use crate::limits::MAX_DIALLED_ADDRESSES;
 use crate::network::address;
@@ -54,10 +55,7 @@ impl Walks {
         | Err(GetClosestPeersError::Timeout { peers, .. })) = result;
         let routes: Vec<Route> = peers
             .into_iter()
-            .map(|info| Route {
-                peer: info.peer_id,
-                addresses: dialable(info.addrs),
-            })
+            .map(|info| Route::direct(info.peer_id, dialable(info.addrs)))
             .collect();
         for reply in replies {
             // Whoever has left does not mind.
@@ -70,6 +68,6 @@ impl Walks {
 fn dialable(addresses: Vec<Multiaddr>) -> Vec<Multiaddr> {
     let of_ip = addresses
         .into_iter()
-        .filter(|address| address::ip(address).is_some());
+        .filter(|address| address::ip(address).is_some() && !is_relayed(address));
     of_ip.take(MAX_DIALLED_ADDRESSES).collect()
 }

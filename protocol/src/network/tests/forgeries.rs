@@ -114,10 +114,7 @@ async fn holders_refuse_a_rollback_that_is_sent_to_them() {
         .unwrap();
     let exchange = &nodes[2].client.writer.exchange;
     for holder in &nodes[..2] {
-        let route = Route {
-            peer: holder.client.peer_id(),
-            addresses: Vec::new(),
-        };
+        let route = Route::direct(holder.client.peer_id(), Vec::new());
         let placed = [(credential.aid().key(), old.clone())];
         let outcomes = within(exchange.put(&route, &placed)).await.unwrap();
         assert!(

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The connections of one peer: which of them is kept when a better one exists, and how a direct one is sought.
+//!
+//! New streams take the best connection by themselves. A connection that is superseded is kept off new streams, and closed when its
+//! last stream has ended; of several direct ones the node with the smaller PeerId chooses, so that two nodes never close each
+//! other's choice.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use libp2p::swarm::ConnectionId;
+use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
+use libp2p::{Multiaddr, PeerId, Swarm};
+use tokio::time::Instant;
+
+use super::connections::{Connection, Connections};
+use super::dials::dial_circuit;
+use super::relays::Relays;
+use crate::behaviour::Behaviour;
+use crate::behaviour::streams::Usage;
+use crate::limits::{
+    CIRCUIT_RENEWAL_PERCENT, IDLE_CONNECTION_TIMEOUT, MAX_DIALLED_ADDRESSES, SUPERSEDED_GRACE,
+};
+use crate::network::address;
+use crate::network::peer::Transport;
+use crate::network::routing::Via;
+
+/// What is remembered of paths beyond the connections themselves.
+#[derive(Debug, Default)]
+pub(super) struct Paths {
+    /// What each relay said a circuit may use, when we opened the last one.
+    limits: HashMap<PeerId, Limit>,
+    /// Circuits that are being replaced, with the attempt that will.
+    renewals: HashMap<ConnectionId, ConnectionId>,
+    /// Circuits whose other end was dialled directly once.
+    sought: HashSet<ConnectionId>,
+}
+
+/// What one circuit may use.
+#[derive(Clone, Copy, Debug, Default)]
+struct Limit {
+    duration: Option<Duration>,
+    bytes: Option<u64>,
+}
+
+impl Limit {
+    /// Whether a circuit is so near to its end that another one is needed.
+    fn is_near(self, connection: &Connection, usage: Option<&Usage>) -> bool {
+        let percent = u64::from(CIRCUIT_RENEWAL_PERCENT);
+        let age = self.duration.is_some_and(|limit| {
+            connection.since.elapsed() >= limit * CIRCUIT_RENEWAL_PERCENT / 100
+        });
+        let bytes = usage.map_or(0, Usage::bytes);
+        age || self
+            .bytes
+            .is_some_and(|limit| bytes >= limit / 100 * percent)
+    }
+}
+
+impl Paths {
+    /// A relay tells what the circuit that it opened for us may use.
+    pub(super) fn on_circuit(
+        &mut self,
+        relay: PeerId,
+        limit: Option<(Option<Duration>, Option<u64>)>,
+    ) {
+        let (duration, bytes) = limit.unwrap_or_default();
+        self.limits.insert(relay, Limit { duration, bytes });
+    }
+
+    /// A connection is there: if it replaces a circuit, that one gets no new streams.
+    pub(super) fn on_connected(
+        &mut self,
+        connections: &Connections,
+        peer: PeerId,
+        connection: ConnectionId,
+    ) {
+        let replaced = self.renewals.iter().find(|(_, new)| **new == connection);
+        if let Some((old, _)) = replaced.map(|(old, new)| (*old, *new)) {
+            connections.retire(&peer, old);
+        }
+    }
+
+    pub(super) fn on_closed(&mut self, connection: ConnectionId) {
+        self.renewals.remove(&connection);
+        self.renewals.retain(|_, new| *new != connection);
+        self.sought.remove(&connection);
+    }
+
+    /// An attempt failed; a renewal will be tried again.
+    pub(super) fn on_failed(&mut self, attempt: ConnectionId) {
+        self.renewals.retain(|_, new| *new != attempt);
+    }
+
+    /// A peer that came to us through a relay says where it is. Where DCUtR cannot help, because our own NAT gives every destination
+    /// another port or lets no UDP out, we dial the peer: that works if it can be reached, or punches towards us at the same time.
+    pub(super) fn on_identified(
+        &mut self,
+        swarm: &mut Swarm<Behaviour>,
+        connections: &Connections,
+        connection: ConnectionId,
+        listening: &[Multiaddr],
+    ) {
+        let Some(circuit) = connections.get(connection) else {
+            return;
+        };
+        let peer = circuit.peer;
+        let is_direct = connections.of(&peer).any(|(_, other)| !other.relayed);
+        if !circuit.relayed || circuit.is_dialer || is_direct || !self.sought.insert(connection) {
+            return;
+        }
+        let public = address::credible(listening, &Multiaddr::empty());
+        let addresses: Vec<Multiaddr> = public
+            .into_iter()
+            .filter(|address| address::ip(address).is_some_and(|ip| !address::is_private(ip)))
+            .take(MAX_DIALLED_ADDRESSES)
+            .collect();
+        if addresses.is_empty() {
+            return;
+        }
+        let options = DialOpts::peer_id(peer)
+            .condition(PeerCondition::Always)
+            .addresses(addresses)
+            .build();
+        if let Err(error) = swarm.dial(options) {
+            tracing::debug!(%peer, %error, "relayed peer not dialled directly");
+        }
+    }
+
+    /// Looks after all connections; to be called about once a second.
+    pub(super) fn care(
+        &mut self,
+        swarm: &mut Swarm<Behaviour>,
+        connections: &Connections,
+        relays: &Relays,
+    ) {
+        self.renew(swarm, connections);
+        let peers: HashSet<PeerId> = connections.all().map(|(_, c)| c.peer).collect();
+        for peer in peers {
+            for connection in superfluous(*swarm.local_peer_id(), connections, relays, &peer) {
+                connections.retire(&peer, connection);
+                let usage = connections.usage(&peer, connection);
+                let is_idle = usage.is_none_or(|usage| usage.streams() == 0);
+                if is_idle {
+                    swarm.close_connection(connection);
+                }
+            }
+        }
+    }
+
+    /// Opens another circuit where one of ours comes to its limit and is in use.
+    fn renew(&mut self, swarm: &mut Swarm<Behaviour>, connections: &Connections) {
+        for (id, circuit) in connections.all() {
+            let Some((relay, at)) = address::via(&circuit.address) else {
+                continue;
+            };
+            let usage = connections.usage(&circuit.peer, id);
+            let limit = self.limits.get(&relay).copied().unwrap_or_default();
+            let is_in_use = usage.as_deref().is_some_and(|usage| usage.bytes() > 0);
+            if !circuit.is_dialer
+                || self.renewals.contains_key(&id)
+                || !is_in_use
+                || !limit.is_near(circuit, usage.as_deref())
+                || connections
+                    .of(&circuit.peer)
+                    .any(|(_, other)| !other.relayed)
+            {
+                continue;
+            }
+            let via = Via {
+                relay,
+                addresses: vec![at],
+            };
+            if let Some(attempt) = dial_circuit(swarm, &via, circuit.peer) {
+                tracing::debug!(peer = %circuit.peer, %relay, "a circuit takes over before the old one ends");
+                self.renewals.insert(id, attempt);
+            }
+        }
+    }
+}
+
+/// The connections to a peer that are not needed, given the others.
+fn superfluous(
+    local: PeerId,
+    connections: &Connections,
+    relays: &Relays,
+    peer: &PeerId,
+) -> Vec<ConnectionId> {
+    let of_peer: Vec<(ConnectionId, &Connection)> = connections.of(peer).collect();
+    let settled = |connection: &Connection| connection.since.elapsed() >= SUPERSEDED_GRACE;
+    let best = of_peer
+        .iter()
+        .filter(|(_, connection)| !connection.relayed)
+        .min_by_key(|(_, connection)| preference(connection));
+    let Some((best_id, best)) = best else {
+        return unused_circuits(&of_peer, connections, peer);
+    };
+    if !settled(best) {
+        return Vec::new();
+    }
+    let may_choose = local < *peer && !relays.is_used(peer);
+    let is_superfluous = |(id, connection): &&(ConnectionId, &Connection)| {
+        id != best_id && settled(connection) && (connection.relayed || may_choose)
+    };
+    let superfluous = of_peer.iter().filter(is_superfluous);
+    superfluous.map(|(id, _)| *id).collect()
+}
+
+/// Among direct connections: QUIC before TCP, old before new.
+fn preference(connection: &Connection) -> (bool, Instant) {
+    (connection.transport() != Transport::Quic, connection.since)
+}
+
+/// Circuits that nobody uses, and all but the newest of those in use: DCUtR alone would keep them for ever.
+fn unused_circuits(
+    of_peer: &[(ConnectionId, &Connection)],
+    connections: &Connections,
+    peer: &PeerId,
+) -> Vec<ConnectionId> {
+    let newest = of_peer.iter().map(|(_, connection)| connection.since).max();
+    let is_unused = |(id, connection): &&(ConnectionId, &Connection)| {
+        let usage = connections.usage(peer, *id);
+        let is_idle = usage.is_none_or(|usage| usage.streams() == 0);
+        let is_old = connection.since.elapsed() >= IDLE_CONNECTION_TIMEOUT;
+        let is_replaced =
+            Some(connection.since) != newest && connection.since.elapsed() >= SUPERSEDED_GRACE;
+        connection.relayed && is_idle && (is_old || is_replaced)
+    };
+    of_peer
+        .iter()
+        .filter(is_unused)
+        .map(|(id, _)| *id)
+        .collect()
+}

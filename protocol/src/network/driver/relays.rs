@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The relays that keep a place for this node, so that others reach it whatever stands between.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use libp2p::core::transport::ListenerId;
+use libp2p::{Multiaddr, PeerId, Swarm, identify, relay};
+use tokio::time::Instant;
+
+use super::connections::{Connection, Connections};
+use super::dials::dial_relay;
+use crate::behaviour::Behaviour;
+use crate::clock;
+use crate::limits::{
+    HELD_RELAYS, MAX_KNOWN_RELAYS, MAX_RELAY_ADDRESSES, MAX_RELAY_BACKOFF, RELAY_BACKOFF,
+    RESERVATION_PATIENCE,
+};
+use crate::network::address;
+use crate::network::routing::Via;
+use crate::network::state::HeldRelay;
+use crate::time::UnixSeconds;
+
+/// Known relays, and the reservations on some of them.
+#[derive(Debug, Default)]
+pub(super) struct Relays {
+    known: HashMap<PeerId, Known>,
+    reservations: HashMap<ListenerId, Reservation>,
+}
+
+/// A node that offers to relay.
+#[derive(Debug)]
+struct Known {
+    addresses: Vec<Multiaddr>,
+    failures: u32,
+    not_before: Instant,
+}
+
+#[derive(Debug)]
+struct Reservation {
+    relay: PeerId,
+    begun: Instant,
+    since: UnixSeconds,
+    /// Where others reach us through the relay; empty until it has agreed.
+    addresses: Vec<Multiaddr>,
+}
+
+impl Reservation {
+    fn is_held(&self) -> bool {
+        !self.addresses.is_empty()
+    }
+}
+
+impl Relays {
+    /// A peer says whether it relays. Only a public address is of use to others; in a private network there is nothing to relay.
+    pub(super) fn on_identified(
+        &mut self,
+        peer: PeerId,
+        connection: &Connection,
+        info: &identify::Info,
+    ) {
+        if !info.protocols.contains(&relay::HOP_PROTOCOL_NAME) {
+            self.known.remove(&peer);
+            return;
+        }
+        let remote = &connection.address;
+        // Where we dialled it is certain; where it came from may be a port of no further use.
+        let mut addresses: Vec<Multiaddr> = connection
+            .is_dialer
+            .then(|| remote.clone())
+            .into_iter()
+            .collect();
+        for named in address::credible(&info.listen_addrs, remote) {
+            if !addresses.contains(&named) {
+                addresses.push(named);
+            }
+        }
+        addresses.truncate(MAX_RELAY_ADDRESSES);
+        if let Some(known) = self.known.get_mut(&peer) {
+            known.addresses = addresses;
+        } else if self.known.len() < MAX_KNOWN_RELAYS {
+            let known = Known {
+                addresses,
+                failures: 0,
+                not_before: Instant::now(),
+            };
+            self.known.insert(peer, known);
+        }
+    }
+
+    /// A relay has agreed, and says where it is reached; whether that concerned a reservation of ours.
+    pub(super) fn on_listening(&mut self, listener: ListenerId, address: &Multiaddr) -> bool {
+        let Some(reservation) = self.reservations.get_mut(&listener) else {
+            return false;
+        };
+        if reservation.addresses.is_empty() {
+            tracing::info!(relay = %reservation.relay, "a relay keeps a place for this node");
+            reservation.since = clock::now();
+            if let Some(known) = self.known.get_mut(&reservation.relay) {
+                known.failures = 0;
+            }
+        }
+        let is_new = !reservation.addresses.contains(address);
+        if is_new && reservation.addresses.len() < MAX_RELAY_ADDRESSES {
+            reservation.addresses.push(address.clone());
+        }
+        true
+    }
+
+    /// A reservation was refused or lost; whether it was one of ours.
+    pub(super) fn on_closed(&mut self, listener: ListenerId) -> bool {
+        let Some(reservation) = self.reservations.remove(&listener) else {
+            return false;
+        };
+        tracing::info!(relay = %reservation.relay, "a relay keeps no place for this node any more");
+        self.punish(reservation.relay);
+        true
+    }
+
+    /// A relay cannot be reached.
+    pub(super) fn on_unreachable(&mut self, peer: PeerId) {
+        if self.known.contains_key(&peer) {
+            self.punish(peer);
+        }
+    }
+
+    fn punish(&mut self, relay: PeerId) {
+        let Some(known) = self.known.get_mut(&relay) else {
+            return;
+        };
+        known.failures = (known.failures + 1).min(16);
+        let backoff = RELAY_BACKOFF.saturating_mul(1 << (known.failures - 1));
+        known.not_before = Instant::now() + backoff.min(MAX_RELAY_BACKOFF);
+    }
+
+    /// The host is on another network: what failed may work now.
+    pub(super) fn on_moved(&mut self) {
+        for known in self.known.values_mut() {
+            known.failures = 0;
+            known.not_before = Instant::now();
+        }
+    }
+
+    /// Reserves where places are missing, and gives places back that are not `wanted` any more.
+    ///
+    /// Returns whether more relays should be looked for.
+    pub(super) fn maintain(
+        &mut self,
+        swarm: &mut Swarm<Behaviour>,
+        connections: &Connections,
+        is_wanted: bool,
+    ) -> bool {
+        if !is_wanted {
+            self.release(swarm);
+            return false;
+        }
+        let now = Instant::now();
+        // One that takes its time does not keep others from being asked.
+        let counts = |r: &&Reservation| r.is_held() || now - r.begun < RESERVATION_PATIENCE;
+        while self.reservations.values().filter(counts).count() < HELD_RELAYS {
+            let Some(relay) = self.best(swarm, connections) else {
+                return true;
+            };
+            self.reserve(swarm, relay);
+        }
+        false
+    }
+
+    /// The relay to ask next: connected ones only, in a network where no other place is held if possible, near ones first. Others are
+    /// dialled.
+    fn best(&self, swarm: &mut Swarm<Behaviour>, connections: &Connections) -> Option<PeerId> {
+        let now = Instant::now();
+        let taken = |peer: &PeerId| self.reservations.values().any(|r| r.relay == *peer);
+        let used: Vec<Option<u32>> = self
+            .reservations
+            .values()
+            .filter_map(|r| self.known.get(&r.relay))
+            .map(Known::network)
+            .collect();
+        let free = self
+            .known
+            .iter()
+            .filter(|(peer, known)| !taken(peer) && known.not_before <= now);
+        let (ready, absent): (Vec<_>, Vec<_>) =
+            free.partition(|(peer, _)| connections.of(peer).any(|(_, c)| !c.relayed));
+        for (peer, known) in absent.into_iter().take(HELD_RELAYS) {
+            let via = Via {
+                relay: *peer,
+                addresses: known.addresses.clone(),
+            };
+            dial_relay(swarm, &via);
+        }
+        let rtt = |peer: &PeerId| connections.of(peer).filter_map(|(_, c)| c.rtt).min();
+        let rank = |(peer, known): &(&PeerId, &Known)| {
+            let is_used = used.contains(&known.network());
+            (is_used, known.failures, rtt(peer).unwrap_or(Duration::MAX))
+        };
+        ready.into_iter().min_by_key(rank).map(|(peer, _)| *peer)
+    }
+
+    fn reserve(&mut self, swarm: &mut Swarm<Behaviour>, relay: PeerId) {
+        let Some(at) = self.known.get(&relay).and_then(|k| k.addresses.first()) else {
+            return;
+        };
+        let mut circuit = address::circuit(at, relay, relay);
+        // What is listened on ends in the circuit itself.
+        circuit.pop();
+        match swarm.listen_on(circuit) {
+            Ok(listener) => {
+                let reservation = Reservation {
+                    relay,
+                    begun: Instant::now(),
+                    since: UnixSeconds(0),
+                    addresses: Vec::new(),
+                };
+                self.reservations.insert(listener, reservation);
+            }
+            Err(error) => {
+                tracing::debug!(%relay, %error, "no reservation");
+                self.punish(relay);
+            }
+        }
+    }
+
+    /// Only what is held can be given back: libp2p does not forgive a listener that goes while its reservation is being made.
+    fn release(&mut self, swarm: &mut Swarm<Behaviour>) {
+        let held: Vec<ListenerId> = self
+            .reservations
+            .iter()
+            .filter(|(_, reservation)| reservation.is_held())
+            .map(|(listener, _)| *listener)
+            .collect();
+        for listener in held {
+            self.reservations.remove(&listener);
+            swarm.remove_listener(listener);
+        }
+    }
+
+    /// Whether a peer keeps a place for this node, or is about to.
+    pub(super) fn is_used(&self, peer: &PeerId) -> bool {
+        self.reservations.values().any(|r| r.relay == *peer)
+    }
+
+    /// The places that are held, oldest first.
+    pub(super) fn held(&self) -> Vec<HeldRelay> {
+        let held = self.reservations.values().filter(|r| r.is_held());
+        let mut held: Vec<HeldRelay> = held
+            .map(|reservation| HeldRelay {
+                peer: reservation.relay,
+                addresses: reservation.addresses.clone(),
+                since: reservation.since,
+            })
+            .collect();
+        held.sort_unstable_by_key(|relay| (relay.since, relay.peer));
+        held
+    }
+}
+
+impl Known {
+    fn network(&self) -> Option<u32> {
+        self.addresses.first().and_then(address::network_of)
+    }
+}
