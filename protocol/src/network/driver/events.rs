@@ -89,6 +89,7 @@ impl Driver {
                 let limit = limit.map(|limit| (limit.duration(), limit.data_in_bytes()));
                 self.paths.on_circuit(relay_peer_id, limit);
             }
+            BehaviourEvent::RelayServer(event) => self.on_relaying(event),
             BehaviourEvent::Dcutr(event) => {
                 tracing::debug!(peer = %event.remote_peer_id, result = ?event.result, "hole punching");
             }
@@ -205,6 +206,19 @@ impl Driver {
         let has_another = reach.own().filter_map(address::ip).any(is_of_network);
         if is_of_network(gone) && !has_another {
             self.on_moved();
+        }
+    }
+
+    fn on_relaying(&mut self, event: relay::Event) {
+        match event {
+            relay::Event::ReservationReqAccepted { src_peer_id, .. } => {
+                self.relays.on_guest(src_peer_id);
+            }
+            relay::Event::ReservationClosed { src_peer_id }
+            | relay::Event::ReservationTimedOut { src_peer_id } => {
+                self.relays.on_guest_left(&src_peer_id);
+            }
+            _ => {}
         }
     }
 

@@ -198,7 +198,7 @@ fn superfluous(
     if !settled(best) {
         return Vec::new();
     }
-    let may_choose = local < *peer && !relays.is_used(peer);
+    let may_choose = local < *peer && !relays.is_between(peer);
     let is_superfluous = |(id, connection): &&(ConnectionId, &Connection)| {
         id != best_id && settled(connection) && (connection.relayed || may_choose)
     };

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The relays that keep a place for this node, so that others reach it whatever stands between.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use libp2p::core::transport::ListenerId;
+use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId, Swarm, identify, relay};
 use tokio::time::Instant;
 
@@ -21,11 +22,12 @@ use crate::network::routing::Via;
 use crate::network::state::HeldRelay;
 use crate::time::UnixSeconds;
 
-/// Known relays, and the reservations on some of them.
+/// Known relays, the reservations on some of them, and those who have one on this node.
 #[derive(Debug, Default)]
 pub(super) struct Relays {
     known: HashMap<PeerId, Known>,
     reservations: HashMap<ListenerId, Reservation>,
+    guests: HashSet<PeerId>,
 }
 
 /// A node that offers to relay.
@@ -43,11 +45,13 @@ struct Reservation {
     since: UnixSeconds,
     /// Where others reach us through the relay; empty until it has agreed.
     addresses: Vec<Multiaddr>,
+    /// Whether it was given back.
+    is_released: bool,
 }
 
 impl Reservation {
     fn is_held(&self) -> bool {
-        !self.addresses.is_empty()
+        !self.addresses.is_empty() && !self.is_released
     }
 }
 
@@ -100,9 +104,18 @@ impl Relays {
                 known.failures = 0;
             }
         }
+        // A relay that is reached through another one is named with that one as well; nobody calls through two.
+        let is_single = address
+            .iter()
+            .filter(|p| *p == Protocol::P2pCircuit)
+            .count()
+            == 1;
         let is_new = !reservation.addresses.contains(address);
-        if is_new && reservation.addresses.len() < MAX_RELAY_ADDRESSES {
+        if is_single && is_new && reservation.addresses.len() < MAX_RELAY_ADDRESSES {
             reservation.addresses.push(address.clone());
+            reservation
+                .addresses
+                .sort_by_key(|address| !address::is_quic(address));
         }
         true
     }
@@ -112,8 +125,10 @@ impl Relays {
         let Some(reservation) = self.reservations.remove(&listener) else {
             return false;
         };
-        tracing::info!(relay = %reservation.relay, "a relay keeps no place for this node any more");
-        self.punish(reservation.relay);
+        if !reservation.is_released {
+            tracing::info!(relay = %reservation.relay, "a relay keeps no place for this node any more");
+            self.punish(reservation.relay);
+        }
         true
     }
 
@@ -212,6 +227,7 @@ impl Relays {
                     begun: Instant::now(),
                     since: UnixSeconds(0),
                     addresses: Vec::new(),
+                    is_released: false,
                 };
                 self.reservations.insert(listener, reservation);
             }
@@ -224,21 +240,27 @@ impl Relays {
 
     /// Only what is held can be given back: libp2p does not forgive a listener that goes while its reservation is being made.
     fn release(&mut self, swarm: &mut Swarm<Behaviour>) {
-        let held: Vec<ListenerId> = self
-            .reservations
-            .iter()
-            .filter(|(_, reservation)| reservation.is_held())
-            .map(|(listener, _)| *listener)
-            .collect();
-        for listener in held {
-            self.reservations.remove(&listener);
-            swarm.remove_listener(listener);
+        for (listener, reservation) in &mut self.reservations {
+            if reservation.is_held() {
+                reservation.is_released = true;
+                swarm.remove_listener(*listener);
+            }
         }
     }
 
-    /// Whether a peer keeps a place for this node, or is about to.
-    pub(super) fn is_used(&self, peer: &PeerId) -> bool {
-        self.reservations.values().any(|r| r.relay == *peer)
+    /// Another node has a place on this one.
+    pub(super) fn on_guest(&mut self, peer: PeerId) {
+        self.guests.insert(peer);
+    }
+
+    /// It has none any more.
+    pub(super) fn on_guest_left(&mut self, peer: &PeerId) {
+        self.guests.remove(peer);
+    }
+
+    /// Whether one of the connections to a peer carries a reservation; nobody can tell which.
+    pub(super) fn is_between(&self, peer: &PeerId) -> bool {
+        self.guests.contains(peer) || self.reservations.values().any(|r| r.relay == *peer)
     }
 
     /// The places that are held, oldest first.
