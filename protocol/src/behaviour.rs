@@ -5,6 +5,7 @@ pub(crate) mod agents;
 pub(crate) mod identify;
 pub(crate) mod reach;
 pub(crate) mod records;
+pub(crate) mod relay_server;
 pub(crate) mod streams;
 
 use libp2p::swarm::NetworkBehaviour;
@@ -37,7 +38,7 @@ pub(crate) struct Behaviour {
     /// Reserves a place on relays, and calls through them.
     pub(crate) relay_client: relay::client::Behaviour,
     /// Relays for others.
-    pub(crate) relay_server: relay::Behaviour,
+    pub(crate) relay_server: relay_server::Behaviour,
     /// Punches holes, so that relayed peers get a direct connection.
     pub(crate) dcutr: dcutr::Behaviour,
     /// Routing only: which nodes are closest to a key. It stores nothing.

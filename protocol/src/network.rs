@@ -15,6 +15,7 @@ mod dialer;
 mod driver;
 mod error;
 mod peer;
+pub(crate) mod relaying;
 mod routing;
 mod start;
 mod state;
@@ -33,6 +34,7 @@ pub use client::Client;
 pub use config::{Config, HeldRecord, KnownPeer, RelayLimits, RelayServer};
 pub use error::{Error, StartError};
 pub use peer::{Path, Peer, Transport};
+pub use relaying::Relaying;
 pub use start::{Network, start};
 pub use state::{HeldRelay, Reachability, State, Udp};
 

@@ -14,6 +14,7 @@ use super::config::{HeldRecord, KnownPeer};
 use super::dialer::Dialer;
 use super::error::Error;
 use super::peer::Peer;
+use super::relaying::{RelayMeter, Relaying};
 use super::state::State;
 use crate::aid::Aid;
 use crate::behaviour::agents::{AgentStream, CallError, Caller, Hosted, Target};
@@ -35,6 +36,7 @@ pub struct Client {
     pub(super) writer: Writer,
     pub(super) store: Store,
     pub(super) dialer: Dialer,
+    pub(super) relaying: RelayMeter,
     pub(super) stop: CancellationToken,
     pub(super) tasks: TaskTracker,
 }
@@ -121,6 +123,11 @@ impl Client {
     /// The connected peers, and how they are connected.
     pub async fn peers(&self) -> Vec<Peer> {
         self.dialer.peers().await
+    }
+
+    /// What this node relays for others.
+    pub fn relaying(&self) -> Relaying {
+        self.relaying.relaying()
     }
 
     fn target(&self, record: &VerifiedRecord) -> Option<Target> {

@@ -15,6 +15,7 @@ use super::config::Config;
 use super::dialer::{Command, Dialer};
 use super::driver::Driver;
 use super::error::StartError;
+use super::relaying::RelayMeter;
 use super::routing::Routing;
 use super::state::State;
 use super::swarm;
@@ -49,7 +50,8 @@ pub async fn start(config: Config) -> Result<Network, StartError> {
     let (records, records_links, records_incoming) = records::Behaviour::new();
     let (agents, agents_links, agents_incoming) = agents::Behaviour::new(bindings.clone());
     let (agents_table, records_table) = (agents_links.clone(), records_links.clone());
-    let swarm = swarm::build(&keypair, &config, records, agents)?;
+    let relaying = RelayMeter::new(config.relay_limits);
+    let swarm = swarm::build(&keypair, &config, &relaying, records, agents)?;
     let (driver, state, routing) =
         Driver::listening(swarm, inbox, &config, agents_table, records_table).await?;
 
@@ -72,7 +74,7 @@ pub async fn start(config: Config) -> Result<Network, StartError> {
     tasks.spawn(upkeep(parts.store.clone(), exchange.clone(), stop.clone()));
     let caller = parts.caller(agents_links);
     Ok(Network {
-        client: parts.client(exchange, caller),
+        client: parts.client(exchange, caller, relaying),
         calls: accepted,
     })
 }
@@ -158,7 +160,7 @@ impl Parts {
         }
     }
 
-    fn client(self, exchange: Exchange, caller: Caller) -> Client {
+    fn client(self, exchange: Exchange, caller: Caller, relaying: RelayMeter) -> Client {
         let reader = Reader {
             exchange: exchange.clone(),
             dialer: self.dialer.clone(),
@@ -183,6 +185,7 @@ impl Parts {
             writer,
             store: self.store,
             dialer: self.dialer,
+            relaying,
             stop: self.stop,
             tasks: self.tasks,
         }

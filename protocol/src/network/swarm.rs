@@ -10,15 +10,16 @@ use libp2p::identity::Keypair;
 use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::{
     PeerId, StreamProtocol, Swarm, autonat, connection_limits, dcutr, identify, kad, mdns,
-    memory_connection_limits, ping, relay, swarm, upnp,
+    memory_connection_limits, ping, swarm, upnp,
 };
 
 use super::address;
-use super::config::{Config, RelayLimits};
+use super::config::Config;
 use super::error::StartError;
+use super::relaying::RelayMeter;
 use super::transport;
 use crate::behaviour::records::NoStore;
-use crate::behaviour::{self, Behaviour, agents, reach, records};
+use crate::behaviour::{self, Behaviour, agents, reach, records, relay_server};
 use crate::limits::{
     IDLE_CONNECTION_TIMEOUT, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_PEER, MAX_INBOUND_CONNECTIONS,
     MAX_MEMORY_BYTES, MAX_PENDING_INBOUND, MAX_PENDING_OUTBOUND, PING_INTERVAL, PING_TIMEOUT,
@@ -35,11 +36,12 @@ const IDENTIFY_PROTOCOL: &str = "a2al/1";
 pub(super) fn build(
     keypair: &Keypair,
     config: &Config,
+    relaying: &RelayMeter,
     records: records::Behaviour,
     agents: agents::Behaviour,
 ) -> Result<Swarm<Behaviour>, StartError> {
     let local = keypair.public().to_peer_id();
-    let (transport, relay_client) = transport::build(keypair)?;
+    let (transport, relay_client) = transport::build(keypair, relaying)?;
     let behaviour = Behaviour {
         connection_limits: connection_limits::Behaviour::new(connection_limits()),
         memory_limits: memory_connection_limits::Behaviour::with_max_bytes(MAX_MEMORY_BYTES),
@@ -58,7 +60,7 @@ pub(super) fn build(
         upnp: upnp(config),
         mdns: mdns(config, local)?,
         relay_client,
-        relay_server: relay_server(local, config.relay_limits),
+        relay_server: relay_server::Behaviour::new(local, relaying.clone()),
         dcutr: dcutr::Behaviour::new(local),
         kad: kad(local),
         records,
@@ -115,23 +117,6 @@ fn mdns(config: &Config, local: PeerId) -> Result<Toggle<mdns::tokio::Behaviour>
     let mdns = mdns::tokio::Behaviour::new(mdns::Config::default(), local);
     let mdns = mdns.map_err(|error| StartError::Transport(error.into()))?;
     Ok(Some(mdns).into())
-}
-
-fn relay_server(local: PeerId, limits: RelayLimits) -> relay::Behaviour {
-    let config = relay::Config {
-        max_reservations: limits.reservations,
-        max_reservations_per_peer: 1,
-        reservation_duration: limits.reservation_duration,
-        reservation_rate_limiters: Vec::new(),
-        max_circuits: limits.circuits,
-        max_circuits_per_peer: limits.circuits_per_peer,
-        max_circuit_duration: limits.circuit_duration,
-        max_circuit_bytes: limits.circuit_bytes,
-        circuit_src_rate_limiters: Vec::new(),
-    };
-    let mut server = relay::Behaviour::new(local, config);
-    server.set_status(Some(relay::Status::Disable));
-    server
 }
 
 fn kad(local: PeerId) -> kad::Behaviour<NoStore> {

@@ -1,22 +1,26 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The transports: QUIC, TCP with Noise and yamux, names, and circuits through relays.
 
+use futures::future::Either;
 use libp2p::core::muxing::StreamMuxerBox;
+use libp2p::core::transport::timeout::TransportTimeout;
 use libp2p::core::transport::{Boxed, OrTransport};
 use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
 use libp2p::{PeerId, Transport, dns, noise, quic, relay, tcp, yamux};
 
 use super::error::StartError;
-use crate::limits::MAX_STREAMS_PER_CONNECTION;
+use super::relaying::{Muxer, RelayMeter};
+use crate::limits::{HANDSHAKE_TIMEOUT, MAX_STREAMS_PER_CONNECTION};
 
 /// QUIC receive windows of one stream and one connection, in bytes: what an idle reader can be made to hold. Above the memory limit no
 /// connection is added, but those that exist keep their windows.
 const QUIC_WINDOWS: (u32, u32) = (8 * 1024 * 1024, 16 * 1024 * 1024);
 
-/// Builds the transport of a node, and the behaviour that its circuits need.
+/// Builds the transport of a node, and the behaviour that its circuits need. What others relay through it goes by `meter`.
 pub(super) fn build(
     keypair: &Keypair,
+    meter: &RelayMeter,
 ) -> Result<(Boxed<(PeerId, StreamMuxerBox)>, relay::client::Behaviour), StartError> {
     let noise = || noise::Config::new(keypair).map_err(|error| failed(error.into()));
     let tcp = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
@@ -24,10 +28,12 @@ pub(super) fn build(
         .authenticate(noise()?)
         .multiplex(yamux::Config::default());
     let quic = quic::tokio::Transport::new(quic_config(keypair));
+    let meter = meter.clone();
     let direct = OrTransport::new(quic, tcp).map(|either, _| match either {
-        futures::future::Either::Left((peer, muxer)) => (peer, StreamMuxerBox::new(muxer)),
-        futures::future::Either::Right((peer, muxer)) => (peer, StreamMuxerBox::new(muxer)),
+        Either::Left((peer, muxer)) => (peer, StreamMuxerBox::new(Muxer::new(muxer, peer, meter))),
+        Either::Right((peer, muxer)) => (peer, StreamMuxerBox::new(Muxer::new(muxer, peer, meter))),
     });
+    let direct = TransportTimeout::new(direct, HANDSHAKE_TIMEOUT);
     let named = dns::tokio::Transport::system(direct).map_err(|error| failed(error.into()))?;
     let (circuits, client) = relay::client::new(keypair.public().to_peer_id());
     let circuits = circuits
