@@ -2,6 +2,7 @@
 //! What an A2AL node does on its connections: libp2p's behaviours and A2AL's own, composed into one.
 
 pub(crate) mod agents;
+pub(crate) mod dial_back;
 pub(crate) mod identify;
 pub(crate) mod reach;
 pub(crate) mod records;
@@ -30,7 +31,7 @@ pub(crate) struct Behaviour {
     /// Asks other nodes whether they can dial us there.
     pub(crate) reachability_client: autonat::v2::client::Behaviour,
     /// Dials those who ask the same.
-    pub(crate) reachability_server: autonat::v2::server::Behaviour,
+    pub(crate) reachability_server: dial_back::Behaviour,
     /// Has the router forward ports.
     pub(crate) upnp: Toggle<upnp::tokio::Behaviour>,
     /// Finds nodes on the local network.

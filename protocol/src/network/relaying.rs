@@ -141,4 +141,3 @@ impl RelayMeter {
         own.max(self.0.pace.charge(moved, now))
     }
 }
-

@@ -19,7 +19,7 @@ use super::error::StartError;
 use super::relaying::RelayMeter;
 use super::transport;
 use crate::behaviour::records::NoStore;
-use crate::behaviour::{self, Behaviour, agents, reach, records, relay_server};
+use crate::behaviour::{self, Behaviour, agents, dial_back, reach, records, relay_server};
 use crate::limits::{
     IDLE_CONNECTION_TIMEOUT, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_PEER, MAX_INBOUND_CONNECTIONS,
     MAX_MEMORY_BYTES, MAX_PENDING_INBOUND, MAX_PENDING_OUTBOUND, PING_INTERVAL, PING_TIMEOUT,
@@ -56,7 +56,7 @@ pub(super) fn build(
             rand::make_rng(),
             autonat::v2::client::Config::default().with_probe_interval(PROBE_INTERVAL),
         ),
-        reachability_server: autonat::v2::server::Behaviour::default(),
+        reachability_server: dial_back::Behaviour::default(),
         upnp: upnp(config),
         mdns: mdns(config, local)?,
         relay_client,
