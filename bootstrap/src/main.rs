@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! A node without agents: others start from it, and it holds records for the network.
+//! A node without agents: others start from it, and it holds records and relays for the network.
 //!
 //! It is the network core of `a2ald` with no API, no agents and no database. Its key makes its address, so it is kept in the
 //! data directory; everything else it learns again.
@@ -9,7 +9,9 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use a2al_protocol::network::{self, Bootstrap, Client, Config, Multiaddr, Network, Refusal};
+use a2al_protocol::network::{
+    self, Bootstrap, Client, Config, Multiaddr, Network, Refusal, RelayLimits, RelayServer,
+};
 use a2al_protocol::{node_key, private_files};
 use anyhow::{Context, bail};
 use clap::Parser;
@@ -99,6 +101,11 @@ fn config(args: Args, data_dir: &Path) -> anyhow::Result<Config> {
             .with_context(|| format!("--listen {}", args.listen))?,
         bootstrap: args.bootstrap,
         advertise: args.advertise,
+        // It stands at a public address of its own, for those who have none.
+        use_relays: false,
+        relay_server: RelayServer::Always,
+        relay_limits: RelayLimits::bootstrap(),
+        upnp: false,
         ..Config::new(key)
     })
 }

@@ -9,6 +9,7 @@ mod addresses;
 mod check;
 mod file;
 mod patch;
+mod relaying;
 mod settings;
 mod sources;
 mod store;
@@ -16,13 +17,14 @@ mod store;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use a2al_protocol::network::{self, Bootstrap, Multiaddr};
+use a2al_protocol::network::{self, Bootstrap, Multiaddr, RelayServer};
 use a2al_protocol::private_files::{FileError, ensure_file};
 use toml::Table;
 
 pub use addresses::{AddressError, Host};
 pub use check::Invalid;
 pub use patch::{Patch, Patched};
+pub use relaying::Relaying;
 pub use settings::{LogFormat, Settings, TurnServer, Update, Wake};
 pub use sources::{Environment, Flags, Origin, ProcessEnvironment};
 pub use store::{PatchError, Store};
@@ -45,6 +47,14 @@ pub struct Config {
     pub bootstrap: Vec<Bootstrap>,
     /// A host to advertise besides those the node finds.
     pub fallback_host: Option<Host>,
+    /// Whether the router is asked to forward ports (UPnP).
+    pub upnp: bool,
+    /// Whether nodes are looked for on the local network (mDNS).
+    pub mdns: bool,
+    /// Whether relayed paths are used.
+    pub use_relays: bool,
+    /// Whether others may use this node as a relay.
+    pub relay_server: RelayServer,
     /// The directory of the node's key, when it is not `keys` in the data directory.
     pub key_dir: Option<PathBuf>,
     /// Whether published endpoints are renewed by themselves.
@@ -128,11 +138,13 @@ pub enum Error {
         /// The variable.
         name: &'static str,
     },
-    /// A variable is neither true nor false.
-    #[error("{name}: expected true or false")]
-    EnvironmentSwitch {
+    /// A variable has none of the values it may have.
+    #[error("{name}: expected {expected}")]
+    EnvironmentValue {
         /// The variable.
         name: &'static str,
+        /// What it may be.
+        expected: &'static str,
     },
     /// A value cannot be used.
     #[error("{origin}: {problem}", problem = invalid.problem)]

@@ -169,6 +169,10 @@ async fn service_config(
             Some(host) => network::advertised(host, &config.listen).await,
             None => Vec::new(),
         },
+        use_relays: config.use_relays,
+        relay_server: config.relay_server,
+        upnp: config.upnp,
+        mdns: config.mdns,
     };
     service.auto_publish = config.auto_publish;
     service.api_addr = Some(api_addr);

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use a2al_protocol::network::{Bootstrap, Multiaddr};
+use a2al_protocol::network::{Bootstrap, Multiaddr, RelayServer};
 
 /// Settings of the use cases.
 #[derive(Clone, Debug)]
@@ -35,7 +35,7 @@ impl Config {
 }
 
 /// Settings of the network.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct NetworkConfig {
     /// Addresses to listen on; port 0 chooses a free one. Empty = the network's own default.
     pub listen: Vec<Multiaddr>,
@@ -43,4 +43,26 @@ pub struct NetworkConfig {
     pub bootstrap: Vec<Bootstrap>,
     /// Further addresses to publish, beside what is found out.
     pub advertise: Vec<Multiaddr>,
+    /// Whether relayed paths are used: places reserved on relays, and agents called through them.
+    pub use_relays: bool,
+    /// Whether others may use this node as a relay.
+    pub relay_server: RelayServer,
+    /// Whether the router is asked to forward ports (UPnP).
+    pub upnp: bool,
+    /// Whether nodes are looked for on the local network (mDNS).
+    pub mdns: bool,
+}
+
+impl Default for NetworkConfig {
+    fn default() -> Self {
+        Self {
+            listen: Vec::new(),
+            bootstrap: Vec::new(),
+            advertise: Vec::new(),
+            use_relays: true,
+            relay_server: RelayServer::WhenPublic,
+            upnp: true,
+            mdns: false,
+        }
+    }
 }

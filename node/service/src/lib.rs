@@ -13,6 +13,7 @@
 //! fetch, connect        an HTTP request to an agent; a stream to an agent
 //! inbound               calls from other agents, to the services of ours
 //! status                how the node is doing
+//! relaying              what is said when others use this node as a relay
 //! ────────────────────────────────────────────────────────────
 //! registry, live        agents in memory: what is committed, what only runs
 //! store                 what is on disk
@@ -33,6 +34,7 @@ pub mod model;
 mod publish;
 mod records;
 mod registry;
+mod relaying;
 mod renewal;
 mod resolve;
 mod sequence;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use a2al_protocol::network::{self, Client, IncomingCall, Network};
+use a2al_protocol::network::{self, Client, IncomingCall, Network, Paths};
 use a2al_protocol::node_key::{self, NodeKeyError};
 use a2al_protocol::private_files::{self, FileError};
 use a2al_protocol::{Aid, Credential, SigningKey};
@@ -23,7 +23,7 @@ use crate::resolve::cache::Cache;
 use crate::sequence::Sequence;
 use crate::store::cache::{CacheDb, Cached};
 use crate::store::{self, Change, OpenError, Saved, Store};
-use crate::{Config, NetworkConfig, clock, housekeeping, inbound, renewal};
+use crate::{Config, NetworkConfig, clock, housekeeping, inbound, relaying, renewal};
 
 /// Longest wait for running tasks at the end.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(2300);
@@ -77,6 +77,7 @@ pub(crate) struct Core {
     /// Connections to services that wait for a request.
     pub(crate) pool: Pool,
     pub(crate) auto_publish: AtomicBool,
+    use_relays: AtomicBool,
     /// Wakes the renewal when somebody may have become due.
     pub(crate) renewal: Notify,
     /// Every task of this node.
@@ -115,6 +116,7 @@ impl Service {
         let Network { client, calls } =
             network::start(network_config(&config, key, cached)).await?;
         let sequence = Sequence::new(saved.sequence_ceiling);
+        let has_relayed = saved.has_relayed;
         let registry = Arc::new(Registry::new(saved));
         let (committed, network) = (Arc::clone(&registry), client.clone());
         let store = Store::start(connection, move |change| {
@@ -133,6 +135,7 @@ impl Service {
             found: Cache::default(),
             pool: Pool::default(),
             auto_publish: AtomicBool::new(config.auto_publish),
+            use_relays: AtomicBool::new(config.network.use_relays),
             renewal: Notify::new(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
@@ -142,6 +145,9 @@ impl Service {
             core: Arc::new(core),
         };
         service.run(calls);
+        if !has_relayed {
+            service.spawn(relaying::announce_first(service.clone()));
+        }
         Ok(service)
     }
 
@@ -181,6 +187,21 @@ impl Service {
     /// Whether published records are renewed by themselves.
     pub(crate) fn is_auto_publishing(&self) -> bool {
         self.core.auto_publish.load(Ordering::Relaxed)
+    }
+
+    /// Lets calls take relayed paths or not, at once. Places that are reserved on relays stay until
+    /// the next start.
+    pub fn set_use_relays(&self, on: bool) {
+        self.core.use_relays.store(on, Ordering::Relaxed);
+    }
+
+    /// The paths that a call may take.
+    pub(crate) fn paths(&self) -> Paths {
+        if self.core.use_relays.load(Ordering::Relaxed) {
+            Paths::Any
+        } else {
+            Paths::Direct
+        }
     }
 
     /// The node's own address.
@@ -265,6 +286,10 @@ fn network_config(config: &Config, key: SigningKey, cached: Cached) -> network::
         listen,
         bootstrap,
         advertise,
+        use_relays,
+        relay_server,
+        upnp,
+        mdns,
     } = config.network.clone();
     network::Config {
         agent_version: concat!("a2ald/", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -275,6 +300,10 @@ fn network_config(config: &Config, key: SigningKey, cached: Cached) -> network::
         },
         bootstrap,
         advertise,
+        use_relays,
+        relay_server,
+        upnp,
+        mdns,
         known_peers: cached.peers,
         held: cached.held,
         ..defaults

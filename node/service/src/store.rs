@@ -67,6 +67,8 @@ pub(crate) enum Change {
         /// The first number that is not reserved.
         ceiling: u64,
     },
+    /// The node is a relay for others.
+    Relayed,
 }
 
 /// Why a change was not made.

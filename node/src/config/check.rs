@@ -52,6 +52,10 @@ impl Config {
             listen: listen(settings)?,
             bootstrap,
             fallback_host: fallback_host(&settings.fallback_host)?,
+            upnp: !settings.disable_upnp,
+            mdns: settings.mdns,
+            use_relays: !settings.disable_relay,
+            relay_server: settings.relay_server.into(),
             key_dir: Some(key_dir).filter(|dir| !dir.as_os_str().is_empty()),
             auto_publish: settings.auto_publish,
             log: logging::Config::new(settings)

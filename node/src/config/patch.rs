@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use toml::Table;
 use utoipa::ToSchema;
 
-use super::{LogFormat, Settings, TurnServer};
+use super::{LogFormat, Relaying, Settings, TurnServer};
 
 /// What stands for the token where settings are shown; sent back, it changes nothing.
 const MASK: &str = "***";
@@ -30,6 +30,8 @@ pub struct Patch {
     auto_publish: Option<bool>,
     turn_servers: Option<Vec<TurnServer>>,
     disable_relay: Option<bool>,
+    relay_server: Option<Relaying>,
+    mdns: Option<bool>,
 }
 
 /// The answer to a change of the configuration.
@@ -49,7 +51,7 @@ enum Effect {
 }
 
 /// The keys that can be changed, in the order they are answered.
-const KEYS: [(&str, Effect); 14] = [
+const KEYS: [(&str, Effect); 16] = [
     ("listen_addr", Effect::Restart),
     ("quic_listen_addr", Effect::Restart),
     ("bootstrap", Effect::Restart),
@@ -64,6 +66,8 @@ const KEYS: [(&str, Effect); 14] = [
     ("auto_publish", Effect::Live),
     ("turn_servers", Effect::Restart),
     ("disable_relay", Effect::Live),
+    ("relay_server", Effect::Restart),
+    ("mdns", Effect::Restart),
 ];
 
 impl fmt::Debug for Patch {

@@ -10,6 +10,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::Relaying;
+
 /// Every key of the configuration, with its default where nothing was said.
 #[expect(
     clippy::struct_excessive_bools,
@@ -24,7 +26,7 @@ pub struct Settings {
     pub quic_listen_addr: String,
     /// Peers to join through: multiaddrs or `HOST:PORT`.
     pub bootstrap: Vec<String>,
-    /// Kept, without effect: this daemon maps no ports yet.
+    /// Whether the router is not asked to forward ports (UPnP).
     pub disable_upnp: bool,
     /// A host to advertise besides the addresses the node finds itself.
     pub fallback_host: String,
@@ -75,9 +77,15 @@ pub struct Settings {
     /// Kept, without effect.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub files_root: String,
-    /// Kept, without effect: this node uses no relayed paths yet.
+    /// Whether relayed paths are left alone. Calls heed a change at once; places reserved on relays
+    /// are given up, or taken, with the next start.
     #[serde(skip_serializing_if = "is_false")]
     pub disable_relay: bool,
+    /// Whether others may use this node as a relay: `auto` (while it has a public address of its
+    /// own), `always` or `true`, `never` or `false`.
+    pub relay_server: Relaying,
+    /// Whether nodes are looked for on the local network (mDNS).
+    pub mdns: bool,
     /// Kept, without effect: this daemon does not update itself.
     pub update: Update,
     /// Kept, without effect.
@@ -121,6 +129,8 @@ impl Default for Settings {
             learned_path_first: true,
             files_root: String::new(),
             disable_relay: false,
+            relay_server: Relaying::Auto,
+            mdns: false,
             update: Update::default(),
             wake: Wake::default(),
         }

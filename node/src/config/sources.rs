@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::{Error, Settings};
+use super::{Error, Relaying, Settings};
 
 /// What the flags of one start say; `None` where a flag was not given.
 #[derive(Clone, Debug, Default)]
@@ -76,14 +76,14 @@ impl fmt::Display for Origin {
 struct Variable {
     name: &'static str,
     key: &'static str,
-    is_bool: bool,
+    read: fn(&str) -> Result<Value, &'static str>,
 }
 
 const fn text(name: &'static str, key: &'static str) -> Variable {
     Variable {
         name,
         key,
-        is_bool: false,
+        read: |text| Ok(Value::String(text.to_owned())),
     }
 }
 
@@ -91,12 +91,13 @@ const fn switch(name: &'static str, key: &'static str) -> Variable {
     Variable {
         name,
         key,
-        is_bool: true,
+        read: boolean,
     }
 }
 
-/// The variables of the reference daemon; `A2AL_DATA_DIR` is read apart, it says where the file is.
-const VARIABLES: [Variable; 9] = [
+/// The variables of the reference daemon, and of the settings that are ours alone; `A2AL_DATA_DIR`
+/// is read apart, it says where the file is.
+const VARIABLES: [Variable; 12] = [
     text("A2AL_LISTEN_ADDR", "listen_addr"),
     text("A2AL_API_ADDR", "api_addr"),
     text("A2AL_API_TOKEN", "api_token"),
@@ -106,6 +107,13 @@ const VARIABLES: [Variable; 9] = [
     text("A2AL_SIGNAL_LISTEN_ADDR", "signal_listen_addr"),
     switch("A2AL_AUTO_PUBLISH", "auto_publish"),
     switch("A2AL_BEACON_MODE", "beacon_mode"),
+    switch("A2AL_DISABLE_RELAY", "disable_relay"),
+    Variable {
+        name: "A2AL_RELAY_SERVER",
+        key: "relay_server",
+        read: relaying,
+    },
+    switch("A2AL_MDNS", "mdns"),
 ];
 
 /// The keys a flag sets, and the flag.
@@ -234,22 +242,28 @@ fn environment_table(environment: &impl Environment) -> Result<Table, Error> {
         let text = value.to_str().ok_or(Error::EnvironmentText {
             name: variable.name,
         })?;
-        let value = if variable.is_bool {
-            Value::Boolean(boolean(text, variable.name)?)
-        } else {
-            Value::String(text.to_owned())
-        };
+        let value = (variable.read)(text).map_err(|expected| Error::EnvironmentValue {
+            name: variable.name,
+            expected,
+        })?;
         table.insert(variable.key.to_owned(), value);
     }
     Ok(table)
 }
 
-fn boolean(text: &str, name: &'static str) -> Result<bool, Error> {
+fn boolean(text: &str) -> Result<Value, &'static str> {
     match text {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
-        _ => Err(Error::EnvironmentSwitch { name }),
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true.into()),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false.into()),
+        _ => Err("true or false"),
     }
+}
+
+fn relaying(text: &str) -> Result<Value, &'static str> {
+    let known: Option<Relaying> = text.parse().ok();
+    known
+        .map(|known| known.as_str().into())
+        .ok_or(Relaying::EXPECTED)
 }
 
 fn flag_table(flags: &Flags) -> Table {

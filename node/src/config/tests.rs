@@ -57,6 +57,51 @@ fn flags_win_over_the_environment_and_that_over_the_file() {
 }
 
 #[test]
+fn relaying_is_set_by_word_or_switch() {
+    for (file, written, effect) in [
+        ("", "auto", RelayServer::WhenPublic),
+        ("relay_server = 'auto'", "auto", RelayServer::WhenPublic),
+        ("relay_server = true", "always", RelayServer::Always),
+        ("relay_server = 'always'", "always", RelayServer::Always),
+        ("relay_server = false", "never", RelayServer::Never),
+        ("relay_server = 'never'", "never", RelayServer::Never),
+    ] {
+        let loaded = loaded(file, &[], &Flags::default()).unwrap();
+        assert_eq!(loaded.config.relay_server, effect, "{file}");
+        let shown = serde_json::to_value(&loaded.settings).unwrap();
+        assert_eq!(shown["relay_server"], written, "{file}");
+    }
+    for (value, effect) in [
+        ("false", RelayServer::Never),
+        ("1", RelayServer::Always),
+        ("auto", RelayServer::WhenPublic),
+    ] {
+        let environment = [("A2AL_RELAY_SERVER", value)];
+        let loaded = loaded("relay_server = true", &environment, &Flags::default()).unwrap();
+        assert_eq!(loaded.config.relay_server, effect, "{value}");
+    }
+    assert_eq!(
+        loaded("", &[("A2AL_RELAY_SERVER", "perhaps")], &Flags::default())
+            .unwrap_err()
+            .to_string(),
+        "A2AL_RELAY_SERVER: expected auto, always (true) or never (false)"
+    );
+}
+
+#[test]
+fn reaching_others_is_set_by_switches() {
+    let plain = loaded("", &[], &Flags::default()).unwrap().config;
+    assert!(plain.upnp && plain.use_relays && !plain.mdns);
+    let environment = [
+        ("A2AL_DISABLE_UPNP", "1"),
+        ("A2AL_DISABLE_RELAY", "true"),
+        ("A2AL_MDNS", "1"),
+    ];
+    let turned = loaded("", &environment, &Flags::default()).unwrap().config;
+    assert!(!turned.upnp && !turned.use_relays && turned.mdns);
+}
+
+#[test]
 fn a_wrong_value_is_named_with_its_line() {
     let starts = |file: &str, start: &str| {
         let text = refused(file);
@@ -78,6 +123,8 @@ fn a_wrong_value_is_named_with_its_line() {
     starts("api_token = 'a b'", "1: api_token: ");
     starts("fallback_host = 'a b'", "1: fallback_host: ");
     starts("bootstrap = [", "1: ");
+    starts("\nrelay_server = 'perhaps'", "2: ");
+    starts("mdns = 'yes'", "1: ");
 }
 
 #[test]
@@ -206,6 +253,23 @@ fn a_patch_edits_the_file_and_keeps_its_comments() {
     let again = load(dir.path(), &Flags::default(), &BTreeMap::new()).unwrap();
     assert_eq!(again.settings.api_token, "t");
     assert!(!again.settings.update.auto);
+}
+
+#[test]
+fn what_takes_part_in_relaying_changes_as_it_is_said_to() {
+    let (dir, store) = store("relay_server = 'never'\n");
+    let changes = r#"{"mdns":true,"relay_server":true,"disable_relay":true,"disable_upnp":true}"#;
+    let (patched, config) = store.patch(&patch(changes)).unwrap();
+    assert_eq!(
+        patched.restart_required,
+        ["disable_upnp", "relay_server", "mdns"]
+    );
+    assert!(!config.use_relays);
+    let again = load(dir.path(), &Flags::default(), &BTreeMap::new()).unwrap();
+    assert_eq!(again.settings.relay_server, Relaying::Always);
+    assert!(again.settings.disable_relay && again.settings.mdns);
+    let nonsense = r#"{"relay_server":"perhaps"}"#;
+    assert!(serde_json::from_str::<Patch>(nonsense).is_err());
 }
 
 #[test]

@@ -46,6 +46,7 @@ async fn change_config(
         )
     })??;
     service.set_auto_publish(new.auto_publish);
+    service.set_use_relays(new.use_relays);
     Ok(Answer(patched))
 }
 

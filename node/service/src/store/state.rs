@@ -37,6 +37,8 @@ pub(super) const MIGRATIONS: &[&str] = &["
         sequence_ceiling  INTEGER NOT NULL
     ) STRICT;
     INSERT INTO node VALUES (1, 0);
+", "
+    ALTER TABLE node ADD COLUMN has_relayed INTEGER NOT NULL DEFAULT 0 CHECK (has_relayed IN (0, 1));
 "];
 
 /// Everything in `state.db`.
@@ -48,6 +50,8 @@ pub(crate) struct Saved {
     pub(crate) records: Vec<VerifiedRecord>,
     /// No sequence number from here on was given out.
     pub(crate) sequence_ceiling: u64,
+    /// Whether this node has been a relay for others before.
+    pub(crate) has_relayed: bool,
 }
 
 /// One agent as it was saved.
@@ -79,12 +83,16 @@ impl From<rusqlite::Error> for LoadError {
 
 /// Reads everything.
 pub(super) fn load(connection: &Connection) -> Result<Saved, LoadError> {
-    let ceiling: i64 =
-        connection.query_row("SELECT sequence_ceiling FROM node", (), |row| row.get(0))?;
+    let (ceiling, has_relayed): (i64, bool) = connection.query_row(
+        "SELECT sequence_ceiling, has_relayed FROM node",
+        (),
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
     Ok(Saved {
         agents: load_agents(connection)?,
         records: load_records(connection)?,
         sequence_ceiling: u64::try_from(ceiling).map_err(|_| LoadError::Row("a counter"))?,
+        has_relayed,
     })
 }
 
@@ -159,6 +167,7 @@ pub(super) fn write(connection: &Connection, change: &Change) -> Result<(), Erro
         Change::PutRecord { record } => put_record(connection, record),
         Change::Delete { aid } => delete(connection, aid),
         Change::ReserveSequence { ceiling } => reserve_sequence(connection, *ceiling),
+        Change::Relayed => relayed(connection),
     }
 }
 
@@ -266,6 +275,11 @@ fn reserve_sequence(connection: &Connection, ceiling: u64) -> Result<(), Error> 
     connection
         .prepare_cached("UPDATE node SET sequence_ceiling = max(sequence_ceiling, ?1)")?
         .execute([ceiling.cast_signed()])?;
+    Ok(())
+}
+
+fn relayed(connection: &Connection) -> Result<(), Error> {
+    connection.execute("UPDATE node SET has_relayed = 1", ())?;
     Ok(())
 }
 

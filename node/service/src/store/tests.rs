@@ -343,3 +343,27 @@ mod cached {
         assert_eq!(cache.load(clock::now()).peers.len(), 1);
     }
 }
+
+#[tokio::test]
+async fn having_relayed_is_remembered() {
+    let file = File::new();
+    assert!(!file.saved().has_relayed);
+    let store = file.store();
+    store.write(Change::Relayed).await.unwrap();
+    store.close().await;
+    assert!(file.saved().has_relayed);
+}
+
+#[test]
+fn a_file_of_the_first_schema_is_brought_up_to_date() {
+    let file = File::new();
+    private_files::ensure_file(&file.path()).unwrap();
+    let connection = Connection::open(file.path()).unwrap();
+    connection.execute_batch(state::MIGRATIONS[0]).unwrap();
+    connection
+        .execute_batch("UPDATE node SET sequence_ceiling = 7; PRAGMA user_version = 1;")
+        .unwrap();
+    drop(connection);
+    let saved = file.saved();
+    assert_eq!((saved.sequence_ceiling, saved.has_relayed), (7, false));
+}

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::cli::args::Config;
 use crate::cli::{Context, Failure};
-use crate::config::{Patch, Patched};
+use crate::config::{Patch, Patched, Settings};
 
 pub(super) async fn run(context: &Context, command: Config) -> Result<(), Failure> {
     match command {
@@ -60,7 +60,20 @@ async fn current(context: &Context, key: &str) -> Result<Value, Failure> {
     let mut settings: Map<String, Value> = context.client.get("/config").await?;
     settings
         .remove(key)
+        .or_else(|| left_out(key))
         .ok_or_else(|| Failure::NoSetting(key.to_owned()))
+}
+
+/// The value of a key that the daemon shows only where it differs from the default, which is then
+/// the empty value of its type.
+fn left_out(key: &str) -> Option<Value> {
+    let schema = schemars::schema_for!(Settings).to_value();
+    match schema["properties"][key]["type"].as_str()? {
+        "boolean" => Some(Value::Bool(false)),
+        "array" => Some(Value::Array(Vec::new())),
+        "string" => Some(Value::String(String::new())),
+        _ => None,
+    }
 }
 
 /// `text` as a value of the type `current` has.
@@ -83,6 +96,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_setting_that_is_left_out_has_the_empty_value_of_its_type() {
+        assert_eq!(left_out("disable_relay"), Some(json!(false)));
+        assert_eq!(left_out("log_debug_components"), Some(json!([])));
+        assert_eq!(left_out("files_root"), Some(json!("")));
+        assert_eq!(left_out("no_such_setting"), None);
+    }
 
     #[test]
     fn a_value_takes_the_type_of_the_one_it_replaces() {
