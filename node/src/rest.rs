@@ -15,6 +15,7 @@ mod health;
 mod identity;
 mod lookup;
 mod openapi;
+mod peers;
 mod problem;
 mod publish;
 mod wallets;
@@ -79,5 +80,6 @@ fn routes() -> OpenApiRouter<App> {
         .merge(publish::routes())
         .merge(lookup::routes())
         .merge(fetch::routes())
+        .merge(peers::routes())
         .merge(openapi::routes())
 }

@@ -67,6 +67,9 @@ pub enum Error {
     /// The target could not be reached, or did not prove to be the agent.
     #[error("connect failed: {0}")]
     Connect(#[source] network::CallError),
+    /// The target is reached through a relay only, and the call must not use one.
+    #[error("relay_required: the agent is reached through a relay only")]
+    RelayRequired,
     /// The target's node has no room for the call.
     #[error("connect failed: the agent is busy")]
     Busy,
@@ -143,6 +146,7 @@ impl Error {
             Self::TargetUnresolved(_) => Wire::later(502, "resolve_failed"),
             Self::CallerNotHosted => Wire::refused(502, "caller_not_registered"),
             Self::Connect(_) => Wire::later(502, "connect_failed"),
+            Self::RelayRequired => Wire::refused(412, "relay_required"),
             Self::Busy => Wire::later(503, "busy"),
             Self::InboundUnreachable | Self::NoAnswer(_) => Wire::later(502, "inbound_unreachable"),
             Self::NoInbound => Wire::refused(503, "no_inbound"),
@@ -203,6 +207,7 @@ mod tests {
                 502,
                 "connect failed",
             ),
+            (Error::RelayRequired, 412, "relay_required"),
             (Error::InboundUnreachable, 502, "inbound unreachable"),
             (Error::NoInbound, 503, "no inbound"),
             (Error::AccessDenied, 403, "access denied"),

@@ -12,6 +12,7 @@ mod request;
 use std::time::Duration;
 
 use a2al_protocol::Aid;
+use a2al_protocol::network::Paths;
 use tokio::time::timeout;
 
 pub(crate) use pool::Pool;
@@ -44,6 +45,10 @@ impl Service {
             caller,
             agent: aid,
             local,
+            paths: match request.disable_relay {
+                Some(true) => Paths::Direct,
+                _ => self.paths(),
+            },
         };
         timeout(CALL_TIMEOUT, call.run(http))
             .await

@@ -12,7 +12,7 @@
 //! records, resolve      records of any kind; where agents are reached
 //! fetch, connect        an HTTP request to an agent; a stream to an agent
 //! inbound               calls from other agents, to the services of ours
-//! status                how the node is doing
+//! status, peers         how the node is doing, and whom it is connected to
 //! relaying              what is said when others use this node as a relay
 //! ────────────────────────────────────────────────────────────
 //! registry, live        agents in memory: what is committed, what only runs
@@ -31,6 +31,7 @@ mod identity;
 mod inbound;
 mod live;
 pub mod model;
+mod peers;
 mod publish;
 mod records;
 mod registry;

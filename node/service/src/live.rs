@@ -66,6 +66,11 @@ impl Live {
         self.state().last.clone()
     }
 
+    /// Whether a publication is under way.
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.state().under_way > 0
+    }
+
     /// When the next publication is due; `None` = at once.
     pub(crate) fn due(&self) -> Option<Instant> {
         self.state().due
@@ -77,9 +82,10 @@ impl Live {
         state.under_way == 0 && state.due.is_none_or(|due| due <= now)
     }
 
-    /// Asks for a publication at once.
+    /// Asks for a publication at once, however often it has failed.
     pub(crate) fn make_due(&self) {
         let mut state = self.state();
+        state.failures = 0;
         state.due = None;
         state.is_outdated = state.under_way > 0;
     }
@@ -210,6 +216,10 @@ mod tests {
         live.published(publication(2, true), now);
         live.failed(now);
         assert_eq!(live.due(), Some(now + FIRST_RETRY));
+        live.failed(now);
+        live.make_due();
+        live.failed(now);
+        assert_eq!(live.due(), Some(now + FIRST_RETRY), "a change starts anew");
     }
 
     #[test]

@@ -8,6 +8,8 @@
 mod agents;
 mod fetch;
 mod identity;
+mod peers;
+mod reach;
 mod records;
 mod secret;
 mod status;
@@ -19,9 +21,11 @@ pub use agents::{
 };
 pub use fetch::{Fetch, FetchAnswer, Headers};
 pub use identity::{GenerateWallet, GeneratedIdentity, GeneratedWallet};
+pub use peers::{Path, Peer, PeerList, Transport};
+pub use reach::Reached;
 pub use records::{Profile, PublishRecord, Record, RecordList, Resolution};
 pub use secret::Secret;
-pub use status::{Reachability, Status};
+pub use status::{HeldRelay, Nat, Reachability, Status, Udp};
 pub use wallets::{
     DelegationMessage, EthereumMessage, EthereumProof, EthereumRegister, ParalismProof, ProofTerms,
     WalletProof,

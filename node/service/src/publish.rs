@@ -19,6 +19,11 @@ use crate::{Error, Service, clock, model, resolve};
 /// against a bug there.
 const PUBLISH_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// How long a publication that somebody asked for waits for an address to publish.
+///
+/// A node that has just started needs a moment to meet others and to learn how they reach it.
+const ADDRESS_PATIENCE: Duration = Duration::from_secs(5);
+
 /// How long a withdrawal may keep the caller of `delete` waiting.
 const WITHDRAW_TIMEOUT: Duration = Duration::from_secs(6);
 
@@ -26,8 +31,8 @@ impl Service {
     /// Publishes where `aid` is reached, and from the first time on keeps that record alive, across
     /// restarts too.
     ///
-    /// Answers when enough nodes stored it, or after 5 s with as many as did. Goes on when the
-    /// future is dropped.
+    /// Answers when enough nodes stored it, or after 5 s with as many as did; a node that is still
+    /// finding out how it is reached waits up to 5 s before that. Goes on when the future is dropped.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::DelegationExpired`], [`Error::NoAdvertisedAddress`],
@@ -37,11 +42,12 @@ impl Service {
         agent.live.beat();
         let service = self.clone();
         let publishing = self.core.tasks.spawn(async move {
+            agent.live.begin();
             // Both at once: neither needs the other, and the first publication of an agent has to
             // wait for the disk.
             let (saved, published) = tokio::join!(
                 service.keep_publishing(&agent),
-                service.publish_endpoint(&agent.credential, &agent.live)
+                service.publish_endpoint(&agent.credential, &agent.live, ADDRESS_PATIENCE)
             );
             service.core.renewal.notify_one();
             saved.and(published)
@@ -65,19 +71,34 @@ impl Service {
             .await?)
     }
 
-    /// Signs and publishes a fresh endpoint record.
+    /// Signs and publishes a fresh endpoint record, once there is something to say in it.
+    ///
+    /// Ends what [`Live::begin`] began. Waits for `patience` while the node is finding out how it is
+    /// reached.
     pub(crate) async fn publish_endpoint(
         &self,
         credential: &Credential,
         live: &Live,
+        patience: Duration,
     ) -> Result<Publication, Error> {
-        live.begin();
+        self.has_address_within(patience).await;
         let published = self.publish_addresses(credential).await;
         match &published {
             Ok(publication) => live.published(publication.clone(), Instant::now()),
             Err(_) => live.failed(Instant::now()),
         }
         published
+    }
+
+    /// Waits for an address, unless this node has nobody to learn one from.
+    async fn has_address_within(&self, patience: Duration) {
+        if self.core.config.network.bootstrap.is_empty() {
+            return;
+        }
+        let mut state = self.core.client.state();
+        let has_address = state.wait_for(|state| !state.advertised.is_empty());
+        // Without one, publishing fails by itself.
+        let _ = timeout(patience, has_address).await;
     }
 
     /// Publishes an endpoint record with the addresses of this moment.
@@ -200,9 +221,7 @@ impl Service {
             .unwrap_or_default()
             .into_iter()
             .max_by_key(VerifiedRecord::rank);
-        newest.is_none_or(|record| {
-            resolve::peer(&record) == Some(self.core.client.peer_id().to_string())
-        })
+        newest.is_none_or(|record| resolve::peer(&record) == Some(self.core.client.peer_id()))
     }
 }
 

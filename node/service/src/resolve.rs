@@ -5,7 +5,7 @@ pub(crate) mod cache;
 
 use std::time::Duration;
 
-use a2al_protocol::network;
+use a2al_protocol::network::{self, PeerId};
 use a2al_protocol::{Aid, Endpoint, VerifiedRecord};
 use tokio::time::{Instant, timeout};
 
@@ -88,10 +88,10 @@ impl Service {
 }
 
 /// The node an endpoint record leads to: the last part of its best address.
-pub(crate) fn peer(record: &VerifiedRecord) -> Option<String> {
+pub(crate) fn peer(record: &VerifiedRecord) -> Option<PeerId> {
     let endpoint = Endpoint::decode(record.payload()).ok()?;
     let (_, peer) = endpoint.addresses.first()?.rsplit_once("/p2p/")?;
-    Some(peer.to_owned())
+    peer.parse().ok()
 }
 
 /// The present, for [`cache`].

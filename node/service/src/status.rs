@@ -6,7 +6,7 @@ use a2al_protocol::network::{self, Multiaddr};
 
 use crate::agents::{is_valid, next_publish_at};
 use crate::live::RENEWAL_INTERVAL;
-use crate::model::{Reachability, Status};
+use crate::model::{HeldRelay, Nat, Reachability, Status, Udp};
 use crate::{Service, clock};
 
 /// Source revision, when whoever builds sets it.
@@ -42,6 +42,10 @@ impl Service {
             external_addrs: texts(&network.external_addrs),
             bootstrap_addrs: texts(&network.bootstrap_addrs),
             reachability: reachability(network.reachability),
+            nat_type: network.nat.code(),
+            nat: Nat::of_type(network.nat.code()),
+            udp: udp(network.udp),
+            relays: network.relays.iter().map(held_relay).collect(),
             connected_peers: network.connected_peers as u64,
         }
     }
@@ -56,5 +60,21 @@ fn reachability(known: network::Reachability) -> Reachability {
         network::Reachability::Unknown => Reachability::Unknown,
         network::Reachability::Public => Reachability::Public,
         network::Reachability::Private => Reachability::Private,
+    }
+}
+
+fn udp(known: network::Udp) -> Udp {
+    match known {
+        network::Udp::Unknown => Udp::Unknown,
+        network::Udp::Open => Udp::Open,
+        network::Udp::Blocked => Udp::Blocked,
+    }
+}
+
+fn held_relay(relay: &network::HeldRelay) -> HeldRelay {
+    HeldRelay {
+        peer_id: relay.peer.to_string(),
+        addrs: texts(&relay.addresses),
+        since: clock::rfc3339(relay.since),
     }
 }

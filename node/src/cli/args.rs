@@ -219,6 +219,9 @@ pub(super) struct RequestOptions {
     /// The agent of this node to call as, instead of the node itself
     #[arg(long, value_name = "AID")]
     pub(super) local_aid: Option<Aid>,
+    /// Take no relayed path
+    #[arg(long)]
+    pub(super) disable_relay: bool,
 }
 
 #[derive(Debug, Subcommand)]

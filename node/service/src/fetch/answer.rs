@@ -55,6 +55,7 @@ fn answer(status: u16, headers: &HeaderMap, body: &[u8], truncated: bool) -> Ans
         headers: outward(headers),
         body,
         truncated,
+        is_relayed: false,
     };
     Answer {
         answer,

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use a2al_protocol::network::{Refusal, RefusalHandle};
+use a2al_protocol::network::{Paths, PeerId, Refusal, RefusalHandle};
 use a2al_protocol::{Aid, VerifiedRecord};
 use bytes::Bytes;
 use http_body_util::Full;
@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
 use super::answer::{self, Answer};
-use super::pool::{Route, Sender};
+use super::pool::{Route, Sender, Wanted};
 use crate::connect::refused;
 use crate::service_tcp::ServiceTcp;
 use crate::{Error, Service, model, resolve};
@@ -34,6 +34,8 @@ pub(super) struct Call<'a> {
     pub(super) agent: Aid,
     /// The service, when the agent is one of this node.
     pub(super) local: Option<ServiceTcp>,
+    /// The paths that may be taken to an agent elsewhere.
+    pub(super) paths: Paths,
 }
 
 /// How a request failed on a connection.
@@ -75,23 +77,43 @@ impl Call<'_> {
     ///
     /// A service closes waiting connections when it likes. A request that meets such an end is sent
     /// again on a new one if it was not sent at all or may be repeated. Where the agent's node
-    /// wants a new handshake, or does not host the agent any more, one more stream is opened.
+    /// wants a new handshake, does not host the agent any more, or is gone, one more stream is
+    /// opened.
     pub(super) async fn run(&self, request: HttpRequest) -> Result<model::FetchAnswer, Error> {
         let is_repeatable = request.method().is_idempotent();
         if let Some(connection) = self.pooled(is_repeatable).await? {
-            match self.exchange(connection, request.clone()).await {
-                Err(Failure::NotSent(_) | Failure::Refused(_)) => {}
-                Err(Failure::NoAnswer(_)) if is_repeatable => {}
-                result => return Ok(result?),
+            let route = connection.route.clone();
+            let failure = match self.exchange(connection, request.clone()).await {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => failure,
+            };
+            self.service.core.pool.forget(&route);
+            match failure {
+                Failure::NotSent(_) | Failure::Refused(_) => {}
+                Failure::NoAnswer(_) if is_repeatable => {}
+                failure => return Err(failure.into()),
             }
         }
         let connection = self.connect().await?;
         match self.exchange(connection, request.clone()).await {
-            Err(Failure::Refused(Refusal::NotHosted | Refusal::ProofRequired)) => {}
+            Err(failure) if self.is_worth_another(&failure, is_repeatable) => {}
             result => return Ok(result?),
         }
         self.service.distrust_endpoint(&self.agent);
         Ok(self.exchange(self.connect().await?, request).await?)
+    }
+
+    /// Whether a request that failed on a new connection may succeed on one more.
+    fn is_worth_another(&self, failure: &Failure, is_repeatable: bool) -> bool {
+        match failure {
+            Failure::Refused(Refusal::NotHosted | Refusal::ProofRequired) => true,
+            Failure::NotSent(_) => self.local.is_none(),
+            // A service that breaks off ends its stream; an error means that the path broke.
+            Failure::NoAnswer(error) => {
+                self.local.is_none() && is_repeatable && !error.is_incomplete_message()
+            }
+            Failure::Broken(_) | Failure::Timeout | Failure::Refused(_) => false,
+        }
     }
 
     async fn pooled(&self, is_repeatable: bool) -> Result<Option<Connection>, Error> {
@@ -99,7 +121,13 @@ impl Call<'_> {
             Some(service) => self.local_route(service),
             None => self.remote_route(&self.service.endpoint_to_call(self.agent).await?),
         };
-        let sender = self.service.core.pool.take(&route, is_repeatable);
+        let wanted = Wanted {
+            is_repeatable,
+            paths: self.paths,
+        };
+        let core = &self.service.core;
+        let is_direct = |peer: &PeerId| core.client.is_direct(peer);
+        let sender = core.pool.take(&route, wanted, is_direct);
         let refusal = RefusalHandle::default();
         Ok(sender.map(|sender| Connection {
             route,
@@ -112,7 +140,7 @@ impl Call<'_> {
         if let Some(service) = &self.local {
             let stream = service.connect(self.service.core.config.api_addr).await;
             let stream = stream.map_err(|_| Error::InboundUnreachable)?;
-            let sender = self.handshake(stream).await?;
+            let sender = self.handshake(stream, false).await?;
             let refusal = RefusalHandle::default();
             return Ok(Connection {
                 route: self.local_route(service),
@@ -120,9 +148,12 @@ impl Call<'_> {
                 refusal,
             });
         }
-        let (record, stream) = self.service.call(self.caller, self.agent).await?;
-        let refusal = stream.refusal();
-        let sender = self.handshake(stream).await?;
+        let (record, stream) = self
+            .service
+            .call(self.caller, self.agent, self.paths)
+            .await?;
+        let (refusal, is_relayed) = (stream.refusal(), stream.is_relayed());
+        let sender = self.handshake(stream, is_relayed).await?;
         Ok(Connection {
             route: self.remote_route(&record),
             sender,
@@ -138,11 +169,10 @@ impl Call<'_> {
     }
 
     fn remote_route(&self, record: &VerifiedRecord) -> Route {
-        let peer = resolve::peer(record).unwrap_or_default();
         Route::Remote {
             caller: self.caller,
             agent: self.agent,
-            peer,
+            peer: resolve::peer(record),
         }
     }
 
@@ -150,8 +180,9 @@ impl Call<'_> {
     async fn handshake(
         &self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        is_relayed: bool,
     ) -> Result<Sender, Error> {
-        let (sender, connection) = http1::Builder::new()
+        let (http, connection) = http1::Builder::new()
             // Some services look names up by their usual capitals, against the standard.
             .title_case_headers(true)
             .max_buf_size(MAX_HEAD_LEN)
@@ -163,7 +194,7 @@ impl Call<'_> {
                 tracing::debug!(%error, "connection to a service ended");
             }
         });
-        Ok(sender)
+        Ok(Sender { http, is_relayed })
     }
 
     /// One request and its answer; keeps the connection for the next when it can carry one.
@@ -179,11 +210,12 @@ impl Call<'_> {
         } = connection;
         let answer = timeout(ROUND_TRIP_TIMEOUT, round_trip(&mut sender, request)).await;
         let Answer {
-            answer,
+            mut answer,
             is_complete,
         } = answer
             .unwrap_or(Err(Failure::Timeout))
             .map_err(|failure| refusal.get().map_or(failure, Failure::Refused))?;
+        answer.is_relayed = sender.is_relayed;
         if is_complete {
             self.service.core.pool.put(route, sender);
         }
@@ -192,8 +224,9 @@ impl Call<'_> {
 }
 
 async fn round_trip(sender: &mut Sender, request: HttpRequest) -> Result<Answer, Failure> {
-    sender.ready().await.map_err(Failure::NotSent)?;
+    sender.http.ready().await.map_err(Failure::NotSent)?;
     let response = sender
+        .http
         .try_send_request(request)
         .await
         .map_err(|mut error| {

@@ -37,6 +37,10 @@ pub struct Fetch {
     /// Agent on this node to call as; the node itself when absent or empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub local_aid: Option<String>,
+    /// True to take no relayed path, whatever the configuration says; a call that has no other is
+    /// answered with 412.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disable_relay: Option<bool>,
 }
 
 /// What the service answered.
@@ -54,6 +58,9 @@ pub struct FetchAnswer {
     /// True when the body was longer and is cut; absent otherwise.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub truncated: bool,
+    /// True when request and answer passed through a relay; absent otherwise.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_relayed: bool,
 }
 
 /// `null` means no headers, as it does to existing servers.
@@ -69,7 +76,7 @@ mod tests {
     fn everything_may_be_left_out_or_null() {
         for json in [
             "{}",
-            r#"{"method":null,"path":null,"headers":null,"body_base64":null,"local_aid":null}"#,
+            r#"{"method":null,"path":null,"headers":null,"body_base64":null,"local_aid":null,"disable_relay":null}"#,
             r#"{"access_token":"not known here"}"#,
         ] {
             let request: Fetch = serde_json::from_str(json).unwrap();
@@ -91,6 +98,7 @@ mod tests {
             headers: Headers::new(),
             body: String::new(),
             truncated: false,
+            is_relayed: false,
         };
         let whole = serde_json::to_string(&answer).unwrap();
         assert_eq!(whole, r#"{"status":200,"headers":{},"body":""}"#);

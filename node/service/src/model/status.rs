@@ -18,6 +18,60 @@ pub enum Reachability {
     Private,
 }
 
+/// Whether UDP gets through to the public network.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Udp {
+    /// Nobody was met there yet.
+    Unknown,
+    /// It does.
+    Open,
+    /// Others are reached over TCP only.
+    Blocked,
+}
+
+/// The kind of NAT between a node and the public network, in a word.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Nat {
+    /// Not known (yet).
+    Unknown,
+    /// None, or one that lets everybody in.
+    Public,
+    /// One that lets in hosts that were contacted before.
+    Restricted,
+    /// One that lets in hosts and ports that were contacted before.
+    PortRestricted,
+    /// One that uses a new port for every destination.
+    Symmetric,
+}
+
+impl Nat {
+    /// The word for a number as records have it.
+    pub fn of_type(nat_type: u8) -> Self {
+        match nat_type {
+            1 => Self::Public,
+            2 => Self::Restricted,
+            3 => Self::PortRestricted,
+            4 => Self::Symmetric,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// A relay that keeps a place for this node.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize, ToSchema)]
+pub struct HeldRelay {
+    /// The relay's identity.
+    #[schema(example = "12D3KooWGzxzKZYveHXtpG6AsrUJBcWxHBFS2HsEoGTxrMLvKXtf")]
+    pub peer_id: String,
+    /// Multiaddrs that lead to this node through it.
+    pub addrs: Vec<String>,
+    /// Since when it keeps the place, RFC 3339.
+    #[schema(example = "2026-11-23T22:40:00Z")]
+    pub since: String,
+}
+
 /// State of this node.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize, ToSchema)]
 pub struct Status {
@@ -67,6 +121,15 @@ pub struct Status {
     pub bootstrap_addrs: Vec<String>,
     /// How the node is reached from outside.
     pub reachability: Reachability,
+    /// Kind of NAT: 0 unknown, 1 public, 2 restricted, 3 port-restricted, 4 symmetric.
+    #[schema(example = 3)]
+    pub nat_type: u8,
+    /// The same in a word.
+    pub nat: Nat,
+    /// Whether UDP gets through to the public network.
+    pub udp: Udp,
+    /// The relays that keep a place for this node.
+    pub relays: Vec<HeldRelay>,
     /// Open connections to other nodes.
     #[schema(example = 24)]
     pub connected_peers: u64,

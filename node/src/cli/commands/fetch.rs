@@ -37,6 +37,7 @@ fn request(
         headers: headers(options.headers)?,
         body_base64: body.map(|body| BASE64.encode(body)),
         local_aid: options.local_aid.map(|aid| aid.to_string()),
+        disable_relay: options.disable_relay.then_some(true),
     })
 }
 
