@@ -146,8 +146,9 @@ pub const MAX_DIALLED_RELAYS: usize = 2;
 /// Addresses of one relay that are published and dialled: QUIC and TCP, IPv4 and IPv6.
 pub const MAX_RELAY_ADDRESSES: usize = 4;
 
-/// Head start of direct addresses over relays.
-pub const RELAY_DELAY: Duration = Duration::from_millis(150);
+/// Head start of direct addresses over the first relay, and the second one.
+pub const RELAY_DELAYS: [Duration; MAX_DIALLED_RELAYS] =
+    [Duration::from_millis(150), Duration::from_millis(650)];
 
 /// Relays on which a node that needs them holds reservations.
 pub const HELD_RELAYS: usize = 2;

@@ -214,6 +214,10 @@ impl Driver {
             RelayServer::Always => true,
         };
         let behaviour = self.swarm.behaviour_mut();
+        let is_relay = is_relay && !behaviour.relay_server.is_exhausted();
+        behaviour
+            .reachability_server
+            .set_enabled(outlook.is_host_public);
         if self.roles.is_relay != is_relay {
             self.roles.is_relay = is_relay;
             behaviour.relay_server.set_status(Some(match is_relay {

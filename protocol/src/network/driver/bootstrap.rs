@@ -17,7 +17,9 @@ use crate::network::address::Bootstrap;
 pub(super) struct Joining {
     nodes: Vec<Bootstrap>,
     delayed: VecDeque<(Instant, Multiaddr)>,
-    /// Second attempts under way: superfluous if the first one succeeds as well.
+    /// Attempts under way.
+    attempts: HashSet<ConnectionId>,
+    /// Of these, second ones: superfluous if the first one succeeds as well.
     second: HashSet<ConnectionId>,
 }
 
@@ -26,30 +28,29 @@ impl Joining {
         Self {
             nodes,
             delayed: VecDeque::new(),
+            attempts: HashSet::new(),
             second: HashSet::new(),
         }
     }
 
-    /// Dials every bootstrap node, and has kad look for the peers it knows, unless somebody is connected.
+    /// Dials every bootstrap node, and has kad look for the peers it knows, unless somebody is connected or being dialled.
     pub(super) fn dial(&mut self, swarm: &mut Swarm<Behaviour>) {
-        if swarm.network_info().num_peers() > 0 {
+        let is_under_way = !self.attempts.is_empty() || !self.delayed.is_empty();
+        if is_under_way || swarm.network_info().num_peers() > 0 {
             return;
         }
         // Without a known peer there is nobody to ask.
         drop(swarm.behaviour_mut().kad.bootstrap());
         for node in &self.nodes {
             if let Some(peer) = node.peer() {
-                dial(
-                    swarm,
-                    DialOpts::peer_id(peer)
-                        .addresses(node.addresses.clone())
-                        .build(),
-                );
+                let options = DialOpts::peer_id(peer).addresses(node.addresses.clone());
+                self.attempts.extend(dial(swarm, options.build()));
                 continue;
             }
             let mut addresses = node.addresses.iter().cloned();
             if let Some(first) = addresses.next() {
-                dial(swarm, DialOpts::unknown_peer_id().address(first).build());
+                let options = DialOpts::unknown_peer_id().address(first);
+                self.attempts.extend(dial(swarm, options.build()));
             }
             let at = Instant::now() + TCP_DELAY;
             self.delayed.extend(addresses.map(|address| (at, address)));
@@ -70,8 +71,10 @@ impl Joining {
     pub(super) fn dial_delayed(&mut self, swarm: &mut Swarm<Behaviour>, address: Multiaddr) {
         if swarm.network_info().num_peers() == 0 {
             let options = DialOpts::unknown_peer_id().address(address).build();
-            self.second.insert(options.connection_id());
-            dial(swarm, options);
+            if let Some(attempt) = dial(swarm, options) {
+                self.attempts.insert(attempt);
+                self.second.insert(attempt);
+            }
         }
     }
 
@@ -82,18 +85,26 @@ impl Joining {
         connection: ConnectionId,
         is_first_of_peer: bool,
     ) {
+        self.attempts.remove(&connection);
         if self.second.remove(&connection) && !is_first_of_peer {
             swarm.close_connection(connection);
         }
     }
 
     pub(super) fn on_failed(&mut self, connection: ConnectionId) {
+        self.attempts.remove(&connection);
         self.second.remove(&connection);
     }
 }
 
-fn dial(swarm: &mut Swarm<Behaviour>, options: DialOpts) {
-    if let Err(error) = swarm.dial(options) {
-        tracing::debug!(%error, "bootstrap node not dialled");
+/// Begins an attempt, if it can be made.
+fn dial(swarm: &mut Swarm<Behaviour>, options: DialOpts) -> Option<ConnectionId> {
+    let attempt = options.connection_id();
+    match swarm.dial(options) {
+        Ok(()) => Some(attempt),
+        Err(error) => {
+            tracing::debug!(%error, "bootstrap node not dialled");
+            None
+        }
     }
 }

@@ -2,6 +2,7 @@
 //! Connections that somebody waits for: direct addresses and relays race, with a head start for the direct ones.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{self, ConnectionId};
@@ -11,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::behaviour::Behaviour;
 use crate::behaviour::streams::Paths;
-use crate::limits::RELAY_DELAY;
+use crate::limits::RELAY_DELAYS;
 use crate::network::address;
 use crate::network::dialer::DialError;
 use crate::network::routing::{Route, Via};
@@ -101,13 +102,13 @@ impl Dials {
             Paths::Any => &route.relays,
             Paths::Direct => &[],
         };
-        let not_before = Instant::now() + RELAY_DELAY;
-        let circuit = |via: &Via| Circuit {
+        let now = Instant::now();
+        let circuit = |(via, delay): (&Via, Duration)| Circuit {
             via: via.clone(),
-            state: CircuitState::NotBefore(not_before),
+            state: CircuitState::NotBefore(now + delay),
         };
         let pending = Pending {
-            circuits: relays.iter().map(circuit).collect(),
+            circuits: relays.iter().zip(RELAY_DELAYS).map(circuit).collect(),
             route,
             direct: Direct::Waiting,
             replies: vec![reply],
@@ -242,17 +243,19 @@ impl Dials {
         };
     }
 
-    /// Lets relays begin at once where nothing direct is left to wait for, and tells those who wait when all has failed.
+    /// Lets the next relay begin at once where nothing else is left to wait for, and tells those who wait when all has failed.
     fn settle(&mut self, swarm: &mut Swarm<Behaviour>, goal: Goal) {
         let Some(pending) = self.pending.get_mut(&goal) else {
             return;
         };
-        if pending.direct == Direct::Failed {
-            for circuit in &mut pending.circuits {
-                if matches!(circuit.state, CircuitState::NotBefore(_)) {
-                    circuit.begin(swarm, goal.0);
-                }
-            }
+        let is_under_way =
+            |c: &Circuit| matches!(c.state, CircuitState::Relay | CircuitState::Dialling(_));
+        while pending.direct == Direct::Failed && !pending.circuits.iter().any(is_under_way) {
+            let is_next = |c: &&mut Circuit| matches!(c.state, CircuitState::NotBefore(_));
+            let Some(next) = pending.circuits.iter_mut().find(is_next) else {
+                break;
+            };
+            next.begin(swarm, goal.0);
         }
         if pending.has_failed()
             && let Some(pending) = self.pending.remove(&goal)
