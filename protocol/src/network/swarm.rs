@@ -70,7 +70,7 @@ pub(super) fn build(
 }
 
 /// Dials QUIC before TCP and IPv6 before IPv4 as RFC 8305 does, and sends the first bytes of a stream along with its negotiation.
-fn swarm_config() -> swarm::Config {
+pub(super) fn swarm_config() -> swarm::Config {
     swarm::Config::with_tokio_executor()
         .with_smart_dial()
         .with_substream_upgrade_protocol_override(Version::V1Lazy)

@@ -4,6 +4,7 @@
 mod calls;
 mod forgeries;
 mod records;
+mod relays;
 
 use std::future::Future;
 use std::sync::Arc;
