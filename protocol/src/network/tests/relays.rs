@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What a node does for others, against those who want more: relaying, and dialling back; and what a hostile relay gets to see.
 
+mod dial_backs;
 mod limits;
 mod rates;
 mod raw;
