@@ -8,6 +8,7 @@
 mod args;
 mod client;
 mod commands;
+mod doctor;
 mod failure;
 mod files;
 mod print;

@@ -48,6 +48,16 @@ pub(super) struct Globals {
 pub(super) enum Command {
     /// How the node is doing, and how another one joins it
     Status,
+    /// The connected peers, and the path to each
+    Peers,
+    /// What is wrong, in plain words, and what would help
+    ///
+    /// Ends with 0 when all is well and with 1 when something needs attention. Notes do not count:
+    /// they say what works and could be better.
+    Doctor {
+        /// An agent to look for, connect to, and explain the path to
+        aid: Option<Aid>,
+    },
     /// Make an identity, host its agent here and publish it, in one step
     Register(Register),
     /// Make keys without storing anything

@@ -3,9 +3,11 @@
 
 mod agents;
 mod config;
+mod doctor;
 mod fetch;
 mod identity;
 mod lookup;
+mod peers;
 mod register;
 mod status;
 
@@ -21,6 +23,8 @@ use crate::output;
 pub(super) async fn run(context: &Context, command: Command) -> Result<(), Failure> {
     match command {
         Command::Status => status::show(context).await,
+        Command::Peers => peers::list(context).await,
+        Command::Doctor { aid } => doctor::run(context, aid).await,
         Command::Register(args) => register::run(context, args).await,
         Command::Identity(command) => identity::run(context, command).await,
         Command::Agents(command) => agents::run(context, command).await,

@@ -51,6 +51,9 @@ pub enum Failure {
     /// The agent's service answered with an error; its answer has been printed.
     #[error("the service answered with status {0}")]
     Upstream(u16),
+    /// Something needs attention; what, has been printed.
+    #[error("{0} finding(s) need attention")]
+    Attention(usize),
     /// There is no such setting.
     #[error("no setting is called {0:?}")]
     NoSetting(String),
@@ -104,6 +107,7 @@ impl Failure {
             | Self::FixedSetting(_)
             | Self::NoSetting(_) => 2,
             Self::Upstream(_)
+            | Self::Attention(_)
             | Self::NotOurs { .. }
             | Self::File { .. }
             | Self::NoExport { .. }
@@ -132,7 +136,7 @@ fn refused(status: StatusCode, code: &str) -> u8 {
         (404, _) | (_, "resolve_failed") => 4,
         (401 | 403, _) => 7,
         (409, _) => 8,
-        (502 | 503, _) => 5,
+        (412 | 502 | 503, _) => 5,
         _ => 1,
     }
 }
@@ -145,6 +149,10 @@ fn hint(status: StatusCode, code: &str) -> Option<&'static str> {
             Some("its record may have ended, or this node may know no peers: see `a2al status`")
         }
         (_, "no_inbound") => Some("its owner binds a service with `a2al agents update`"),
+        (_, "relay_required") => {
+            Some("call without --disable-relay, or `a2al config set disable_relay false`")
+        }
+        (_, "connect_failed") => Some("`a2al doctor AID` says why"),
         (_, "inbound_unreachable") => Some("the agent's node is up, its service is not"),
         (_, "publish_failed") => Some("try again shortly with `a2al publish`"),
         _ => None,
@@ -182,6 +190,7 @@ mod tests {
             (504, "resolve_failed", 6),
             (409, "key_conflict", 8),
             (502, "connect_failed", 5),
+            (412, "relay_required", 5),
             (503, "no_inbound", 5),
             (504, "timeout", 6),
             (507, "storage", 1),

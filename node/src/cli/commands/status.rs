@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The node as a whole.
 
-use a2al_service::model::{Reachability, Status};
+use a2al_service::model::{Reachability, Status, Udp};
 use serde::Serialize;
 
 use crate::cli::print::fields;
@@ -35,17 +35,27 @@ fn text(status: &Status) -> String {
                 status.connected_peers, status.dht_peers
             ),
         ),
-        ("reachable", &reachability(status.reachability)),
+        ("reachable", &reachability(status)),
+        ("udp", &udp(status.udp)),
         ("listening", &status.listen_addrs.join(" ")),
         ("join with", &status.bootstrap_addrs.join(" ")),
     ])
 }
 
-fn reachability(reachability: Reachability) -> &'static str {
-    match reachability {
-        Reachability::Unknown => "not known yet",
-        Reachability::Public => "from everywhere",
-        Reachability::Private => "from its own network",
+fn reachability(status: &Status) -> String {
+    match (status.reachability, status.relays.len()) {
+        (Reachability::Unknown, _) => "not known yet".to_owned(),
+        (Reachability::Public, _) => "from everywhere".to_owned(),
+        (Reachability::Private, 0) => "from its own network".to_owned(),
+        (Reachability::Private, count) => format!("from everywhere, through {count} relay(s)"),
+    }
+}
+
+fn udp(udp: Udp) -> &'static str {
+    match udp {
+        Udp::Unknown => "not known yet",
+        Udp::Open => "open",
+        Udp::Blocked => "blocked",
     }
 }
 
