@@ -27,6 +27,8 @@ mod impostor;
 mod network;
 #[path = "it/publishing.rs"]
 mod publishing;
+#[path = "it/reach.rs"]
+mod reach;
 #[path = "it/records.rs"]
 mod records;
 #[path = "it/remote.rs"]

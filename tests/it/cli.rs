@@ -9,24 +9,24 @@ use tempfile::TempDir;
 use crate::harness::{Daemon, Ended, Net, Process, Setup, Upstream, cli_binary, isolated};
 
 /// A home directory for the command line, and the daemon that it talks to.
-struct Cli {
+pub(crate) struct Cli {
     home: TempDir,
     api: String,
 }
 
 impl Cli {
-    fn of(daemon: &Daemon) -> Self {
+    pub(crate) fn of(daemon: &Daemon) -> Self {
         Self::at(daemon.api.base())
     }
 
-    fn at(api: &str) -> Self {
+    pub(crate) fn at(api: &str) -> Self {
         Self {
             home: tempfile::tempdir().expect("a temporary directory"),
             api: api.to_owned(),
         }
     }
 
-    async fn run(&self, args: &[&str]) -> Ended {
+    pub(crate) async fn run(&self, args: &[&str]) -> Ended {
         let mut command = isolated(&cli_binary(), self.home.path());
         command
             .args(["--api", &self.api])
@@ -36,7 +36,7 @@ impl Cli {
     }
 
     /// Runs a command that has to succeed, and returns what it printed.
-    async fn done(&self, args: &[&str]) -> String {
+    pub(crate) async fn done(&self, args: &[&str]) -> String {
         let ended = self.run(args).await;
         assert_eq!(ended.code(), Some(0), "a2al {args:?}: {}", ended.stderr);
         ended.stdout
@@ -50,7 +50,7 @@ impl Cli {
     }
 
     /// Runs a command that has to fail with `code`, and returns what it said.
-    async fn fails(&self, code: i32, args: &[&str]) -> String {
+    pub(crate) async fn fails(&self, code: i32, args: &[&str]) -> String {
         let ended = self.run(args).await;
         assert_eq!(ended.code(), Some(code), "a2al {args:?}: {}", ended.stderr);
         assert!(
