@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The real programs behind every kind of NAT, in a laboratory of network namespaces.
+//!
+//! Needs root, `ip`, `nft` and `conntrack`; without them every test says in one line what is missing.
+//! `A2AL_NAT_ROUNDS` is the number of repetitions (default 1), and `A2AL_NAT_REPORT` names a file for the tables.
+#![cfg(target_os = "linux")]
+
+mod harness;
+mod lab;
+
+#[path = "nat/laboratory.rs"]
+mod laboratory;
+#[path = "nat/prober.rs"]
+mod prober;
