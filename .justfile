@@ -20,6 +20,12 @@ test *ARGS:
 chapter NAME *ARGS:
     cargo test --package a2al-node --test it -- {{NAME}}:: {{ARGS}}
 
+# The NAT laboratory with all repetitions, as root; renews docs/nat.md and takes most of an hour
+test-net *ARGS:
+    cargo build --workspace --bins
+    A2AL_NAT_ROUNDS=3 A2AL_NAT_REPORT={{ justfile_directory() }}/docs/nat.md REQUIRE_NAT=1 \
+        cargo test --package a2al-node --test nat -- {{ARGS}}
+
 # Renew the generated code after a change of a .proto file
 proto:
     A2AL_WRITE_PROTO=1 cargo test --package a2al-proto

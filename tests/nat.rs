@@ -8,7 +8,19 @@
 mod harness;
 mod lab;
 
+#[path = "nat/faults.rs"]
+mod faults;
 #[path = "nat/laboratory.rs"]
 mod laboratory;
+#[path = "nat/matrix.rs"]
+mod matrix;
 #[path = "nat/prober.rs"]
 mod prober;
+#[path = "nat/publishing.rs"]
+mod publishing;
+#[path = "nat/report.rs"]
+mod report;
+#[path = "nat/transfer.rs"]
+mod transfer;
+#[path = "nat/world.rs"]
+mod world;

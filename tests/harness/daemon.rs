@@ -161,7 +161,11 @@ impl Setup {
     }
 
     async fn start_as(self, command: Command) -> Daemon {
-        let mut process = Process::start(command);
+        self.started(Process::start(command)).await
+    }
+
+    /// Waits until `process`, which runs this setup's command, says that it is ready.
+    pub(crate) async fn started(self, mut process: Process) -> Daemon {
         let ready = process
             .line("the ready line", READY_DEADLINE, ready_line)
             .await;

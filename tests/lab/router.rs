@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! A router between a LAN of its own and another segment.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use super::segment::{Plug, Segment, Subnet};
@@ -47,6 +48,11 @@ impl Router {
         };
         router.translate();
         router
+    }
+
+    /// The address on the outside.
+    pub(super) fn outside(&self) -> Ipv4Addr {
+        self.uplink.subnet.address(self.number)
     }
 
     /// Addresses that are this router's or of hosts behind it, as others see them.
@@ -117,7 +123,7 @@ impl Router {
 
     /// Loads the translation anew.
     fn translate(&self) {
-        let wan = self.uplink.subnet.address(self.number);
+        let wan = self.outside();
         let rules = rules::nat(self.home, wan);
         // Adding first makes deleting succeed, whether the table is there or not.
         nft(

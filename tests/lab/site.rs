@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! A home: one router or two, a LAN and a host in it.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use super::router::Router;
@@ -10,11 +11,11 @@ use super::{Home, Host};
 /// What a router is given on the public segment first; later ones are for changes.
 const FIRST_ROUTER: u8 = 10;
 
-/// How far the next address of a router is from its last one.
-const READDRESS_STEP: u8 = 60;
+/// How far the next address of a router is from its last one: more than there are homes, and a tenth of what there is.
+const READDRESS_STEP: u8 = 20;
 
-/// The number of the home's host, and of hosts that move in.
-const FIRST_HOST: u8 = 10;
+/// The number of the first home's host, and of the first host that moves in anywhere.
+const HOSTS: [u8; 2] = [10, 100];
 
 /// A LAN with a host, and the routers between it and the public segment.
 #[derive(Debug)]
@@ -55,7 +56,7 @@ impl Site {
         );
         // Every home numbers its hosts alike, but no two of them the same: an address of one LAN dialled in another
         // finds nobody rather than the wrong one.
-        let host_number = FIRST_HOST + index;
+        let host_number = HOSTS[0] + index;
         let host = Host::create(&label, &inner.lan, inner.lan.subnet, host_number);
         Self {
             home,
@@ -63,7 +64,7 @@ impl Site {
             inner,
             carrier,
             number,
-            next_host: host_number + READDRESS_STEP,
+            next_host: HOSTS[1],
         }
     }
 
@@ -94,7 +95,8 @@ impl Site {
 
     /// Gives the outermost router another address.
     pub(crate) fn readdress(&mut self) {
-        self.number += READDRESS_STEP;
+        let next = self.number.checked_add(READDRESS_STEP);
+        self.number = next.expect("a router changes its address a few times");
         assert!(
             self.number < 255,
             "a router changes its address a few times"
@@ -104,6 +106,17 @@ impl Site {
             .as_mut()
             .unwrap_or(&mut self.inner)
             .readdress(number);
+    }
+
+    /// The address of the outermost router as others see it.
+    pub(crate) fn outside(&self) -> Ipv4Addr {
+        self.edge().outside()
+    }
+
+    /// Plugs the home's own host in anew.
+    pub(crate) fn takes_back(&mut self) {
+        self.host.move_to(&self.inner.lan, self.next_host);
+        self.next_host += 1;
     }
 
     /// Moves `host` of another home into this home's LAN.

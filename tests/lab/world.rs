@@ -64,9 +64,11 @@ impl Lab {
         })
     }
 
-    /// Moves the host of one home into the LAN of another.
+    /// Moves the host that belongs to `from` into the LAN of `to`, from wherever it is; `to` may be its own.
     pub(crate) fn roam(&mut self, from: usize, to: usize) {
-        let [from, to] = self.sites.get_disjoint_mut([from, to]).expect("two homes");
-        to.takes_in(&mut from.host);
+        match self.sites.get_disjoint_mut([from, to]) {
+            Ok([from, to]) => to.takes_in(&mut from.host),
+            Err(_) => self.sites[to].takes_back(),
+        }
     }
 }
