@@ -194,18 +194,14 @@ impl Seat {
 
     /// Waits until the daemon knows how it is reached; where nobody can dial it, until relays keep a place for it.
     pub(crate) async fn settled(&self) {
-        eventually("the node settles", SETTLE_DEADLINE, async || {
-            let status = self.status().await;
-            let is_reached = match status["reachability"].as_str() {
-                Some("public") => true,
-                Some("private") => status["relays"]
-                    .as_array()
-                    .is_some_and(|all| all.len() >= 2),
-                _ => false,
-            };
-            is_reached.then_some(())
-        })
-        .await;
+        let mut last = Value::Null;
+        let settling = eventually("the node settles", SETTLE_DEADLINE * 2, async || {
+            last = self.status().await;
+            is_settled(&last).then_some(())
+        });
+        let settled = tokio::time::timeout(SETTLE_DEADLINE, settling).await;
+        let name = self.namespace.name();
+        assert!(settled.is_ok(), "{name} does not settle: {last:#}");
     }
 
     /// A new agent in front of `upstream`; not published yet.
@@ -264,5 +260,15 @@ impl Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         self.keep_log();
+    }
+}
+
+fn is_settled(status: &Value) -> bool {
+    match status["reachability"].as_str() {
+        Some("public") => true,
+        Some("private") => status["relays"]
+            .as_array()
+            .is_some_and(|all| all.len() >= 2),
+        _ => false,
     }
 }
