@@ -26,7 +26,7 @@ pub(super) struct Joining {
 impl Joining {
     pub(super) fn new(nodes: Vec<Bootstrap>) -> Self {
         Self {
-            nodes,
+            nodes: merged(nodes),
             delayed: VecDeque::new(),
             attempts: HashSet::new(),
             second: HashSet::new(),
@@ -97,6 +97,20 @@ impl Joining {
     }
 }
 
+/// Brings the addresses of one peer together, so that they are raced and not dialled one instead of the other.
+fn merged(nodes: Vec<Bootstrap>) -> Vec<Bootstrap> {
+    let mut merged: Vec<Bootstrap> = Vec::new();
+    for node in nodes {
+        let peer = node.peer();
+        let known = merged.iter_mut().find(|known| known.peer() == peer);
+        match known.filter(|_| peer.is_some()) {
+            Some(known) => known.addresses.extend(node.addresses),
+            None => merged.push(node),
+        }
+    }
+    merged
+}
+
 /// Begins an attempt, if it can be made.
 fn dial(swarm: &mut Swarm<Behaviour>, options: DialOpts) -> Option<ConnectionId> {
     let attempt = options.connection_id();
@@ -106,5 +120,27 @@ fn dial(swarm: &mut Swarm<Behaviour>, options: DialOpts) -> Option<ConnectionId>
             tracing::debug!(%error, "bootstrap node not dialled");
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use libp2p::PeerId;
+
+    use super::*;
+
+    #[test]
+    fn addresses_of_one_peer_are_dialled_together() {
+        let (one, two) = (PeerId::random(), PeerId::random());
+        let nodes = [
+            format!("/ip4/203.0.113.1/udp/1/quic-v1/p2p/{one}"),
+            "203.0.113.1:1".to_owned(),
+            format!("/ip4/203.0.113.1/tcp/1/p2p/{one}"),
+            "203.0.113.2:1".to_owned(),
+            format!("/ip4/203.0.113.3/tcp/1/p2p/{two}"),
+        ];
+        let nodes = merged(nodes.iter().map(|node| node.parse().unwrap()).collect());
+        let counts: Vec<usize> = nodes.iter().map(|node| node.addresses.len()).collect();
+        assert_eq!(counts, [2, 2, 2, 1]);
     }
 }
