@@ -2,6 +2,7 @@
 //! What a node does for others, against those who want more: relaying, and dialling back; and what a hostile relay gets to see.
 
 mod dial_backs;
+mod hostile;
 mod limits;
 mod rates;
 mod raw;

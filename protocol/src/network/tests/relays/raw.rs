@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MPL-2.0
 //! A peer that speaks libp2p's protocols by hand, so that it can do what no honest one does.
 
+use std::sync::Mutex;
+
 use futures::StreamExt;
-use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
+use libp2p::swarm::{DialError, NetworkBehaviour};
 use libp2p::{StreamProtocol, Swarm, relay};
 use prost::Message;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -22,11 +24,11 @@ pub(super) const NO_RESERVATION: i32 = 204;
 /// Two protocols, spoken by hand in both directions.
 pub(super) struct Raw {
     pub(super) peer: PeerId,
-    pub(super) keypair: Keypair,
     pub(super) address: Multiaddr,
     pub(super) first: Lane,
     pub(super) second: Lane,
     dials: mpsc::Sender<DialOpts>,
+    impostors: Arc<Mutex<Vec<PeerId>>>,
     task: JoinHandle<()>,
 }
 
@@ -70,33 +72,52 @@ impl Raw {
         let mut swarm = Swarm::new(transport, protocols, peer, swarm::swarm_config());
         let address = listening(&mut swarm, "/ip4/127.0.0.1/tcp/0").await;
         let (dials, mut ordered) = mpsc::channel::<DialOpts>(16);
+        let impostors = Arc::<Mutex<Vec<PeerId>>>::default();
+        let met = Arc::clone(&impostors);
         let task = tokio::spawn(async move {
             loop {
                 tokio::select! {
-                    _ = swarm.select_next_some() => {}
+                    event = swarm.select_next_some() => {
+                        if let SwarmEvent::OutgoingConnectionError {
+                            error: DialError::WrongPeerId { obtained, .. },
+                            ..
+                        } = event
+                        {
+                            met.lock().unwrap().push(obtained);
+                        }
+                    }
                     Some(dial) = ordered.recv() => swarm.dial(dial).unwrap(),
                 }
             }
         });
         Self {
             peer,
-            keypair,
             address,
             first: first_lane,
             second: second_lane,
             dials,
+            impostors,
             task,
         }
     }
 
     /// Dials a peer and waits for the connection.
     pub(super) async fn connect(&self, peer: PeerId, address: &Multiaddr) {
+        self.dial(peer, address).await;
+        eventually(|| async { self.first.links.is_connected(&peer, Paths::Any) }).await;
+    }
+
+    /// Those who answered dials that were meant for others.
+    pub(super) fn impostors(&self) -> Vec<PeerId> {
+        self.impostors.lock().unwrap().clone()
+    }
+
+    pub(super) async fn dial(&self, peer: PeerId, address: &Multiaddr) {
         let dial = DialOpts::peer_id(peer)
             .condition(PeerCondition::Always)
             .addresses(vec![address.clone()])
             .build();
         self.dials.send(dial).await.unwrap();
-        eventually(|| async { self.first.links.is_connected(&peer, Paths::Any) }).await;
     }
 
     /// Asks a relay for a reservation; returns its status.
@@ -202,7 +223,7 @@ pub(super) struct Reservation {
 impl Hop {
     pub(super) const RESERVE: i32 = 0;
     pub(super) const CONNECT: i32 = 1;
-    pub(super) const STATUS: i32 = 2;
+    const STATUS: i32 = 2;
 
     pub(super) fn of_kind(kind: i32) -> Self {
         Self {
@@ -210,11 +231,26 @@ impl Hop {
             ..Self::default()
         }
     }
+
+    pub(super) fn accepted() -> Self {
+        Self {
+            status: Some(OK),
+            ..Self::of_kind(Self::STATUS)
+        }
+    }
 }
 
 impl Stop {
     pub(super) const CONNECT: i32 = 0;
     const STATUS: i32 = 1;
+
+    pub(super) fn connect(peer: Peer) -> Self {
+        Self {
+            kind: Self::CONNECT,
+            peer: Some(peer),
+            status: None,
+        }
+    }
 
     fn accepted() -> Self {
         Self {
