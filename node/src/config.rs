@@ -35,6 +35,10 @@ use check::Problem;
 use sources::{Sources, line_at};
 
 /// Everything the daemon runs with.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "one field per switch of the file"
+)]
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Where the REST API listens.

@@ -199,6 +199,10 @@ async fn status_tells_how_the_node_is_reached() {
         (&status["udp"], &status["reachability"]),
         (&json!("unknown"), &json!("unknown"))
     );
+    let relaying = json!({
+        "offered": false, "reservations": 0, "circuits": 0, "carried_bytes": 0, "exhausted": false,
+    });
+    assert_eq!(status["relaying"], relaying);
     assert_eq!(
         status["external_addrs"],
         json!([]),
@@ -256,6 +260,7 @@ async fn a_node_says_once_that_it_relays() {
     })
     .await;
     assert!(daemon.stderr().contains("relay_server"), "and how not to");
+    assert_eq!(daemon.status().await["relaying"]["offered"], true);
     let stopped = daemon.stop().await;
     let daemon = stopped.start().await;
     // A daemon that answers calls has long decided whether it relays.

@@ -25,7 +25,7 @@ pub use peers::{Path, Peer, PeerList, Transport};
 pub use reach::Reached;
 pub use records::{Profile, PublishRecord, Record, RecordList, Resolution};
 pub use secret::Secret;
-pub use status::{HeldRelay, Nat, Reachability, Status, Udp};
+pub use status::{HeldRelay, Nat, Reachability, Relaying, Status, Udp};
 pub use wallets::{
     DelegationMessage, EthereumMessage, EthereumProof, EthereumRegister, ParalismProof, ProofTerms,
     WalletProof,

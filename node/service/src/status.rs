@@ -6,7 +6,7 @@ use a2al_protocol::network::{self, Multiaddr};
 
 use crate::agents::{is_valid, next_publish_at};
 use crate::live::RENEWAL_INTERVAL;
-use crate::model::{HeldRelay, Nat, Reachability, Status, Udp};
+use crate::model::{HeldRelay, Nat, Reachability, Relaying, Status, Udp};
 use crate::{Service, clock};
 
 /// Source revision, when whoever builds sets it.
@@ -46,7 +46,19 @@ impl Service {
             nat: Nat::of_type(network.nat.code()),
             udp: udp(network.udp),
             relays: network.relays.iter().map(held_relay).collect(),
+            relaying: self.relaying(network.is_relay),
             connected_peers: network.connected_peers as u64,
+        }
+    }
+
+    fn relaying(&self, is_offered: bool) -> Relaying {
+        let carried = self.core.client.relaying();
+        Relaying {
+            offered: is_offered,
+            reservations: carried.reservations as u64,
+            circuits: carried.circuits as u64,
+            carried_bytes: carried.carried_bytes,
+            exhausted: carried.is_exhausted,
         }
     }
 }

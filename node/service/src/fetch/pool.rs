@@ -108,9 +108,8 @@ impl Pool {
         let is_outdone = route.leads_to(is_direct);
         let mut idle = self.idle();
         let waiting = idle.get_mut(route)?;
-        waiting.retain(|idle| {
-            !idle.sender.http.is_closed() && !(is_outdone && idle.sender.is_relayed)
-        });
+        waiting
+            .retain(|idle| !(idle.sender.http.is_closed() || is_outdone && idle.sender.is_relayed));
         let may_take = |idle: &Idle| wanted.paths == Paths::Any || !idle.sender.is_relayed;
         let newest = waiting
             .iter()

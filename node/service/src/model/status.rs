@@ -72,6 +72,24 @@ pub struct HeldRelay {
     pub since: String,
 }
 
+/// What this node relays for others.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize, ToSchema)]
+pub struct Relaying {
+    /// Whether others may use it as a relay just now.
+    pub offered: bool,
+    /// Nodes it keeps a place for.
+    #[schema(example = 12)]
+    pub reservations: u64,
+    /// Open circuits.
+    #[schema(example = 3)]
+    pub circuits: u64,
+    /// User bytes that circuits have carried since the start, both directions together.
+    #[schema(example = 73_400_320_u64)]
+    pub carried_bytes: u64,
+    /// Whether the bytes of this day are used up, so that no circuit is opened until it is over.
+    pub exhausted: bool,
+}
+
 /// State of this node.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize, ToSchema)]
 pub struct Status {
@@ -130,6 +148,8 @@ pub struct Status {
     pub udp: Udp,
     /// The relays that keep a place for this node.
     pub relays: Vec<HeldRelay>,
+    /// What this node relays for others.
+    pub relaying: Relaying,
     /// Open connections to other nodes.
     #[schema(example = 24)]
     pub connected_peers: u64,

@@ -14,6 +14,7 @@ pub(super) fn examine(facts: &Facts) -> Vec<Finding> {
         nat(facts),
         reachable(facts),
         relays(facts),
+        relaying(&facts.status),
     ]
 }
 
@@ -152,4 +153,20 @@ fn relays(facts: &Facts) -> Finding {
             format!("{count} keep a place for this node: {}", places.join(", ")),
         ),
     }
+}
+
+fn relaying(status: &Status) -> Finding {
+    let relaying = &status.relaying;
+    if !relaying.offered {
+        return Finding::ok("relaying", "this node does not relay for others");
+    }
+    let (places, circuits) = (relaying.reservations, relaying.circuits);
+    let carried = relaying.carried_bytes / (1024 * 1024);
+    let text = format!(
+        "this node relays for others: {places} place(s), {circuits} circuit(s), {carried} MiB carried"
+    );
+    if relaying.exhausted {
+        return Finding::note("relaying", format!("{text}; today's bytes are used up"));
+    }
+    Finding::ok("relaying", text)
 }

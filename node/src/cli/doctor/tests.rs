@@ -16,7 +16,7 @@ const KINDS: [(u8, Nat); 5] = [
     (4, Nat::Symmetric),
 ];
 
-fn status(changes: Value) -> Status {
+fn status(changes: &Value) -> Status {
     let mut status = json!({
         "node_aid": AID, "version": "0.1.0", "commit": "", "data_dir": "/data",
         "auto_publish": true, "node_published": true, "node_seq": 1,
@@ -27,6 +27,9 @@ fn status(changes: Value) -> Status {
         "external_addrs": [], "bootstrap_addrs": [], "reachability": "private",
         "nat_type": 3, "nat": "port_restricted", "udp": "open", "relays": [relay("R"), relay("S")],
         "connected_peers": 3,
+        "relaying": {
+            "offered": false, "reservations": 0, "circuits": 0, "carried_bytes": 0, "exhausted": false,
+        },
     });
     let (all, changes) = (status.as_object_mut(), changes.as_object().cloned());
     all.unwrap().extend(changes.unwrap());
@@ -39,7 +42,7 @@ fn relay(peer: &str) -> Value {
 
 fn behind_nat(nat: Nat) -> Status {
     let (nat_type, _) = KINDS.iter().find(|(_, kind)| *kind == nat).unwrap();
-    status(json!({ "nat": nat, "nat_type": nat_type }))
+    status(&json!({ "nat": nat, "nat_type": nat_type }))
 }
 
 fn facts(status: Status) -> Facts {
@@ -83,7 +86,7 @@ fn found(findings: Vec<Finding>, check: &str) -> Finding {
 
 #[test]
 fn a_node_that_is_reached_through_two_relays_is_well() {
-    let report = examine(&facts(status(json!({}))));
+    let report = examine(&facts(status(&json!({}))));
     assert!(report.ok, "{report:?}");
     assert!(
         report.findings.iter().all(|found| found.level == Level::Ok),
@@ -192,7 +195,7 @@ fn a_direct_path_is_explained() {
 #[test]
 fn blocked_udp_is_named_as_the_reason() {
     let mut facts = facts(status(
-        json!({ "udp": "blocked", "nat": "unknown", "nat_type": 0 }),
+        &json!({ "udp": "blocked", "nat": "unknown", "nat_type": 0 }),
     ));
     let reached = Reached {
         address: AID.parse().unwrap(),
@@ -212,7 +215,7 @@ fn blocked_udp_is_named_as_the_reason() {
 
 #[test]
 fn an_agent_that_is_not_reached_is_a_problem() {
-    let mut facts = facts(status(json!({})));
+    let mut facts = facts(status(&json!({})));
     facts.target = Some(Target::Unknown(
         "resolve failed: no endpoint record found".to_owned(),
     ));
@@ -241,7 +244,7 @@ fn an_agent_that_is_not_reached_is_a_problem() {
 #[test]
 fn nobody_to_talk_to_is_a_problem() {
     let mut facts = facts(status(
-        json!({ "connected_peers": 0, "reachability": "unknown" }),
+        &json!({ "connected_peers": 0, "reachability": "unknown" }),
     ));
     let alone = found(examine(&facts).findings, "peers");
     assert_eq!(alone.level, Level::Problem);
@@ -253,7 +256,7 @@ fn nobody_to_talk_to_is_a_problem() {
 
 #[test]
 fn to_be_reached_by_nobody_is_a_problem_that_names_its_cause() {
-    let mut facts = facts(status(json!({ "relays": [] })));
+    let mut facts = facts(status(&json!({ "relays": [] })));
     let report = examine(&facts);
     assert!(!report.ok);
     let help = found(report.findings, "relays").help.join("\n");
@@ -265,14 +268,14 @@ fn to_be_reached_by_nobody_is_a_problem_that_names_its_cause() {
     for setting in ["disable_relay false", "disable_upnp false"] {
         assert!(help.iter().any(|help| help.contains(setting)), "{help:?}");
     }
-    facts.status = status(json!({ "relays": [relay("R")] }));
+    facts.status = status(&json!({ "relays": [relay("R")] }));
     let one = found(examine(&facts).findings, "relays");
     assert_eq!(one.level, Level::Note, "{one:?}");
-    facts.status = status(json!({ "relays": [], "reachability": "public", "nat": "public" }));
+    facts.status = status(&json!({ "relays": [], "reachability": "public", "nat": "public" }));
     assert!(examine(&facts).ok);
 }
 
-fn agent(changes: Value) -> Agent {
+fn agent(changes: &Value) -> Agent {
     let mut agent = json!({
         "aid": AID, "service_tcp": "127.0.0.1:8000", "registered_at": "2026-11-24T00:00:00Z",
         "seq": 1, "published_to_dht": true, "last_publish_at": "2026-11-24T00:00:00Z",
@@ -321,13 +324,13 @@ fn records_and_services_of_own_agents_are_looked_at() {
             Level::Problem,
         ),
     ] {
-        let mut facts = facts(status(json!({})));
-        facts.agents = vec![(agent(changes.clone()), probe)];
+        let mut facts = facts(status(&json!({})));
+        facts.agents = vec![(agent(&changes), probe)];
         let report = examine(&facts);
         assert_eq!(report.ok, level != Level::Problem, "{changes}: {report:?}");
         assert_eq!(found(report.findings, check).level, level, "{changes}");
     }
-    let off = facts(status(json!({ "auto_publish": false })));
+    let off = facts(status(&json!({ "auto_publish": false })));
     assert_eq!(found(examine(&off).findings, "renewal").level, Level::Note);
 }
 
