@@ -43,6 +43,8 @@ pub(crate) struct Behaviour {
     /// Which addresses are never dialled.
     is_private: fn(IpAddr) -> bool,
     running: HashMap<ConnectionId, DialBack>,
+    /// The last ones that failed: that is known here before it is anywhere else.
+    failed: VecDeque<ConnectionId>,
     recent: Recent,
     actions: VecDeque<Action>,
     timer: Option<Pin<Box<Sleep>>>,
@@ -90,6 +92,7 @@ impl Behaviour {
             is_enabled: false,
             is_private,
             running: HashMap::new(),
+            failed: VecDeque::new(),
             recent: Recent::default(),
             actions: VecDeque::new(),
             timer: None,
@@ -101,10 +104,10 @@ impl Behaviour {
         self.is_enabled = is_enabled;
     }
 
-    /// Whether a connection, or the attempt at one, is such a check: it says nothing about the peer's own interest in us, and will not
-    /// last.
+    /// Whether a connection, or the attempt at one, is such a check, or was until it failed: it says nothing about other ways to the
+    /// peer, and does not last.
     pub(crate) fn is_dial_back(&self, connection: ConnectionId) -> bool {
-        self.running.contains_key(&connection)
+        self.running.contains_key(&connection) || self.failed.contains(&connection)
     }
 
     /// Begins a check, unless it is one too many.
@@ -228,7 +231,7 @@ impl NetworkBehaviour for Behaviour {
         addresses: &[Multiaddr],
         _: Endpoint,
     ) -> Result<Vec<Multiaddr>, ConnectionDenied> {
-        if self.is_dial_back(connection) {
+        if self.running.contains_key(&connection) {
             self.judge(addresses).map_err(ConnectionDenied::new)?;
         }
         Ok(Vec::new())
@@ -279,6 +282,8 @@ impl NetworkBehaviour for Behaviour {
         match &event {
             FromSwarm::DialFailure(failure) => {
                 if let Some(dial) = self.running.remove(&failure.connection_id) {
+                    self.failed.truncate(MAX_DIAL_BACKS - 1);
+                    self.failed.push_front(failure.connection_id);
                     self.on_dial_failed(failure.connection_id, dial.peer, failure.error);
                 }
             }

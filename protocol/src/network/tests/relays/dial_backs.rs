@@ -38,7 +38,7 @@ async fn open_minded() -> Server {
 /// A node as it is.
 async fn enabled() -> Server {
     serve(roomy(), |behaviour| {
-        behaviour.reachability_server.set_enabled(true)
+        behaviour.reachability_server.set_enabled(true);
     })
     .await
 }

@@ -35,7 +35,7 @@ enum Leads {
     /// To another node of the relay's own.
     To(PeerId),
     /// Nowhere: the relay answers itself.
-    Nowhere(poser::Poser),
+    Nowhere(Arc<poser::Poser>),
 }
 
 impl Hostile {
@@ -210,8 +210,8 @@ async fn a_relay_sees_nothing_of_what_agents_say() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_relay_cannot_pose_as_the_node() {
-    let poser = poser::Poser::new();
-    let relay = Hostile::start(Leads::Nowhere(poser.clone())).await;
+    let poser = Arc::new(poser::Poser::new());
+    let relay = Hostile::start(Leads::Nowhere(Arc::clone(&poser))).await;
     let caller = node(&[]).await;
     let credential = Owner::new().credential(clock::now());
     let target = PeerId::random();

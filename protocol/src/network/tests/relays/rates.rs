@@ -108,9 +108,9 @@ async fn a_new_circuit_pays_what_the_last_one_owes() {
     let begun = Instant::now();
     for _ in 0..CIRCUITS {
         let (mut near, mut far) = source.circuit(relay.peer, &mut target).await;
-        let mut came = vec![0; BYTES];
+        let (said, mut came) = (vec![7; BYTES], vec![0; BYTES]);
         let (sent, got) = tokio::join!(
-            within(near.write_all(&[7; BYTES])),
+            within(near.write_all(&said)),
             within(far.read_exact(&mut came)),
         );
         sent.unwrap();

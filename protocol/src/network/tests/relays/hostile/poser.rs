@@ -10,7 +10,6 @@ use tokio_util::compat::TokioAsyncReadCompatExt;
 use super::*;
 
 /// Takes circuits with a key of its own.
-#[derive(Clone)]
 pub(super) struct Poser {
     pub(super) peer: PeerId,
     keypair: Keypair,
