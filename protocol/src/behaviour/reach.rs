@@ -57,15 +57,32 @@ struct Met {
 pub(crate) struct Outlook {
     /// Public addresses at which others can dial us, best known first.
     pub(crate) external: Vec<Multiaddr>,
-    /// Whether an address of `external` belongs to this host itself, or the operator vouches for it.
-    pub(crate) is_host_public: bool,
-    /// Whether we are reached without help, as far as that was checked.
-    pub(crate) is_confirmed: bool,
+    /// How certain it is that this host itself has a public address.
+    pub(crate) host: Standing,
     /// Whether this node and all peers it has met are on private addresses.
     pub(crate) is_private_network: bool,
     /// Whether a peer on a public address was met.
     pub(crate) has_met_public: bool,
     pub(crate) nat: NatType,
+}
+
+/// How certain it is that this host itself has a public address, apart from what routers do for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It has none that others reach.
+    #[default]
+    Hidden,
+    /// It has one, and nobody failed to dial it so far.
+    Presumed,
+    /// Another node has dialled it, or the operator vouches for it.
+    Confirmed,
+}
+
+impl Outlook {
+    /// Whether this host may serve others: it has a public address of its own, as far as anybody knows.
+    pub(crate) fn is_host_public(&self) -> bool {
+        self.host != Standing::Hidden
+    }
 }
 
 impl Behaviour {
@@ -83,9 +100,10 @@ impl Behaviour {
 
     /// A peer is connected directly, at this address.
     pub(crate) fn on_met(&mut self, ip: IpAddr) {
-        match address::is_private(ip) {
-            true => self.met.private = true,
-            false => self.met.public = true,
+        if address::is_private(ip) {
+            self.met.private = true;
+        } else {
+            self.met.public = true;
         }
     }
 
@@ -152,7 +170,13 @@ impl Behaviour {
             .keys()
             .filter(confirmed)
             .filter(|address| self.observed.contains(address));
-        let is_host_public = !self.configured.is_empty() || standing.clone().next().is_some();
+        let host = if !self.configured.is_empty() || public_own.iter().any(confirmed) {
+            Standing::Confirmed
+        } else if standing.clone().next().is_some() {
+            Standing::Presumed
+        } else {
+            Standing::Hidden
+        };
         let mut external: Vec<Multiaddr> = self.configured.clone();
         for address in standing.chain(mapped).chain(seen) {
             if !external.contains(address) {
@@ -161,9 +185,7 @@ impl Behaviour {
         }
         external.sort_by_key(|address| !address::is_quic(address));
         Outlook {
-            is_host_public,
-            is_confirmed: !self.configured.is_empty()
-                || public_own.iter().copied().any(|own| confirmed(&own)),
+            host,
             is_private_network: public_own.is_empty()
                 && self.configured.is_empty()
                 && !self.met.public
@@ -273,12 +295,10 @@ impl NetworkBehaviour for Behaviour {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
-        match self.actions.pop_front() {
-            Some(action) => Poll::Ready(action),
-            None => {
-                self.waker = Some(cx.waker().clone());
-                Poll::Pending
-            }
+        if let Some(action) = self.actions.pop_front() {
+            return Poll::Ready(action);
         }
+        self.waker = Some(cx.waker().clone());
+        Poll::Pending
     }
 }

@@ -193,9 +193,9 @@ pub(crate) fn without_peer(mut address: Multiaddr) -> Multiaddr {
 }
 
 /// Where this node is reached within a private network, best first: in its networks, and on loopback if there is nothing else.
-pub(crate) fn local<'a>(listening: impl Iterator<Item = &'a Multiaddr> + Clone) -> Vec<Multiaddr> {
+pub(crate) fn local(listening: &[Multiaddr]) -> Vec<Multiaddr> {
     let with = |wanted: fn(IpAddr) -> bool| {
-        let addresses = listening.clone().filter(|a| ip(a).is_some_and(wanted));
+        let addresses = listening.iter().filter(|a| ip(a).is_some_and(wanted));
         addresses.cloned().collect::<Vec<_>>()
     };
     let mut chosen = with(|ip| is_private(ip) && !ip.is_loopback() && !is_link_local(ip));

@@ -37,7 +37,7 @@ use super::error::StartError;
 use super::routing::Routing;
 use super::state::State;
 use crate::behaviour::Behaviour;
-use crate::behaviour::reach::Outlook;
+use crate::behaviour::reach::{Outlook, Standing};
 use crate::behaviour::streams::Links;
 use crate::clock;
 use crate::limits::{BOOTSTRAP_RETRY, CONNECTION_CARE_INTERVAL, SHUTDOWN_TIMEOUT, SLEEP_GAP};
@@ -134,7 +134,7 @@ impl Driver {
                 self.publish();
             }
         }
-        self.disconnect().await;
+        Box::pin(self.disconnect()).await;
     }
 
     fn on_command(&mut self, command: Command) {
@@ -196,7 +196,7 @@ impl Driver {
         let is_wanted = self.roles.use_relays
             && !outlook.is_private_network
             && outlook.has_met_public
-            && !outlook.is_confirmed;
+            && outlook.host != Standing::Confirmed;
         let needs_more = self
             .relays
             .maintain(&mut self.swarm, &self.connections, is_wanted);
@@ -210,28 +210,32 @@ impl Driver {
     fn put_into_effect(&mut self, outlook: &Outlook) {
         let is_relay = match self.roles.relay_server {
             RelayServer::Never => false,
-            RelayServer::WhenPublic => outlook.is_host_public,
+            RelayServer::WhenPublic => outlook.is_host_public(),
             RelayServer::Always => true,
         };
         let behaviour = self.swarm.behaviour_mut();
         let is_relay = is_relay && !behaviour.relay_server.is_exhausted();
         behaviour
             .reachability_server
-            .set_enabled(outlook.is_host_public);
+            .set_enabled(outlook.is_host_public());
         if self.roles.is_relay != is_relay {
             self.roles.is_relay = is_relay;
-            behaviour.relay_server.set_status(Some(match is_relay {
-                true => relay::Status::Enable,
-                false => relay::Status::Disable,
-            }));
+            let status = if is_relay {
+                relay::Status::Enable
+            } else {
+                relay::Status::Disable
+            };
+            behaviour.relay_server.set_status(Some(status));
         }
-        let is_dht_server = outlook.is_host_public || outlook.is_private_network;
+        let is_dht_server = outlook.is_host_public() || outlook.is_private_network;
         if self.roles.is_dht_server != is_dht_server {
             self.roles.is_dht_server = is_dht_server;
-            behaviour.kad.set_mode(Some(match is_dht_server {
-                true => kad::Mode::Server,
-                false => kad::Mode::Client,
-            }));
+            let mode = if is_dht_server {
+                kad::Mode::Server
+            } else {
+                kad::Mode::Client
+            };
+            behaviour.kad.set_mode(Some(mode));
         }
     }
 

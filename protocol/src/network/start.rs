@@ -52,8 +52,14 @@ pub async fn start(config: Config) -> Result<Network, StartError> {
     let (agents_table, records_table) = (agents_links.clone(), records_links.clone());
     let relaying = RelayMeter::new(config.relay_limits);
     let swarm = swarm::build(&keypair, &config, &relaying, records, agents)?;
-    let (driver, state, routing) =
-        Driver::listening(swarm, inbox, &config, agents_table, records_table).await?;
+    let (driver, state, routing) = Box::pin(Driver::listening(
+        swarm,
+        inbox,
+        &config,
+        agents_table,
+        records_table,
+    ))
+    .await?;
 
     let parts = Parts::new(local, commands, &config, bindings, state, routing);
     let exchange = Exchange::new(records_links, parts.dialer.clone());

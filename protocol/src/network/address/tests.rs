@@ -83,7 +83,7 @@ fn a_network_comes_before_loopback_and_quic_before_tcp() {
     let loopback = ["/ip4/127.0.0.1/tcp/1", "/ip4/127.0.0.1/udp/1/quic-v1"];
     let lan = "/ip4/192.168.1.5/udp/1/quic-v1";
     let public = "/ip4/203.0.113.7/udp/1/quic-v1";
-    let local = |texts: &[&str]| local(addresses(texts).iter());
+    let local = |texts: &[&str]| local(&addresses(texts));
     assert_eq!(local(&loopback), addresses(&[loopback[1], loopback[0]]));
     assert_eq!(local(&[loopback[0], lan]), addresses(&[lan]));
     assert!(

@@ -47,13 +47,8 @@ impl Connection {
         // The remote end of an inbound circuit is named by nothing but the peer; our own end says which relay.
         let address = match endpoint {
             ConnectedPoint::Dialer { address, .. } => address,
-            ConnectedPoint::Listener {
-                local_addr,
-                send_back_addr,
-            } => match is_relayed(local_addr) {
-                true => local_addr,
-                false => send_back_addr,
-            },
+            ConnectedPoint::Listener { local_addr, .. } if is_relayed(local_addr) => local_addr,
+            ConnectedPoint::Listener { send_back_addr, .. } => send_back_addr,
         };
         Self {
             peer,
@@ -67,9 +62,10 @@ impl Connection {
     }
 
     pub(super) fn transport(&self) -> Transport {
-        match address::is_quic(&self.address) {
-            true => Transport::Quic,
-            false => Transport::Tcp,
+        if address::is_quic(&self.address) {
+            Transport::Quic
+        } else {
+            Transport::Tcp
         }
     }
 

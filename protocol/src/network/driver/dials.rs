@@ -222,10 +222,11 @@ impl Dials {
             return;
         };
         let peer = goal.0;
-        let condition = match swarm.is_connected(&peer) {
+        let condition = if swarm.is_connected(&peer) {
             // Through a relay, which is not what is wanted.
-            true => PeerCondition::Always,
-            false => PeerCondition::DisconnectedAndNotDialing,
+            PeerCondition::Always
+        } else {
+            PeerCondition::DisconnectedAndNotDialing
         };
         let options = DialOpts::peer_id(peer)
             .condition(condition)
@@ -271,9 +272,10 @@ impl Circuit {
     fn begin(&mut self, swarm: &mut Swarm<Behaviour>, target: PeerId) {
         let relay = self.via.relay;
         if !swarm.is_connected(&relay) {
-            self.state = match dial_relay(swarm, &self.via) {
-                true => CircuitState::Relay,
-                false => CircuitState::Failed,
+            self.state = if dial_relay(swarm, &self.via) {
+                CircuitState::Relay
+            } else {
+                CircuitState::Failed
             };
             return;
         }

@@ -9,7 +9,7 @@ use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, identify, kad, mdns, ping, relay, upnp};
 
-use super::Driver;
+use super::{Driver, neighbours};
 use crate::behaviour::BehaviourEvent;
 use crate::behaviour::streams::is_relayed;
 use crate::network::address;
@@ -89,7 +89,7 @@ impl Driver {
                 let limit = limit.map(|limit| (limit.duration(), limit.data_in_bytes()));
                 self.paths.on_circuit(relay_peer_id, limit);
             }
-            BehaviourEvent::RelayServer(event) => self.on_relaying(event),
+            BehaviourEvent::RelayServer(event) => self.on_relaying(&event),
             BehaviourEvent::Dcutr(event) => {
                 tracing::debug!(peer = %event.remote_peer_id, result = ?event.result, "hole punching");
             }
@@ -133,10 +133,17 @@ impl Driver {
         let Some(peer) = peer else {
             return;
         };
-        if matches!(
-            error,
-            DialError::Transport(_) | DialError::WrongPeerId { .. }
-        ) {
+        let is_checked_for_peer = self
+            .swarm
+            .behaviour()
+            .reachability_server
+            .is_dial_back(connection);
+        if !is_checked_for_peer
+            && matches!(
+                error,
+                DialError::Transport(_) | DialError::WrongPeerId { .. }
+            )
+        {
             self.neighbours.on_unreachable(&mut self.swarm, peer);
             if !self.swarm.is_connected(&peer) {
                 self.relays.on_unreachable(peer);
@@ -165,8 +172,7 @@ impl Driver {
             reach.on_observed(id, observer, &info.observed_addr);
         }
         self.relays.on_identified(peer, &connection, info);
-        self.neighbours
-            .on_identified(&mut self.swarm, peer, &connection, info);
+        neighbours::on_identified(&mut self.swarm, peer, &connection, info);
         self.hold_relays();
     }
 
@@ -209,14 +215,14 @@ impl Driver {
         }
     }
 
-    fn on_relaying(&mut self, event: relay::Event) {
+    fn on_relaying(&mut self, event: &relay::Event) {
         match event {
             relay::Event::ReservationReqAccepted { src_peer_id, .. } => {
-                self.relays.on_guest(src_peer_id);
+                self.relays.on_guest(*src_peer_id);
             }
             relay::Event::ReservationClosed { src_peer_id }
             | relay::Event::ReservationTimedOut { src_peer_id } => {
-                self.relays.on_guest_left(&src_peer_id);
+                self.relays.on_guest_left(src_peer_id);
             }
             _ => {}
         }

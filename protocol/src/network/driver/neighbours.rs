@@ -71,23 +71,22 @@ impl Neighbours {
             None => self.visited.clear(),
         }
     }
+}
 
-    /// Takes a peer into the routing table if it serves this network's DHT.
-    pub(super) fn on_identified(
-        &self,
-        swarm: &mut Swarm<Behaviour>,
-        peer: PeerId,
-        connection: &Connection,
-        info: &identify::Info,
-    ) {
-        if !info.protocols.contains(&KAD_PROTOCOL) {
-            return;
-        }
-        let dialled = connection.is_dialer.then(|| connection.address.clone());
-        let named = address::credible(&info.listen_addrs, &connection.address);
-        for address in dialled.into_iter().chain(named).take(MAX_DIALLED_ADDRESSES) {
-            swarm.behaviour_mut().kad.add_address(&peer, address);
-        }
+/// Takes a peer into the routing table if it serves this network's DHT.
+pub(super) fn on_identified(
+    swarm: &mut Swarm<Behaviour>,
+    peer: PeerId,
+    connection: &Connection,
+    info: &identify::Info,
+) {
+    if !info.protocols.contains(&KAD_PROTOCOL) {
+        return;
+    }
+    let dialled = connection.is_dialer.then(|| connection.address.clone());
+    let named = address::credible(&info.listen_addrs, &connection.address);
+    for address in dialled.into_iter().chain(named).take(MAX_DIALLED_ADDRESSES) {
+        swarm.behaviour_mut().kad.add_address(&peer, address);
     }
 }
 

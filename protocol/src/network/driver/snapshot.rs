@@ -29,7 +29,7 @@ pub(super) fn state(
         .collect();
     let mut direct = outlook.external.clone();
     if outlook.is_private_network {
-        direct.extend(address::local(listen_addrs.iter()));
+        direct.extend(address::local(&listen_addrs));
     }
     let held = relays.held();
     let through_relays = held.iter().flat_map(|relay| relay.addresses.clone());
@@ -67,9 +67,11 @@ fn udp(connections: &Connections) -> Udp {
         .filter(is_opened)
         .map(Connection::transport)
         .collect();
-    match transports.is_empty() {
-        true => Udp::Unknown,
-        false if transports.contains(&Transport::Quic) => Udp::Open,
-        false => Udp::Blocked,
+    if transports.is_empty() {
+        Udp::Unknown
+    } else if transports.contains(&Transport::Quic) {
+        Udp::Open
+    } else {
+        Udp::Blocked
     }
 }
