@@ -35,6 +35,44 @@ struct Args {
     /// Directory of the node's key [default: a2al-bootstrap in the user's configuration directory]
     #[arg(long)]
     data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    relaying: Relaying,
+}
+
+/// What others may use of this node as a relay.
+#[derive(Clone, Copy, Debug, clap::Args)]
+struct Relaying {
+    /// How long one circuit may last
+    #[arg(long, value_name = "DURATION", default_value = "12h")]
+    circuit_duration: humantime::Duration,
+    /// Bytes that one circuit may carry, both directions together
+    #[arg(long, value_name = "BYTES", default_value_t = RelayLimits::bootstrap().circuit_bytes)]
+    circuit_bytes: u64,
+    /// Megabits per second that the circuits of one node may carry
+    #[arg(long, value_name = "MBIT", default_value_t = RelayLimits::bootstrap().peer_rate / MEGABIT)]
+    relay_peer_rate: u64,
+    /// Megabits per second that all circuits may carry
+    #[arg(long, value_name = "MBIT", default_value_t = RelayLimits::bootstrap().total_rate / MEGABIT)]
+    relay_rate: u64,
+    /// Bytes that all circuits may carry in 24 hours
+    #[arg(long, value_name = "BYTES", default_value_t = RelayLimits::bootstrap().daily_bytes)]
+    relay_daily_bytes: u64,
+}
+
+/// Bits in the unit of the rates.
+const MEGABIT: u64 = 1_000_000;
+
+impl Relaying {
+    fn limits(self) -> RelayLimits {
+        RelayLimits {
+            circuit_duration: self.circuit_duration.into(),
+            circuit_bytes: self.circuit_bytes,
+            peer_rate: self.relay_peer_rate.saturating_mul(MEGABIT),
+            total_rate: self.relay_rate.saturating_mul(MEGABIT),
+            daily_bytes: self.relay_daily_bytes,
+            ..RelayLimits::bootstrap()
+        }
+    }
 }
 
 #[tokio::main]
@@ -104,7 +142,7 @@ fn config(args: Args, data_dir: &Path) -> anyhow::Result<Config> {
         // It stands at a public address of its own, for those who have none.
         use_relays: false,
         relay_server: RelayServer::Always,
-        relay_limits: RelayLimits::bootstrap(),
+        relay_limits: args.relaying.limits(),
         upnp: false,
         ..Config::new(key)
     })
