@@ -94,6 +94,32 @@ async fn a_reservation_ends_with_its_time_and_can_be_had_again() {
     drop(source.circuit(relay.peer, &mut target).await);
 }
 
+/// libp2p's relay alone does not survive this.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_renewal_that_crosses_the_end_of_its_reservation_does_no_harm() {
+    let relay = relay(RelayLimits {
+        reservation_duration: Duration::from_millis(1),
+        ..roomy()
+    })
+    .await;
+    let mut users = Vec::new();
+    for _ in 0..8 {
+        let (relay, tcp) = (relay.peer, relay.tcp.clone());
+        users.push(tokio::spawn(async move {
+            let user = Raw::relay_user().await;
+            user.connect(relay, &tcp).await;
+            for _ in 0..50 {
+                assert_eq!(user.reserve(relay).await, raw::OK);
+            }
+        }));
+    }
+    for user in users {
+        user.await.unwrap();
+    }
+    eventually(|| async { relay.meter.relaying().reservations == 0 }).await;
+    assert!(!relay.task.is_finished());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_reservation_there_is_no_circuit() {
     let relay = relay(roomy()).await;
