@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Daemon, Identity, eventually};
+use crate::harness::{Daemon, Identity, Setup, eventually};
 
 /// Every member of an agent's description.
 const SHOWN: [&str; 10] = [
@@ -145,4 +145,60 @@ async fn what_was_published_is_renewed_after_a_restart() {
         daemon.api.shown(&silent.aid).await["published_to_dht"],
         false
     );
+}
+
+/// A port of this machine that nobody uses now.
+fn free_port() -> u16 {
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    socket.local_addr().expect("a bound socket").port()
+}
+
+/// A daemon that others join at `port`.
+async fn daemon_at(port: u16) -> Daemon {
+    let listen = format!("127.0.0.1:{port}");
+    let setup = Setup::bare().with(&["--api-addr", "127.0.0.1:0", "--listen", &listen]);
+    setup.start().await
+}
+
+/// How a daemon is started that is told a name to join through, too: that might be anywhere, so it does not know its
+/// address before it has met somebody.
+fn not_knowing_its_address(port: u16) -> Setup {
+    let named = "localhost:1".to_owned();
+    Setup::new().joining(&[named, format!("127.0.0.1:{port}")])
+}
+
+#[tokio::test]
+async fn publishing_right_after_the_start_waits_for_an_address() {
+    let port = free_port();
+    let first = daemon_at(port).await;
+    let second = not_knowing_its_address(port).start().await;
+    let agent = second.api.agent().await;
+    let published = second.api.publish(&agent.aid).await;
+    // It may have been published again since, with a further address.
+    let found = first.api.resolve(&agent.aid).await;
+    assert!(
+        found["seq"].as_u64() >= published["seq"].as_u64(),
+        "{found}"
+    );
+}
+
+#[tokio::test]
+async fn what_could_not_be_published_is_as_soon_as_there_is_an_address() {
+    let port = free_port();
+    let daemon = not_knowing_its_address(port).start().await;
+    let agent = daemon.api.agent().await;
+    let publish = format!("{}/publish", path(&agent));
+    let refused = daemon.api.post(&publish, json!({})).await;
+    refused.refused(500, "publish failed");
+    let first = daemon_at(port).await;
+    eventually(
+        "the agent is published",
+        Duration::from_secs(15),
+        async || {
+            let shown = daemon.api.shown(&agent.aid).await;
+            (shown["published_to_dht"] == true).then_some(())
+        },
+    )
+    .await;
+    first.api.resolve(&agent.aid).await;
 }

@@ -5,7 +5,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use a2al_protocol::{UnixSeconds, VerifiedRecord};
+use a2al_protocol::{Endpoint, UnixSeconds, VerifiedRecord};
 use tokio::time::Instant;
 
 /// Time between two renewals of a published record.
@@ -48,6 +48,8 @@ struct State {
     /// Whether what is under way says something that has changed since.
     is_outdated: bool,
     failures: u32,
+    /// What the newest publication says, unless it failed.
+    said: Option<Endpoint>,
 }
 
 impl Live {
@@ -90,6 +92,20 @@ impl Live {
         state.is_outdated = state.under_way > 0;
     }
 
+    /// Asks for a publication at once, unless the newest one, perhaps still under way, says `now`
+    /// already.
+    pub(crate) fn make_due_unless_said(&self, now: &Endpoint) {
+        let is_said = self.state().said.as_ref() == Some(now);
+        if !is_said {
+            self.make_due();
+        }
+    }
+
+    /// Notes what the publication that is under way says.
+    pub(crate) fn says(&self, endpoint: Endpoint) {
+        self.state().said = Some(endpoint);
+    }
+
     /// Puts the next publication off by one interval.
     pub(crate) fn postpone(&self, now: Instant) {
         self.state().due = Some(now + RENEWAL_INTERVAL);
@@ -123,6 +139,7 @@ impl Live {
     pub(crate) fn failed(&self, now: Instant) {
         let mut state = self.state();
         state.under_way = state.under_way.saturating_sub(1);
+        state.said = None;
         state.back_off(now);
         state.repeat_if_outdated();
     }
@@ -151,7 +168,7 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use a2al_protocol::{Credential, Draft, Endpoint, RecordKind, Seq, SigningKey};
+    use a2al_protocol::{Credential, Draft, NatType, RecordKind, Seq, SigningKey};
 
     use super::*;
 
@@ -198,6 +215,30 @@ mod tests {
         live.begin();
         live.published(publication(2, true), now);
         assert!(!live.is_due(now));
+    }
+
+    #[test]
+    fn what_is_being_said_already_is_not_said_again() {
+        let (live, now) = (Live::default(), Instant::now());
+        let (first, second) = (
+            Endpoint::default(),
+            Endpoint {
+                nat: NatType::Public,
+                ..Endpoint::default()
+            },
+        );
+        live.begin();
+        live.says(first.clone());
+        live.make_due_unless_said(&first);
+        live.published(publication(1, true), now);
+        assert!(!live.is_due(now));
+        live.make_due_unless_said(&second);
+        assert!(live.is_due(now));
+        live.begin();
+        live.says(second.clone());
+        live.failed(now);
+        live.make_due_unless_said(&second);
+        assert!(live.is_due(now), "it was not said after all");
     }
 
     #[test]

@@ -24,6 +24,10 @@ const PUBLISH_TIMEOUT: Duration = Duration::from_secs(15);
 /// A node that has just started needs a moment to meet others and to learn how they reach it.
 const ADDRESS_PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long after its start a node also waits for others to publish to: a record that nobody else
+/// holds is not found by the first who asks.
+const JOINING: Duration = Duration::from_secs(10);
+
 /// How long a withdrawal may keep the caller of `delete` waiting.
 const WITHDRAW_TIMEOUT: Duration = Duration::from_secs(6);
 
@@ -31,8 +35,8 @@ impl Service {
     /// Publishes where `aid` is reached, and from the first time on keeps that record alive, across
     /// restarts too.
     ///
-    /// Answers when enough nodes stored it, or after 5 s with as many as did; a node that is still
-    /// finding out how it is reached waits up to 5 s before that. Goes on when the future is dropped.
+    /// Answers when enough nodes stored it, or after 5 s with as many as did; a node that has just
+    /// started, or does not know how it is reached, waits up to 5 s before that. Goes on when the future is dropped.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::DelegationExpired`], [`Error::NoAdvertisedAddress`],
@@ -81,8 +85,8 @@ impl Service {
         live: &Live,
         patience: Duration,
     ) -> Result<Publication, Error> {
-        self.has_address_within(patience).await;
-        let published = self.publish_addresses(credential).await;
+        self.is_ready_within(patience).await;
+        let published = self.publish_addresses(credential, live).await;
         match &published {
             Ok(publication) => live.published(publication.clone(), Instant::now()),
             Err(_) => live.failed(Instant::now()),
@@ -90,25 +94,34 @@ impl Service {
         published
     }
 
-    /// Waits for an address, unless this node has nobody to learn one from.
-    async fn has_address_within(&self, patience: Duration) {
+    /// Waits for an address, and soon after the start for a peer, unless this node has nobody to
+    /// join.
+    async fn is_ready_within(&self, patience: Duration) {
         if self.core.config.network.bootstrap.is_empty() {
             return;
         }
         let mut state = self.core.client.state();
-        let has_address = state.wait_for(|state| !state.advertised.is_empty());
-        // Without one, publishing fails by itself.
-        let _ = timeout(patience, has_address).await;
+        let is_joining = self.core.started.elapsed() < JOINING;
+        let ready = state
+            .wait_for(|state| !state.advertised.is_empty() && (state.dht_peers > 0 || !is_joining));
+        // Without an address publishing fails by itself; without a peer the record is handed on.
+        let _ = timeout(patience, ready).await;
     }
 
     /// Publishes an endpoint record with the addresses of this moment.
-    async fn publish_addresses(&self, credential: &Credential) -> Result<Publication, Error> {
-        let endpoint = self.own_addresses();
-        if endpoint.is_withdrawn() {
-            return Err(Error::NoAdvertisedAddress);
-        }
+    async fn publish_addresses(
+        &self,
+        credential: &Credential,
+        live: &Live,
+    ) -> Result<Publication, Error> {
         self.publish_above(credential, |seq| {
+            // Looked at for each attempt: what supersedes the first may be our own, and say more.
+            let endpoint = self.own_addresses();
+            if endpoint.is_withdrawn() {
+                return Err(Error::NoAdvertisedAddress);
+            }
             let record = sign(credential, endpoint_draft(&endpoint, seq))?;
+            live.says(endpoint);
             // Deleted meanwhile: its withdrawal must stay the newest record.
             self.live(&record.aid())
                 .map(|_| record)

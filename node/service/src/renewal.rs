@@ -39,8 +39,9 @@ pub(crate) async fn run(service: Service) {
             () = service.core.renewal.notified() => {}
             Some(_) = renewals.join_next() => {}
             () = changes.settled() => {
-                if changes.is_news(service.own_addresses(), Instant::now()) {
-                    service.make_all_due();
+                let current = service.own_addresses();
+                if changes.is_news(&current, Instant::now()) {
+                    service.publish_news(&current);
                 }
             }
             changed = state.changed() => {
@@ -86,12 +87,12 @@ impl Changes {
 
     /// Whether `current` has to be published. Having no address is no news: the old ones are still
     /// the best that is known.
-    fn is_news(&mut self, current: Endpoint, now: Instant) -> bool {
+    fn is_news(&mut self, current: &Endpoint, now: Instant) -> bool {
         self.look_at = None;
-        if current.is_withdrawn() || current == self.said {
+        if current.is_withdrawn() || *current == self.said {
             return false;
         }
-        self.said = current;
+        self.said = current.clone();
         self.last_news = Some(now);
         true
     }
@@ -143,9 +144,10 @@ impl Service {
             .fold(latest, Instant::min)
     }
 
-    fn make_all_due(&self) {
-        for publisher in self.publishers() {
-            publisher.live.make_due();
+    /// Makes everybody due whose record says something else.
+    fn publish_news(&self, current: &Endpoint) {
+        for publisher in self.publishers().iter().filter(|each| each.has_endpoint()) {
+            publisher.live.make_due_unless_said(current);
         }
     }
 
@@ -225,13 +227,16 @@ mod tests {
             Some(start + SETTLE),
             "further steps do not put it off"
         );
-        assert!(changes.is_news(at("a"), start));
-        assert!(!changes.is_news(at("a"), start));
+        assert!(changes.is_news(&at("a"), start));
+        assert!(!changes.is_news(&at("a"), start));
         let symmetric = Endpoint {
             nat: a2al_protocol::NatType::Symmetric,
             ..at("a")
         };
-        assert!(changes.is_news(symmetric, start), "another NAT is news too");
+        assert!(
+            changes.is_news(&symmetric, start),
+            "another NAT is news too"
+        );
     }
 
     #[test]
@@ -241,7 +246,7 @@ mod tests {
         while now < start + Duration::from_secs(10) {
             changes.noticed(now);
             now = changes.look_at.unwrap();
-            published += u32::from(changes.is_news(at(&format!("{:?}", now - start)), now));
+            published += u32::from(changes.is_news(&at(&format!("{:?}", now - start)), now));
         }
         assert_eq!(published, 11);
     }
@@ -249,8 +254,11 @@ mod tests {
     #[test]
     fn to_lose_every_address_is_no_news() {
         let (mut changes, now) = (Changes::since(at("a")), Instant::now());
-        assert!(!changes.is_news(Endpoint::default(), now));
-        assert!(!changes.is_news(at("a"), now), "and to get it back neither");
-        assert!(changes.is_news(at("b"), now));
+        assert!(!changes.is_news(&Endpoint::default(), now));
+        assert!(
+            !changes.is_news(&at("a"), now),
+            "and to get it back neither"
+        );
+        assert!(changes.is_news(&at("b"), now));
     }
 }
