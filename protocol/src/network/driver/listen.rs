@@ -4,12 +4,14 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
+use std::time::Duration;
 
 use futures::StreamExt;
 use libp2p::core::transport::ListenerId;
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::SwarmEvent;
 use libp2p::{Multiaddr, Swarm, TransportError};
+use tokio::time::timeout;
 
 use crate::behaviour::Behaviour;
 use crate::network::address;
@@ -18,7 +20,10 @@ use crate::network::error::StartError;
 /// How often a free port is looked for that UDP and TCP can share.
 const PORT_ATTEMPTS: usize = 16;
 
-/// Listens on all of `addresses`; returns when each has at least one real address.
+/// How long no further address may come before a start goes on. They come together, a millisecond apart at most.
+const ADDRESSES_QUIET: Duration = Duration::from_millis(20);
+
+/// Listens on all of `addresses`; returns when each has at least one real address and no more come.
 ///
 /// A machine without IPv6 may fail on `[::]` as long as something else works.
 pub(super) async fn listen(
@@ -52,6 +57,11 @@ pub(super) async fn listen(
             _ => {}
         }
     }
+    // A listener on all interfaces names loopback first; whoever reads our addresses next is to find the others as well.
+    while timeout(ADDRESSES_QUIET, swarm.select_next_some())
+        .await
+        .is_ok()
+    {}
     Ok(())
 }
 
