@@ -181,6 +181,12 @@ pub const SLEEP_GAP: Duration = Duration::from_secs(20);
 /// Head start of QUIC over TCP where a bootstrap node is given as `HOST:PORT`.
 pub const TCP_DELAY: Duration = Duration::from_millis(250);
 
+/// Longest time to resolve the name of a bootstrap node.
+pub const NAME_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Addresses of one name that are dialled.
+pub const MAX_ADDRESSES_PER_NAME: usize = 4;
+
 /// How often bootstrap nodes are dialled again while no peer is connected.
 pub const BOOTSTRAP_RETRY: Duration = Duration::from_secs(5);
 

@@ -9,6 +9,7 @@ mod connections;
 mod dials;
 mod events;
 mod listen;
+mod names;
 mod neighbours;
 mod paths;
 mod relays;
@@ -122,7 +123,7 @@ impl Driver {
                 () = stop.cancelled() => break,
                 event = self.swarm.select_next_some() => self.on_event(event),
                 Some(command) = self.commands.recv() => self.on_command(command),
-                address = self.joining.next_delayed() => self.joining.dial_delayed(&mut self.swarm, address),
+                step = self.joining.next_step() => self.joining.take(&mut self.swarm, step),
                 () = self.dials.next_due() => self.dials.on_due(&mut self.swarm),
                 _ = care.tick() => self.care(),
                 _ = retry.tick() => {

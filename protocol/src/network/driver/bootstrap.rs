@@ -8,6 +8,7 @@ use libp2p::swarm::dial_opts::DialOpts;
 use libp2p::{Multiaddr, Swarm};
 use tokio::time::{Instant, sleep_until};
 
+use super::names::{Names, has_name};
 use crate::behaviour::Behaviour;
 use crate::limits::TCP_DELAY;
 use crate::network::address::Bootstrap;
@@ -16,6 +17,7 @@ use crate::network::address::Bootstrap;
 #[derive(Debug)]
 pub(super) struct Joining {
     nodes: Vec<Bootstrap>,
+    names: Names,
     delayed: VecDeque<(Instant, Multiaddr)>,
     /// Attempts under way.
     attempts: HashSet<ConnectionId>,
@@ -23,10 +25,20 @@ pub(super) struct Joining {
     second: HashSet<ConnectionId>,
 }
 
+/// What has become possible.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// A second attempt, at this address.
+    SecondAttempt(Multiaddr),
+    /// A node whose name is resolved now.
+    Resolved(Bootstrap),
+}
+
 impl Joining {
     pub(super) fn new(nodes: Vec<Bootstrap>) -> Self {
         Self {
             nodes: merged(nodes),
+            names: Names::default(),
             delayed: VecDeque::new(),
             attempts: HashSet::new(),
             second: HashSet::new(),
@@ -35,40 +47,71 @@ impl Joining {
 
     /// Dials every bootstrap node, and has kad look for the peers it knows, unless somebody is connected or being dialled.
     pub(super) fn dial(&mut self, swarm: &mut Swarm<Behaviour>) {
-        let is_under_way = !self.attempts.is_empty() || !self.delayed.is_empty();
+        let is_under_way =
+            !self.attempts.is_empty() || !self.delayed.is_empty() || !self.names.is_empty();
         if is_under_way || swarm.network_info().num_peers() > 0 {
             return;
         }
         // Without a known peer there is nobody to ask.
         drop(swarm.behaviour_mut().kad.bootstrap());
-        for node in &self.nodes {
-            if let Some(peer) = node.peer() {
-                let options = DialOpts::peer_id(peer).addresses(node.addresses.clone());
-                self.attempts.extend(dial(swarm, options.build()));
-                continue;
+        for node in self.nodes.clone() {
+            if has_name(&node) {
+                self.names.resolve(node);
+            } else {
+                self.dial_node(swarm, node);
             }
-            let mut addresses = node.addresses.iter().cloned();
-            if let Some(first) = addresses.next() {
-                let options = DialOpts::unknown_peer_id().address(first);
-                self.attempts.extend(dial(swarm, options.build()));
-            }
-            let at = Instant::now() + TCP_DELAY;
-            self.delayed.extend(addresses.map(|address| (at, address)));
         }
     }
 
-    /// Waits until a second attempt is due; never ends if there is none.
-    pub(super) async fn next_delayed(&mut self) -> Multiaddr {
-        let Some((at, address)) = self.delayed.front().cloned() else {
-            return std::future::pending().await;
+    /// Dials one node, at addresses and not at names.
+    fn dial_node(&mut self, swarm: &mut Swarm<Behaviour>, node: Bootstrap) {
+        if let Some(peer) = node.peer() {
+            let options = DialOpts::peer_id(peer).addresses(node.addresses);
+            self.attempts.extend(dial(swarm, options.build()));
+            return;
+        }
+        let mut addresses = node.addresses.into_iter();
+        if let Some(first) = addresses.next() {
+            let options = DialOpts::unknown_peer_id().address(first);
+            self.attempts.extend(dial(swarm, options.build()));
+        }
+        let at = Instant::now() + TCP_DELAY;
+        self.delayed.extend(addresses.map(|address| (at, address)));
+    }
+
+    /// Waits until something is to be done; never ends if there is nothing.
+    pub(super) async fn next_step(&mut self) -> Step {
+        let due = self
+            .delayed
+            .front()
+            .map(|(at, address)| (*at, address.clone()));
+        let second_attempt = async {
+            match due {
+                Some((at, address)) => {
+                    sleep_until(at).await;
+                    address
+                }
+                None => std::future::pending().await,
+            }
         };
-        sleep_until(at).await;
-        self.delayed.pop_front();
-        address
+        tokio::select! {
+            address = second_attempt => {
+                self.delayed.pop_front();
+                Step::SecondAttempt(address)
+            }
+            node = self.names.next() => Step::Resolved(node),
+        }
+    }
+
+    pub(super) fn take(&mut self, swarm: &mut Swarm<Behaviour>, step: Step) {
+        match step {
+            Step::SecondAttempt(address) => self.dial_again(swarm, address),
+            Step::Resolved(node) => self.dial_node(swarm, node),
+        }
     }
 
     /// Makes a second attempt, unless the first one has succeeded.
-    pub(super) fn dial_delayed(&mut self, swarm: &mut Swarm<Behaviour>, address: Multiaddr) {
+    fn dial_again(&mut self, swarm: &mut Swarm<Behaviour>, address: Multiaddr) {
         if swarm.network_info().num_peers() == 0 {
             let options = DialOpts::unknown_peer_id().address(address).build();
             if let Some(attempt) = dial(swarm, options) {

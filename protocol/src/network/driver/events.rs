@@ -101,6 +101,10 @@ impl Driver {
 
     fn on_connected(&mut self, peer: PeerId, id: ConnectionId, endpoint: &ConnectedPoint) {
         self.is_stale = true;
+        // Made to check an address of the peer, and closed when that is done.
+        if self.is_dial_back(id) {
+            return;
+        }
         self.connections.on_connected(peer, id, endpoint);
         let is_relayed = endpoint.is_relayed();
         if let Some(ip) = address::ip(endpoint.get_remote_address())
@@ -111,6 +115,11 @@ impl Driver {
         self.neighbours.on_connected(&peer);
         self.paths.on_connected(&self.connections, peer, id);
         self.dials.on_connected(&mut self.swarm, peer, is_relayed);
+    }
+
+    fn is_dial_back(&self, connection: ConnectionId) -> bool {
+        let behaviour = self.swarm.behaviour();
+        behaviour.reachability_server.is_dial_back(connection)
     }
 
     fn on_closed(&mut self, connection: ConnectionId) {
@@ -133,17 +142,11 @@ impl Driver {
         let Some(peer) = peer else {
             return;
         };
-        let is_checked_for_peer = self
-            .swarm
-            .behaviour()
-            .reachability_server
-            .is_dial_back(connection);
-        if !is_checked_for_peer
-            && matches!(
-                error,
-                DialError::Transport(_) | DialError::WrongPeerId { .. }
-            )
-        {
+        let is_telling = matches!(
+            error,
+            DialError::Transport(_) | DialError::WrongPeerId { .. }
+        );
+        if is_telling && !self.is_dial_back(connection) {
             self.neighbours.on_unreachable(&mut self.swarm, peer);
             if !self.swarm.is_connected(&peer) {
                 self.relays.on_unreachable(peer);
@@ -171,7 +174,8 @@ impl Driver {
             let reach = &mut self.swarm.behaviour_mut().reach;
             reach.on_observed(id, observer, &info.observed_addr);
         }
-        self.relays.on_identified(peer, &connection, info);
+        self.relays
+            .on_identified(&mut self.swarm, peer, &connection, info);
         neighbours::on_identified(&mut self.swarm, peer, &connection, info);
         self.hold_relays();
     }

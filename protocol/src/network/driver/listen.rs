@@ -21,7 +21,7 @@ use crate::network::error::StartError;
 const PORT_ATTEMPTS: usize = 16;
 
 /// How long no further address may come before a start goes on. They come together, a millisecond apart at most.
-const ADDRESSES_QUIET: Duration = Duration::from_millis(20);
+const ADDRESSES_QUIET: Duration = Duration::from_millis(5);
 
 /// Listens on all of `addresses`; returns when each has at least one real address and no more come.
 ///
@@ -58,10 +58,14 @@ pub(super) async fn listen(
         }
     }
     // A listener on all interfaces names loopback first; whoever reads our addresses next is to find the others as well.
-    while timeout(ADDRESSES_QUIET, swarm.select_next_some())
-        .await
-        .is_ok()
-    {}
+    let is_everywhere =
+        |address: &Multiaddr| address::ip(address).is_some_and(|ip| ip.is_unspecified());
+    if addresses.iter().any(is_everywhere) {
+        while timeout(ADDRESSES_QUIET, swarm.select_next_some())
+            .await
+            .is_ok()
+        {}
+    }
     Ok(())
 }
 

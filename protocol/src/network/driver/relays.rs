@@ -59,12 +59,15 @@ impl Relays {
     /// A peer says whether it relays. Only a public address is of use to others; in a private network there is nothing to relay.
     pub(super) fn on_identified(
         &mut self,
+        swarm: &mut Swarm<Behaviour>,
         peer: PeerId,
         connection: &Connection,
         info: &identify::Info,
     ) {
         if !info.protocols.contains(&relay::HOP_PROTOCOL_NAME) {
             self.known.remove(&peer);
+            // A place on a relay that carries nothing any more is worth nothing.
+            self.release(swarm, |reservation| reservation.relay == peer);
             return;
         }
         let remote = &connection.address;
@@ -166,7 +169,7 @@ impl Relays {
         is_wanted: bool,
     ) -> bool {
         if !is_wanted {
-            self.release(swarm);
+            self.release(swarm, |_| true);
             return false;
         }
         let now = Instant::now();
@@ -239,9 +242,9 @@ impl Relays {
     }
 
     /// Only what is held can be given back: libp2p does not forgive a listener that goes while its reservation is being made.
-    fn release(&mut self, swarm: &mut Swarm<Behaviour>) {
+    fn release(&mut self, swarm: &mut Swarm<Behaviour>, which: impl Fn(&Reservation) -> bool) {
         for (listener, reservation) in &mut self.reservations {
-            if reservation.is_held() {
+            if reservation.is_held() && which(reservation) {
                 reservation.is_released = true;
                 swarm.remove_listener(*listener);
             }

@@ -64,7 +64,7 @@ async fn check(client: &Raw, server: &Server, address: &Multiaddr) -> (Verdict, 
                 assert!((30_000..=100_000).contains(&wanted.bytes));
                 for _ in 0..wanted.bytes.div_ceil(4000) {
                     let data = vec![0; 4000];
-                    sent += say(&mut stream, Said::Data(Data { data })).await;
+                    sent += say(&mut stream, Said::Filler(Filler { data })).await;
                 }
             }
             Said::Response(response) => return (response.verdict(), sent),
@@ -241,7 +241,7 @@ enum Said {
     #[prost(message, tag = "3")]
     DataRequest(DataRequest),
     #[prost(message, tag = "4")]
-    Data(Data),
+    Filler(Filler),
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -267,7 +267,7 @@ struct DataRequest {
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct Data {
+struct Filler {
     #[prost(bytes = "vec", tag = "1")]
     data: Vec<u8>,
 }
