@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 //! A network of real programs in the laboratory: a bootstrap node on each public host, daemons at home.
 
-use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -87,7 +86,6 @@ impl World {
 /// A bootstrap node on a public host, that can be killed and come back.
 #[derive(Debug)]
 pub(crate) struct BootstrapNode {
-    pub(crate) ip: Ipv4Addr,
     pub(crate) addresses: Vec<String>,
     namespace: Arc<Namespace>,
     home: TempDir,
@@ -98,7 +96,6 @@ pub(crate) struct BootstrapNode {
 impl BootstrapNode {
     async fn start(host: &Host, known: &[String]) -> Self {
         let mut node = Self {
-            ip: host.address,
             addresses: Vec::new(),
             namespace: Arc::clone(&host.namespace),
             home: TempDir::with_prefix("a2al-test-").expect("a temporary directory"),
@@ -117,6 +114,14 @@ impl BootstrapNode {
         let ready = process.line("the ready line", READY_DEADLINE, announced);
         self.addresses = ready.await;
         self.process = Some(process);
+    }
+
+    /// The peer id at the end of every address.
+    pub(crate) fn peer_id(&self) -> &str {
+        let (_, peer_id) = self.addresses[0]
+            .rsplit_once("/p2p/")
+            .expect("an address ends in it");
+        peer_id
     }
 
     /// Kills the program (SIGKILL).
