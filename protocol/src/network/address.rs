@@ -303,12 +303,16 @@ pub(crate) fn via(address: &Multiaddr) -> Option<(PeerId, Multiaddr)> {
     Some((relay, parts.into_iter().collect()))
 }
 
-/// The address of `peer` through a relay that is reached at `at`.
-pub(crate) fn circuit(at: &Multiaddr, relay: PeerId, peer: PeerId) -> Multiaddr {
+/// Where this node listens through a relay that is reached at `at`.
+pub(crate) fn reservation(at: &Multiaddr, relay: PeerId) -> Multiaddr {
     without_peer(at.clone())
         .with(Protocol::P2p(relay))
         .with(Protocol::P2pCircuit)
-        .with(Protocol::P2p(peer))
+}
+
+/// The address of `peer` through a relay that is reached at `at`.
+pub(crate) fn circuit(at: &Multiaddr, relay: PeerId, peer: PeerId) -> Multiaddr {
+    reservation(at, relay).with(Protocol::P2p(peer))
 }
 
 /// The network that an address belongs to, for choosing relays that do not fail together: /16, or /32 of IPv6.

@@ -153,32 +153,36 @@ impl Connections {
             .filter(move |(_, connection)| connection.peer == *peer)
     }
 
+    /// Every connection, by peer.
+    pub(super) fn by_peer(&self) -> HashMap<PeerId, Vec<(ConnectionId, &Connection)>> {
+        let mut by_peer: HashMap<_, Vec<_>> = HashMap::new();
+        for (id, connection) in self.all() {
+            by_peer
+                .entry(connection.peer)
+                .or_default()
+                .push((id, connection));
+        }
+        by_peer
+    }
+
     /// The connected peers, and the connection that new streams to each would take.
     pub(super) fn peers(&self) -> Vec<Peer> {
-        let mut best: HashMap<PeerId, (ConnectionId, usize)> = HashMap::new();
-        for (id, connection) in self.all() {
-            let entry = best.entry(connection.peer).or_insert((id, 0));
-            entry.1 += 1;
-            if self.rank(id) < self.rank(entry.0) {
-                entry.0 = id;
-            }
-        }
-        let mut peers: Vec<Peer> = best
+        let mut peers: Vec<Peer> = self
+            .by_peer()
             .into_values()
-            .filter_map(|(id, count)| self.peer(id, count))
+            .filter_map(|all| self.peer(&all))
             .collect();
         peers.sort_unstable_by_key(|peer| peer.peer);
         peers
     }
 
-    /// Direct before relayed, old before new.
-    fn rank(&self, connection: ConnectionId) -> Option<(bool, Instant)> {
-        let connection = self.get(connection)?;
-        Some((connection.relayed, connection.since))
-    }
-
-    fn peer(&self, id: ConnectionId, connections: usize) -> Option<Peer> {
-        let connection = self.get(id)?;
+    /// What is told about the peer of these connections.
+    fn peer(&self, connections: &[(ConnectionId, &Connection)]) -> Option<Peer> {
+        // Direct before relayed, old before new: as streams choose.
+        let best = connections
+            .iter()
+            .min_by_key(|(_, connection)| (connection.relayed, connection.since));
+        let &(id, connection) = best?;
         let usage = self.usage(&connection.peer, id);
         Some(Peer {
             peer: connection.peer,
@@ -188,12 +192,22 @@ impl Connections {
                 .cloned()
                 .unwrap_or_default(),
             path: connection.path(),
-            transport: connection.transport(),
+            transport: self.first_leg(connection).transport(),
             address: connection.address.clone(),
             rtt: connection.rtt,
             since: connection.since_wall,
             streams: usage.as_deref().map_or(0, Usage::streams),
-            connections,
+            connections: connections.len(),
         })
+    }
+
+    /// The connection that carries a circuit up to its relay; a direct connection itself.
+    fn first_leg<'a>(&'a self, connection: &'a Connection) -> &'a Connection {
+        let Some((relay, _)) = address::via(&connection.address) else {
+            return connection;
+        };
+        let direct = self.of(&relay).filter(|(_, leg)| !leg.relayed);
+        let oldest = direct.min_by_key(|(_, leg)| leg.since);
+        oldest.map_or(connection, |(_, leg)| leg)
     }
 }

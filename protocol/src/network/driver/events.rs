@@ -86,8 +86,9 @@ impl Driver {
                 relay_peer_id,
                 limit,
             }) => {
-                let limit = limit.map(|limit| (limit.duration(), limit.data_in_bytes()));
-                self.paths.on_circuit(relay_peer_id, limit);
+                let duration = limit.and_then(|limit| limit.duration());
+                let bytes = limit.and_then(|limit| limit.data_in_bytes());
+                self.paths.on_circuit(relay_peer_id, duration, bytes);
             }
             BehaviourEvent::RelayServer(event) => self.on_relaying(&event),
             BehaviourEvent::Dcutr(event) => {

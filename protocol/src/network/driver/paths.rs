@@ -19,7 +19,8 @@ use super::relays::Relays;
 use crate::behaviour::Behaviour;
 use crate::behaviour::streams::Usage;
 use crate::limits::{
-    CIRCUIT_RENEWAL_PERCENT, IDLE_CONNECTION_TIMEOUT, MAX_DIALLED_ADDRESSES, SUPERSEDED_GRACE,
+    CIRCUIT_RENEWAL_PERCENT, IDLE_CONNECTION_TIMEOUT, MAX_DIALLED_ADDRESSES, MAX_KNOWN_RELAYS,
+    SUPERSEDED_GRACE,
 };
 use crate::network::address;
 use crate::network::peer::Transport;
@@ -62,9 +63,13 @@ impl Paths {
     pub(super) fn on_circuit(
         &mut self,
         relay: PeerId,
-        limit: Option<(Option<Duration>, Option<u64>)>,
+        duration: Option<Duration>,
+        bytes: Option<u64>,
     ) {
-        let (duration, bytes) = limit.unwrap_or_default();
+        // A record can name any relay; forgetting a limit costs one circuit that ends too early.
+        if self.limits.len() >= MAX_KNOWN_RELAYS {
+            self.limits.clear();
+        }
         self.limits.insert(relay, Limit { duration, bytes });
     }
 
@@ -135,9 +140,9 @@ impl Paths {
         relays: &Relays,
     ) {
         self.renew(swarm, connections);
-        let peers: HashSet<PeerId> = connections.all().map(|(_, c)| c.peer).collect();
-        for peer in peers {
-            for connection in superfluous(*swarm.local_peer_id(), connections, relays, &peer) {
+        for (peer, of_peer) in connections.by_peer() {
+            let may_choose = *swarm.local_peer_id() < peer && !relays.is_between(&peer);
+            for connection in superfluous(&of_peer, connections, may_choose) {
                 connections.retire(&peer, connection);
                 let usage = connections.usage(&peer, connection);
                 let is_idle = usage.is_none_or(|usage| usage.streams() == 0);
@@ -179,26 +184,23 @@ impl Paths {
     }
 }
 
-/// The connections to a peer that are not needed, given the others.
+/// Those of a peer's connections that are not needed, given the others.
 fn superfluous(
-    local: PeerId,
+    of_peer: &[(ConnectionId, &Connection)],
     connections: &Connections,
-    relays: &Relays,
-    peer: &PeerId,
+    may_choose: bool,
 ) -> Vec<ConnectionId> {
-    let of_peer: Vec<(ConnectionId, &Connection)> = connections.of(peer).collect();
     let settled = |connection: &Connection| connection.since.elapsed() >= SUPERSEDED_GRACE;
     let best = of_peer
         .iter()
         .filter(|(_, connection)| !connection.relayed)
         .min_by_key(|(_, connection)| preference(connection));
     let Some((best_id, best)) = best else {
-        return unused_circuits(&of_peer, connections, peer);
+        return unused_circuits(of_peer, connections);
     };
     if !settled(best) {
         return Vec::new();
     }
-    let may_choose = local < *peer && !relays.is_between(peer);
     let is_superfluous = |(id, connection): &&(ConnectionId, &Connection)| {
         id != best_id && settled(connection) && (connection.relayed || may_choose)
     };
@@ -215,11 +217,10 @@ fn preference(connection: &Connection) -> (bool, Instant) {
 fn unused_circuits(
     of_peer: &[(ConnectionId, &Connection)],
     connections: &Connections,
-    peer: &PeerId,
 ) -> Vec<ConnectionId> {
     let newest = of_peer.iter().map(|(_, connection)| connection.since).max();
     let is_unused = |(id, connection): &&(ConnectionId, &Connection)| {
-        let usage = connections.usage(peer, *id);
+        let usage = connections.usage(&connection.peer, *id);
         let is_idle = usage.is_none_or(|usage| usage.streams() == 0);
         let is_old = connection.since.elapsed() >= IDLE_CONNECTION_TIMEOUT;
         let is_replaced =

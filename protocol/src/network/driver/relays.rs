@@ -83,6 +83,9 @@ impl Relays {
             }
         }
         addresses.truncate(MAX_RELAY_ADDRESSES);
+        if addresses.is_empty() {
+            return;
+        }
         if let Some(known) = self.known.get_mut(&peer) {
             known.addresses = addresses;
         } else if self.known.len() < MAX_KNOWN_RELAYS {
@@ -217,14 +220,10 @@ impl Relays {
     }
 
     fn reserve(&mut self, swarm: &mut Swarm<Behaviour>, relay: PeerId) {
-        let Some(at) = self.known.get(&relay).and_then(|k| k.addresses.first()) else {
-            return;
-        };
-        let mut circuit = address::circuit(at, relay, relay);
-        // What is listened on ends in the circuit itself.
-        circuit.pop();
-        match swarm.listen_on(circuit) {
-            Ok(listener) => {
+        let at = self.known.get(&relay).and_then(|k| k.addresses.first());
+        let listening = at.map(|at| swarm.listen_on(address::reservation(at, relay)));
+        match listening {
+            Some(Ok(listener)) => {
                 let reservation = Reservation {
                     relay,
                     begun: Instant::now(),
@@ -234,8 +233,8 @@ impl Relays {
                 };
                 self.reservations.insert(listener, reservation);
             }
-            Err(error) => {
-                tracing::debug!(%relay, %error, "no reservation");
+            failed => {
+                tracing::debug!(%relay, ?failed, "no reservation");
                 self.punish(relay);
             }
         }
