@@ -22,5 +22,7 @@ mod publishing;
 mod report;
 #[path = "nat/transfer.rs"]
 mod transfer;
+#[path = "nat/variants.rs"]
+mod variants;
 #[path = "nat/world.rs"]
 mod world;
