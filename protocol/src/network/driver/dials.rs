@@ -41,7 +41,7 @@ struct Pending {
 enum Direct {
     /// Ours is under way.
     Dialling(ConnectionId),
-    /// Somebody else dials the peer; ours follows if that fails.
+    /// Somebody else dials the peer, at the addresses that we would dial.
     Waiting,
     Failed,
 }
@@ -207,7 +207,7 @@ impl Dials {
                 }
             }
             if goal.0 == peer && pending.direct == Direct::Waiting {
-                self.dial_direct(swarm, goal);
+                pending.direct = Direct::Failed;
             }
             self.settle(swarm, goal);
         }
@@ -225,8 +225,11 @@ impl Dials {
         let condition = if swarm.is_connected(&peer) {
             // Through a relay, which is not what is wanted.
             PeerCondition::Always
-        } else {
+        } else if pending.route.addresses.is_empty() {
             PeerCondition::DisconnectedAndNotDialing
+        } else {
+            // Somebody else may be dialling the peer, at addresses that are not these.
+            PeerCondition::Disconnected
         };
         let options = DialOpts::peer_id(peer)
             .condition(condition)

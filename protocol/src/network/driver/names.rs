@@ -43,8 +43,11 @@ pub(super) fn has_name(node: &Bootstrap) -> bool {
     node.addresses.iter().any(|address| name(address).is_some())
 }
 
+/// Which addresses of a host are meant.
+type Family = fn(&IpAddr) -> bool;
+
 /// The host that an address names, and which addresses of it are meant.
-fn name(address: &Multiaddr) -> Option<(String, fn(&IpAddr) -> bool)> {
+fn name(address: &Multiaddr) -> Option<(String, Family)> {
     match address.iter().next()? {
         Protocol::Dns(name) => Some((name.into_owned(), |_| true)),
         Protocol::Dns4(name) => Some((name.into_owned(), IpAddr::is_ipv4)),
@@ -66,7 +69,7 @@ async fn resolved(node: Bootstrap) -> Bootstrap {
                 addresses.extend(ips.take(MAX_ADDRESSES_PER_NAME).map(|ip| at(&address, ip)));
             }
             Ok(Err(error)) => {
-                tracing::warn!(%host, %error, "bootstrap node cannot be found by its name")
+                tracing::warn!(%host, %error, "bootstrap node cannot be found by its name");
             }
             Err(_) => tracing::warn!(%host, "the name of a bootstrap node is not resolved in time"),
         }
