@@ -18,6 +18,8 @@ mod matrix;
 mod prober;
 #[path = "nat/publishing.rs"]
 mod publishing;
+#[path = "nat/renewal.rs"]
+mod renewal;
 #[path = "nat/report.rs"]
 mod report;
 #[path = "nat/transfer.rs"]

@@ -28,7 +28,7 @@ pub use crate::behaviour::agents::{
     AgentStream, CallError, IncomingCall, Mistrust, Refusal, RefusalHandle,
 };
 pub use crate::behaviour::records::Publication;
-pub use crate::behaviour::streams::Paths;
+pub use crate::behaviour::streams::{Paths, StreamPath};
 pub use address::{AddressError, Bootstrap, parse_bootstrap, parse_listen};
 pub use client::Client;
 pub use config::{Config, HeldRecord, KnownPeer, RelayLimits, RelayServer};

@@ -38,12 +38,22 @@ pub(crate) struct World {
 impl World {
     /// Builds the laboratory and starts the bootstrap nodes, or says why `test` is skipped.
     pub(crate) async fn start(test: &str, homes: &[Home], quality: Quality) -> Option<Self> {
+        Self::start_with(test, homes, quality, &[]).await
+    }
+
+    /// The same, with further arguments for the bootstrap nodes.
+    pub(crate) async fn start_with(
+        test: &str,
+        homes: &[Home],
+        quality: Quality,
+        args: &[&str],
+    ) -> Option<Self> {
         let lab = Lab::start(test, homes, quality).await?;
         let mut bootstraps: Vec<BootstrapNode> = Vec::new();
         for host in &lab.public {
             let known = bootstraps.iter().flat_map(|node| node.addresses.clone());
             let known = known.collect::<Vec<_>>();
-            bootstraps.push(BootstrapNode::start(host, &known).await);
+            bootstraps.push(BootstrapNode::start(host, &known, args).await);
         }
         // A node that comes back may ask any of the others.
         let all = bootstraps.iter().flat_map(|node| node.addresses.clone());
@@ -90,16 +100,18 @@ pub(crate) struct BootstrapNode {
     namespace: Arc<Namespace>,
     home: TempDir,
     known: Vec<String>,
+    args: Vec<String>,
     process: Option<Process>,
 }
 
 impl BootstrapNode {
-    async fn start(host: &Host, known: &[String]) -> Self {
+    async fn start(host: &Host, known: &[String], args: &[&str]) -> Self {
         let mut node = Self {
             addresses: Vec::new(),
             namespace: Arc::clone(&host.namespace),
             home: TempDir::with_prefix("a2al-test-").expect("a temporary directory"),
             known: known.to_vec(),
+            args: args.iter().map(|&arg| arg.to_owned()).collect(),
             process: None,
         };
         node.run().await;
@@ -108,7 +120,8 @@ impl BootstrapNode {
 
     /// Starts the program, with the key of its last run if there was one.
     pub(crate) async fn run(&mut self) {
-        let command = command(self.home.path(), &self.known);
+        let mut command = command(self.home.path(), &self.known);
+        command.args(&self.args);
         let start = async move { Process::start(command) };
         let mut process = self.namespace.run(start).await;
         let ready = process.line("the ready line", READY_DEADLINE, announced);
@@ -259,6 +272,12 @@ impl Seat {
     pub(crate) async fn path(&self, peer: &Self) -> Option<String> {
         let entry = self.peer(peer).await?;
         Some(entry["path"].as_str().expect("a path is text").to_owned())
+    }
+
+    /// Since when there is the connection to `peer` that streams take.
+    pub(crate) async fn connected_since(&self, peer: &Self) -> String {
+        let entry = self.peer(peer).await.expect("the peer is connected");
+        entry["since"].as_str().expect("a time is text").to_owned()
     }
 }
 

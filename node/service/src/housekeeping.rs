@@ -7,8 +7,8 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::Service;
 
-/// How often idle connections are looked over. One that waits on a relayed connection keeps that
-/// open, so they are not to outlive the first direct one by much.
+/// How often idle connections are looked over. One that waits on a circuit keeps that open, so they
+/// are not to outlive what supersedes it by much.
 const PRUNE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// How often the cache is saved; what was learnt since is lost when the process is killed.
@@ -23,10 +23,7 @@ pub(crate) async fn run(service: Service) {
     save.tick().await;
     loop {
         tokio::select! {
-            _ = prune.tick() => {
-                let core = &service.core;
-                core.pool.prune(|peer| core.client.is_direct(peer));
-            }
+            _ = prune.tick() => service.core.pool.prune(),
             _ = save.tick() => service.save_cache().await,
         }
     }

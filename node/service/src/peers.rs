@@ -36,7 +36,7 @@ impl Service {
             let (record, stream) = timeout(REACH_TIMEOUT, call)
                 .await
                 .map_err(|_| Error::Connect(network::CallError::Timeout))??;
-            (record, stream.is_relayed())
+            (record, stream.path().is_relayed())
         };
         let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let endpoint = Endpoint::decode(record.payload()).unwrap_or_default();

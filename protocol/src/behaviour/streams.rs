@@ -18,6 +18,7 @@ pub(crate) use frame::{
 pub use links::Paths;
 pub(crate) use links::{Links, OpenError};
 pub(crate) use slots::Slots;
+pub use stream::StreamPath;
 pub(crate) use stream::{Stream, Usage};
 
 use std::task::{Context, Poll};

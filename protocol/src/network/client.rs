@@ -115,11 +115,6 @@ impl Client {
         self.caller.call(caller, &target, paths).await
     }
 
-    /// Whether a new stream to a node would take a direct connection, which exists already.
-    pub fn is_direct(&self, peer: &PeerId) -> bool {
-        self.caller.links.is_connected(peer, Paths::Direct)
-    }
-
     /// The connected peers, and how they are connected.
     pub async fn peers(&self) -> Vec<Peer> {
         self.dialer.peers().await

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use a2al_protocol::network::{Paths, PeerId, Refusal, RefusalHandle};
+use a2al_protocol::network::{Paths, Refusal, RefusalHandle};
 use a2al_protocol::{Aid, VerifiedRecord};
 use bytes::Bytes;
 use http_body_util::Full;
@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
 use super::answer::{self, Answer};
-use super::pool::{Route, Sender, Wanted};
+use super::pool::{Route, Sender, Wanted, Way};
 use crate::connect::refused;
 use crate::service_tcp::ServiceTcp;
 use crate::{Error, Service, model, resolve};
@@ -125,9 +125,7 @@ impl Call<'_> {
             is_repeatable,
             paths: self.paths,
         };
-        let core = &self.service.core;
-        let is_direct = |peer: &PeerId| core.client.is_direct(peer);
-        let sender = core.pool.take(&route, wanted, is_direct);
+        let sender = self.service.core.pool.take(&route, wanted);
         let refusal = RefusalHandle::default();
         Ok(sender.map(|sender| Connection {
             route,
@@ -140,7 +138,7 @@ impl Call<'_> {
         if let Some(service) = &self.local {
             let stream = service.connect(self.service.core.config.api_addr).await;
             let stream = stream.map_err(|_| Error::InboundUnreachable)?;
-            let sender = self.handshake(stream, false).await?;
+            let sender = self.handshake(stream, Way::local()).await?;
             let refusal = RefusalHandle::default();
             return Ok(Connection {
                 route: self.local_route(service),
@@ -152,8 +150,8 @@ impl Call<'_> {
             .service
             .call(self.caller, self.agent, self.paths)
             .await?;
-        let (refusal, is_relayed) = (stream.refusal(), stream.is_relayed());
-        let sender = self.handshake(stream, is_relayed).await?;
+        let (refusal, way) = (stream.refusal(), Way::from(stream.path()));
+        let sender = self.handshake(stream, way).await?;
         Ok(Connection {
             route: self.remote_route(&record),
             sender,
@@ -180,7 +178,7 @@ impl Call<'_> {
     async fn handshake(
         &self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        is_relayed: bool,
+        way: Way,
     ) -> Result<Sender, Error> {
         let (http, connection) = http1::Builder::new()
             // Some services look names up by their usual capitals, against the standard.
@@ -194,7 +192,7 @@ impl Call<'_> {
                 tracing::debug!(%error, "connection to a service ended");
             }
         });
-        Ok(Sender { http, is_relayed })
+        Ok(Sender { http, way })
     }
 
     /// One request and its answer; keeps the connection for the next when it can carry one.
@@ -215,7 +213,7 @@ impl Call<'_> {
         } = answer
             .unwrap_or(Err(Failure::Timeout))
             .map_err(|failure| refusal.get().map_or(failure, Failure::Refused))?;
-        answer.is_relayed = sender.is_relayed;
+        answer.is_relayed = sender.way.is_relayed;
         if is_complete {
             self.service.core.pool.put(route, sender);
         }

@@ -2,11 +2,12 @@
 //! Connections to services that wait for their next request.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use a2al_protocol::Aid;
-use a2al_protocol::network::{Paths, PeerId};
+use a2al_protocol::network::{Paths, PeerId, StreamPath};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::client::conn::http1::SendRequest;
@@ -19,8 +20,44 @@ use crate::service_tcp::ServiceTcp;
 pub(super) struct Sender {
     /// The connection.
     pub(super) http: SendRequest<Full<Bytes>>,
-    /// Whether it passes through a relay.
+    /// The way that it takes.
+    pub(super) way: Way,
+}
+
+/// The way that an HTTP connection takes.
+pub(super) struct Way {
+    /// Whether the bytes pass through a relay.
     pub(super) is_relayed: bool,
+    /// Whether there is a better one by now.
+    is_superseded: Box<dyn Fn() -> bool + Send + Sync>,
+}
+
+impl Way {
+    /// Within this machine: there is no better one.
+    pub(super) fn local() -> Self {
+        Self {
+            is_relayed: false,
+            is_superseded: Box::new(|| false),
+        }
+    }
+}
+
+impl From<StreamPath> for Way {
+    fn from(path: StreamPath) -> Self {
+        Self {
+            is_relayed: path.is_relayed(),
+            is_superseded: Box::new(move || path.is_superseded()),
+        }
+    }
+}
+
+impl fmt::Debug for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Way")
+            .field("is_relayed", &self.is_relayed)
+            .field("is_superseded", &(self.is_superseded)())
+            .finish()
+    }
 }
 
 /// How long a connection waits before it is closed.
@@ -57,13 +94,6 @@ pub(super) enum Route {
     },
 }
 
-impl Route {
-    /// Whether the other node is one of which `is_direct` is true.
-    fn leads_to(&self, is_direct: impl Fn(&PeerId) -> bool) -> bool {
-        matches!(self, Self::Remote { peer: Some(peer), .. } if is_direct(peer))
-    }
-}
-
 /// What a request may be sent over.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wanted {
@@ -85,32 +115,25 @@ struct Idle {
 
 impl Idle {
     fn is_usable(&self, limit: Duration) -> bool {
-        !self.sender.http.is_closed() && self.since.elapsed() < limit
+        let sender = &self.sender;
+        !sender.http.is_closed() && !(sender.way.is_superseded)() && self.since.elapsed() < limit
     }
 }
 
 impl Pool {
     /// The connection that waited least, of those that the request may go over.
     ///
-    /// Where `is_direct` says that there is a direct connection to the other node, relayed ones are
-    /// closed, so that the next request opens a direct one.
-    pub(super) fn take(
-        &self,
-        route: &Route,
-        wanted: Wanted,
-        is_direct: impl Fn(&PeerId) -> bool,
-    ) -> Option<Sender> {
+    /// One whose way is superseded is closed, so that the next request takes the better one.
+    pub(super) fn take(&self, route: &Route, wanted: Wanted) -> Option<Sender> {
         let limit = if wanted.is_repeatable {
             MAX_IDLE
         } else {
             MAX_IDLE_ONCE
         };
-        let is_outdone = route.leads_to(is_direct);
         let mut idle = self.idle();
         let waiting = idle.get_mut(route)?;
-        waiting
-            .retain(|idle| !(idle.sender.http.is_closed() || is_outdone && idle.sender.is_relayed));
-        let may_take = |idle: &Idle| wanted.paths == Paths::Any || !idle.sender.is_relayed;
+        waiting.retain(|idle| idle.is_usable(MAX_IDLE));
+        let may_take = |idle: &Idle| wanted.paths == Paths::Any || !idle.sender.way.is_relayed;
         let newest = waiting
             .iter()
             .rposition(|idle| may_take(idle) && idle.is_usable(limit))?;
@@ -134,13 +157,10 @@ impl Pool {
         self.idle().remove(route);
     }
 
-    /// Closes what waited too long, and relayed connections to nodes that `is_direct` is true of.
-    pub(crate) fn prune(&self, is_direct: impl Fn(&PeerId) -> bool) {
-        self.idle().retain(|route, waiting| {
-            let is_outdone =
-                waiting.iter().any(|idle| idle.sender.is_relayed) && route.leads_to(&is_direct);
-            waiting
-                .retain(|idle| idle.is_usable(MAX_IDLE) && !(is_outdone && idle.sender.is_relayed));
+    /// Closes what waited too long, and what takes a way that is superseded.
+    pub(crate) fn prune(&self) {
+        self.idle().retain(|_, waiting| {
+            waiting.retain(|idle| idle.is_usable(MAX_IDLE));
             !waiting.is_empty()
         });
     }
@@ -153,6 +173,9 @@ impl Pool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use a2al_protocol::SigningKey;
     use hyper::client::conn::http1;
     use hyper_util::rt::TokioIo;
@@ -166,11 +189,18 @@ mod tests {
     };
 
     /// A connection, and the end of the service, which keeps it open.
-    async fn sender(is_relayed: bool) -> (Sender, DuplexStream) {
+    ///
+    /// A relayed one is superseded when `has_direct` becomes true.
+    async fn sender(is_relayed: bool, has_direct: &Arc<AtomicBool>) -> (Sender, DuplexStream) {
         let (near, far) = tokio::io::duplex(1024);
         let (http, connection) = http1::handshake(TokioIo::new(near)).await.unwrap();
         tokio::spawn(connection);
-        (Sender { http, is_relayed }, far)
+        let has_direct = Arc::clone(has_direct);
+        let way = Way {
+            is_relayed,
+            is_superseded: Box::new(move || is_relayed && has_direct.load(Ordering::Relaxed)),
+        };
+        (Sender { http, way }, far)
     }
 
     fn route() -> Route {
@@ -181,59 +211,60 @@ mod tests {
         }
     }
 
-    async fn filled(route: &Route) -> (Pool, Vec<DuplexStream>) {
-        let (pool, mut ends) = (Pool::default(), Vec::new());
+    /// A pool with a direct connection and a newer relayed one, and what supersedes that.
+    async fn filled(route: &Route) -> (Pool, Vec<DuplexStream>, Arc<AtomicBool>) {
+        let (pool, mut ends, has_direct) = (Pool::default(), Vec::new(), Arc::default());
         for is_relayed in [false, true] {
-            let (sender, end) = sender(is_relayed).await;
+            let (sender, end) = sender(is_relayed, &has_direct).await;
             pool.put(route.clone(), sender);
             ends.push(end);
         }
-        (pool, ends)
+        (pool, ends, has_direct)
     }
 
     #[tokio::test]
     async fn a_direct_path_takes_the_place_of_a_relayed_one() {
         let route = route();
-        let (pool, _ends) = filled(&route).await;
-        let taken = pool.take(&route, GET, |_| true).unwrap();
-        assert!(!taken.is_relayed);
-        assert!(pool.take(&route, GET, |_| false).is_none(), "closed");
-        let (pool, _ends) = filled(&route).await;
-        assert!(pool.take(&route, GET, |_| false).unwrap().is_relayed);
-        let (pool, _ends) = filled(&route).await;
-        pool.prune(|_| true);
-        assert!(!pool.take(&route, GET, |_| false).unwrap().is_relayed);
-        assert!(pool.take(&route, GET, |_| false).is_none(), "closed");
+        let (pool, _ends, _) = filled(&route).await;
+        assert!(pool.take(&route, GET).unwrap().way.is_relayed, "the newest");
+        let (pool, _ends, has_direct) = filled(&route).await;
+        has_direct.store(true, Ordering::Relaxed);
+        assert!(!pool.take(&route, GET).unwrap().way.is_relayed);
+        assert!(pool.take(&route, GET).is_none(), "closed");
+        let (pool, _ends, has_direct) = filled(&route).await;
+        has_direct.store(true, Ordering::Relaxed);
+        pool.prune();
+        assert_eq!(pool.idle().values().flatten().count(), 1);
     }
 
     #[tokio::test]
     async fn a_call_without_relays_leaves_relayed_connections_to_others() {
         let route = route();
-        let (pool, _ends) = filled(&route).await;
+        let (pool, _ends, _) = filled(&route).await;
         let wanted = Wanted {
             paths: Paths::Direct,
             ..GET
         };
-        assert!(!pool.take(&route, wanted, |_| false).unwrap().is_relayed);
-        assert!(pool.take(&route, wanted, |_| false).is_none());
-        assert!(pool.take(&route, GET, |_| false).unwrap().is_relayed);
+        assert!(!pool.take(&route, wanted).unwrap().way.is_relayed);
+        assert!(pool.take(&route, wanted).is_none());
+        assert!(pool.take(&route, GET).unwrap().way.is_relayed);
     }
 
     #[tokio::test]
     async fn what_failed_once_is_forgotten_as_a_whole() {
         let (route, other) = (route(), route());
-        let (pool, _ends) = filled(&route).await;
-        let (sender, _end) = sender(false).await;
+        let (pool, _ends, _) = filled(&route).await;
+        let (sender, _end) = sender(false, &Arc::default()).await;
         pool.put(other.clone(), sender);
         pool.forget(&route);
-        assert!(pool.take(&route, GET, |_| false).is_none());
-        assert!(pool.take(&other, GET, |_| false).is_some());
+        assert!(pool.take(&route, GET).is_none());
+        assert!(pool.take(&other, GET).is_some());
     }
 
     #[tokio::test]
     async fn a_request_that_cannot_be_repeated_takes_no_old_connection() {
         let route = route();
-        let (pool, _ends) = filled(&route).await;
+        let (pool, _ends, _) = filled(&route).await;
         for idle in pool.idle().values_mut().flatten() {
             idle.since -= MAX_IDLE_ONCE;
         }
@@ -241,7 +272,7 @@ mod tests {
             is_repeatable: false,
             ..GET
         };
-        assert!(pool.take(&route, post, |_| false).is_none());
-        assert!(pool.take(&route, GET, |_| false).is_some());
+        assert!(pool.take(&route, post).is_none());
+        assert!(pool.take(&route, GET).is_some());
     }
 }

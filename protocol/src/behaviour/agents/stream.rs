@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::MAX_MESSAGE_LEN;
 use super::bindings::{Binding, Bindings, Pair, Side};
 use super::handshake::Refusal;
-use crate::behaviour::streams::Stream;
+use crate::behaviour::streams::{Stream, StreamPath};
 
 /// User bytes between two agents that know who the other one is.
 ///
@@ -101,9 +101,9 @@ impl AgentStream {
         }
     }
 
-    /// Whether the bytes pass through a relay.
-    pub fn is_relayed(&self) -> bool {
-        self.stream.is_relayed()
+    /// The connection that the stream is on.
+    pub fn path(&self) -> StreamPath {
+        self.stream.path()
     }
 
     /// Where a refusal will show.

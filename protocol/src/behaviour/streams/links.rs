@@ -54,8 +54,6 @@ pub(crate) struct Links {
 struct Link {
     connection: ConnectionId,
     relayed: bool,
-    /// Whether a better connection has taken over: new streams avoid this one.
-    retiring: bool,
     usage: Arc<Usage>,
     requests: mpsc::Sender<OpenRequest>,
 }
@@ -66,7 +64,8 @@ impl Links {
         self.best(peer, paths).is_some()
     }
 
-    /// Opens a stream on the best connection to `peer`: the oldest direct one, else the oldest relayed one that is not retiring.
+    /// Opens a stream on the best connection to `peer`: the oldest direct one, else the oldest circuit; superseded
+    /// ones last.
     ///
     /// Ends within [`STREAM_OPEN_TIMEOUT`](crate::limits::STREAM_OPEN_TIMEOUT). Safe to drop.
     pub(crate) async fn open(
@@ -87,9 +86,9 @@ impl Links {
     /// Keeps new streams off a connection, as long as there is another one.
     pub(crate) fn retire(&self, peer: &PeerId, connection: ConnectionId) {
         self.with(|table| {
-            let links = table.get_mut(peer).into_iter().flatten();
+            let links = table.get(peer).into_iter().flatten();
             for link in links.filter(|link| link.connection == connection) {
-                link.retiring = true;
+                link.usage.supersede();
             }
         });
     }
@@ -103,7 +102,7 @@ impl Links {
         })
     }
 
-    /// Adds a connection and returns what its handler is to serve.
+    /// Adds a connection and returns what its handler is to serve. A direct one supersedes circuits at once.
     pub(super) fn insert(
         &self,
         peer: PeerId,
@@ -115,11 +114,18 @@ impl Links {
         let link = Link {
             connection,
             relayed,
-            retiring: false,
             usage: Arc::clone(&usage),
             requests,
         };
-        self.with(|table| table.entry(peer).or_default().push(link));
+        self.with(|table| {
+            let links = table.entry(peer).or_default();
+            if !relayed {
+                for circuit in links.iter().filter(|link| link.relayed) {
+                    circuit.usage.supersede();
+                }
+            }
+            links.push(link);
+        });
         (served, usage)
     }
 
@@ -147,7 +153,7 @@ impl Links {
                 .iter()
                 .filter(|link| !link.requests.is_closed())
                 .filter(|link| paths == Paths::Any || !link.relayed);
-            let best = live.min_by_key(|link| (link.relayed, link.retiring))?;
+            let best = live.min_by_key(|link| (link.relayed, link.usage.is_superseded()))?;
             Some((best.connection, best.requests.clone()))
         })
     }

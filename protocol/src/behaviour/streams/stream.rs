@@ -4,7 +4,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -15,6 +15,7 @@ use tokio_util::compat::{Compat, FuturesAsyncReadCompatExt};
 pub(crate) struct Usage {
     streams: AtomicUsize,
     bytes: AtomicU64,
+    superseded: AtomicBool,
 }
 
 impl Usage {
@@ -26,6 +27,34 @@ impl Usage {
     /// Bytes that streams have carried, both directions together.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Whether another connection has taken over.
+    pub(crate) fn is_superseded(&self) -> bool {
+        self.superseded.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn supersede(&self) {
+        self.superseded.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The connection that a stream is on, for as long as that matters to whoever keeps the stream.
+#[derive(Clone, Debug)]
+pub struct StreamPath {
+    usage: Arc<Usage>,
+    relayed: bool,
+}
+
+impl StreamPath {
+    /// Whether the bytes pass through a relay.
+    pub fn is_relayed(&self) -> bool {
+        self.relayed
+    }
+
+    /// Whether another connection has taken over: this one will end soon, and a new stream would not be on it.
+    pub fn is_superseded(&self) -> bool {
+        self.usage.is_superseded()
     }
 }
 
@@ -50,6 +79,13 @@ impl Stream {
     /// Whether the bytes pass through a relay.
     pub(crate) fn is_relayed(&self) -> bool {
         self.relayed
+    }
+
+    pub(crate) fn path(&self) -> StreamPath {
+        StreamPath {
+            usage: Arc::clone(&self.usage),
+            relayed: self.relayed,
+        }
     }
 
     fn count(&self, len: usize) {

@@ -178,10 +178,12 @@ impl Connections {
 
     /// What is told about the peer of these connections.
     fn peer(&self, connections: &[(ConnectionId, &Connection)]) -> Option<Peer> {
-        // Direct before relayed, old before new: as streams choose.
-        let best = connections
-            .iter()
-            .min_by_key(|(_, connection)| (connection.relayed, connection.since));
+        // Direct before relayed, superseded ones last, old before new: as streams choose.
+        let best = connections.iter().min_by_key(|(id, connection)| {
+            let usage = self.usage(&connection.peer, *id);
+            let is_superseded = usage.is_some_and(|usage| usage.is_superseded());
+            (connection.relayed, is_superseded, connection.since)
+        });
         let &(id, connection) = best?;
         let usage = self.usage(&connection.peer, id);
         Some(Peer {
