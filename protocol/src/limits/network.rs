@@ -196,6 +196,13 @@ pub const PING_INTERVAL: Duration = Duration::from_secs(5);
 /// A connection is closed when a peer has not answered for this long.
 pub const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How often an idle QUIC connection says that it is alive, which keeps mappings of NATs as well.
+pub const QUIC_KEEP_ALIVE: Duration = Duration::from_secs(3);
+
+/// A QUIC connection ends when nothing was heard for this long after the last sign of life that we sent: it is noticed after ten
+/// seconds and a half at most that a NAT has changed a mapping, or that the peer is gone.
+pub const QUIC_IDLE_TIMEOUT: Duration = Duration::from_millis(7_500);
+
 /// How often addresses that nobody has checked yet are put to other nodes.
 pub const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 

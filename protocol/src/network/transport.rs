@@ -11,7 +11,9 @@ use libp2p::{PeerId, Transport, dns, noise, quic, relay, tcp, yamux};
 
 use super::error::StartError;
 use super::relaying::{Muxer, RelayMeter};
-use crate::limits::{HANDSHAKE_TIMEOUT, MAX_STREAMS_PER_CONNECTION};
+use crate::limits::{
+    HANDSHAKE_TIMEOUT, MAX_STREAMS_PER_CONNECTION, QUIC_IDLE_TIMEOUT, QUIC_KEEP_ALIVE,
+};
 
 /// QUIC receive windows of one stream and one connection, in bytes: what an idle reader can be made to hold. Above the memory limit no
 /// connection is added, but those that exist keep their windows.
@@ -49,6 +51,8 @@ fn quic_config(keypair: &Keypair) -> quic::Config {
     let mut config = quic::Config::new(keypair);
     config.max_concurrent_stream_limit = MAX_STREAMS_PER_CONNECTION;
     (config.max_stream_data, config.max_connection_data) = QUIC_WINDOWS;
+    config.keep_alive_interval = QUIC_KEEP_ALIVE;
+    config.max_idle_timeout = u32::try_from(QUIC_IDLE_TIMEOUT.as_millis()).unwrap_or(u32::MAX);
     config
 }
 
