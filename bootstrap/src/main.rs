@@ -9,6 +9,7 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use a2al_protocol::limits::{MAX_BOOTSTRAP_CONNECTIONS, MAX_BOOTSTRAP_MEMORY_BYTES};
 use a2al_protocol::network::{
     self, Bootstrap, Client, Config, Multiaddr, Network, Refusal, RelayLimits, RelayServer,
 };
@@ -143,6 +144,8 @@ fn config(args: Args, data_dir: &Path) -> anyhow::Result<Config> {
         use_relays: false,
         relay_server: RelayServer::Always,
         relay_limits: args.relaying.limits(),
+        max_connections: MAX_BOOTSTRAP_CONNECTIONS,
+        max_memory_bytes: MAX_BOOTSTRAP_MEMORY_BYTES,
         upnp: false,
         ..Config::new(key)
     })

@@ -4,6 +4,7 @@
 pub(crate) mod agents;
 pub(crate) mod dial_back;
 pub(crate) mod identify;
+pub(crate) mod probe;
 pub(crate) mod reach;
 pub(crate) mod records;
 pub(crate) mod relay_server;
@@ -11,9 +12,7 @@ pub(crate) mod streams;
 
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::behaviour::toggle::Toggle;
-use libp2p::{
-    autonat, connection_limits, dcutr, kad, mdns, memory_connection_limits, ping, relay, upnp,
-};
+use libp2p::{connection_limits, dcutr, kad, mdns, memory_connection_limits, ping, relay, upnp};
 
 /// Everything that runs on the swarm. The order is the order of veto on new connections: limits come first.
 #[derive(NetworkBehaviour)]
@@ -29,7 +28,7 @@ pub(crate) struct Behaviour {
     /// Gathers under which addresses this node may be reached, and tells the behaviours below.
     pub(crate) reach: reach::Behaviour,
     /// Asks other nodes whether they can dial us there.
-    pub(crate) reachability_client: autonat::v2::client::Behaviour,
+    pub(crate) reachability_client: probe::Behaviour,
     /// Dials those who ask the same.
     pub(crate) reachability_server: dial_back::Behaviour,
     /// Has the router forward ports.

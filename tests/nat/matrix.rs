@@ -133,6 +133,9 @@ fn judged(cells: &[Cell]) -> Vec<Cell> {
     if rounds() >= ROUNDS_FOR_MEDIAN {
         return cells.to_vec();
     }
+    none("far too late", cells, |cell| {
+        cell.first > 3 * cell.first_limit()
+    });
     let class = |limit| {
         let class = cells.iter().filter(|cell| cell.first_limit() == limit);
         median_cell(&class.cloned().collect::<Vec<_>>())

@@ -10,7 +10,7 @@
 //! again, or somebody else.
 
 mod recent;
-mod target;
+pub(crate) mod target;
 
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;
@@ -29,7 +29,7 @@ use libp2p::swarm::{
 use libp2p::{Multiaddr, PeerId};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use self::recent::Recent;
+pub(crate) use self::recent::Recent;
 use crate::behaviour::streams::is_relayed;
 use crate::limits::{
     DIAL_BACK_DURATION, DIAL_BACK_TIMEOUT, MAX_DIAL_BACKS, MAX_DIAL_BACKS_PER_PEER,

@@ -29,6 +29,8 @@ use crate::record::NatType;
 pub(crate) struct Behaviour {
     /// What the operator says.
     configured: Vec<Multiaddr>,
+    /// Whether the operator vouches for the addresses of our interfaces.
+    vouches: bool,
     /// Whether the nodes to join through are outside any private network.
     expects_public: bool,
     /// Addresses of our interfaces on which we listen.
@@ -98,6 +100,12 @@ impl Behaviour {
         behaviour
     }
 
+    /// The operator says that this host is there for others: its public addresses are not given up for one failed test.
+    pub(crate) fn vouching(mut self, vouches: bool) -> Self {
+        self.vouches = vouches;
+        self
+    }
+
     /// A peer is connected directly, at this address.
     pub(crate) fn on_met(&mut self, ip: IpAddr) {
         if address::is_private(ip) {
@@ -121,12 +129,21 @@ impl Behaviour {
         }
         if self.observed.insert(connection, observer, address.clone()) {
             self.propose(address);
+            // DCUtR keeps few, and the last ones: what holds is not to be pushed out by what one peer claims.
+            for agreed in self.observed.agreed() {
+                self.propose(agreed);
+            }
             self.tell();
         }
     }
 
     /// Another node tried to dial an address of ours.
+    ///
+    /// Nobody's failure refutes what the operator vouches for.
     pub(crate) fn on_probed(&mut self, address: &Multiaddr, is_reachable: bool) {
+        if self.vouches && !is_reachable {
+            return;
+        }
         self.probed
             .insert(address::without_peer(address.clone()), is_reachable);
         self.tell();
@@ -149,7 +166,7 @@ impl Behaviour {
     pub(crate) fn on_moved(&mut self) {
         self.observed = Observed::default();
         self.met = Met::default();
-        self.probed.clear();
+        self.forget_successes();
         self.tell();
     }
 
@@ -165,11 +182,13 @@ impl Behaviour {
         let confirmed = |address: &&Multiaddr| self.probed.get(*address) == Some(&true);
         let standing = public_own.iter().copied().filter(unrefuted);
         let mapped = self.mapped.iter().filter(unrefuted);
+        // One host that both sees and tests us could make us publish any address.
+        let agreed = self.observed.agreed();
         let seen = self
             .probed
             .keys()
             .filter(confirmed)
-            .filter(|address| self.observed.contains(address));
+            .filter(|address| agreed.contains(address));
         let host = if !self.configured.is_empty() || public_own.iter().any(confirmed) {
             Standing::Confirmed
         } else if standing.clone().next().is_some() {
@@ -194,6 +213,11 @@ impl Behaviour {
             nat: self.nat(!external.is_empty(), public_own.is_empty()),
             external,
         }
+    }
+
+    /// What others could dial elsewhere says nothing here. What they could not is not asked again by libp2p, so it stays.
+    fn forget_successes(&mut self) {
+        self.probed.retain(|_, is_reachable| !*is_reachable);
     }
 
     fn nat(&self, is_reached: bool, has_nat: bool) -> NatType {
@@ -271,7 +295,9 @@ impl NetworkBehaviour for Behaviour {
                 self.tell();
             }
             FromSwarm::ExpiredListenAddr(expired) if self.own.remove(expired.addr) => {
-                self.probed.remove(expired.addr);
+                if self.probed.get(expired.addr) == Some(&true) {
+                    self.probed.remove(expired.addr);
+                }
                 self.tell();
             }
             FromSwarm::ConnectionClosed(closed) => {

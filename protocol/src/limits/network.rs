@@ -196,6 +196,21 @@ pub const PING_INTERVAL: Duration = Duration::from_secs(5);
 /// A connection is closed when a peer has not answered for this long.
 pub const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Addresses of ours that other nodes are asked to test in one [`PROBE_WINDOW`].
+pub const MAX_PROBED_ADDRESSES: usize = 16;
+
+/// See [`MAX_PROBED_ADDRESSES`].
+pub const PROBE_WINDOW: Duration = Duration::from_secs(3600);
+
+/// Addresses at which one peer may say that it sees us, one after the other.
+pub const MAX_OBSERVATIONS_PER_CONNECTION: u32 = 4;
+
+/// How often a node that lacks relays dials another peer to find one.
+pub const RELAY_SEARCH_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How long a circuit that could not be replaced is not tried again.
+pub const RENEWAL_BACKOFF: Duration = Duration::from_secs(30);
+
 /// How often an idle QUIC connection says that it is alive, which keeps mappings of NATs as well.
 pub const QUIC_KEEP_ALIVE: Duration = Duration::from_secs(3);
 
@@ -215,8 +230,8 @@ pub const MAX_CONNECTIONS_PER_PEER: u32 = 8;
 /// Connections in all.
 pub const MAX_CONNECTIONS: u32 = 512;
 
-/// Connections that others opened: what remains of [`MAX_CONNECTIONS`] is for our own dials.
-pub const MAX_INBOUND_CONNECTIONS: u32 = 384;
+/// Connections of a bootstrap node in all: every reservation on it needs one.
+pub const MAX_BOOTSTRAP_CONNECTIONS: u32 = 12_000;
 
 /// Inbound connections that have not finished their handshake.
 pub const MAX_PENDING_INBOUND: u32 = 128;
@@ -229,6 +244,9 @@ pub const MAX_STREAMS_PER_CONNECTION: u32 = 4096;
 
 /// New connections are refused while the process holds more than this many bytes of memory.
 pub const MAX_MEMORY_BYTES: usize = 512 * 1024 * 1024;
+
+/// The same for a bootstrap node.
+pub const MAX_BOOTSTRAP_MEMORY_BYTES: usize = 2 * 1024 * 1024 * 1024;
 
 /// Commands that may wait for the swarm task.
 pub const COMMAND_QUEUE: usize = 256;

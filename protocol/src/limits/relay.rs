@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-/// Nodes that may hold a reservation on one relay.
-pub const MAX_RESERVATIONS: usize = 1024;
+/// Nodes that may hold a reservation on one relay. Each needs a connection, and others may open 384 to `a2ald`.
+pub const MAX_RESERVATIONS: usize = 256;
 
 /// The same for a bootstrap node.
 pub const MAX_BOOTSTRAP_RESERVATIONS: usize = 8192;

@@ -11,8 +11,8 @@ use crate::key::SigningKey;
 use crate::limits::{
     BOOTSTRAP_RELAY_DAILY_BYTES, BOOTSTRAP_RELAY_TOTAL_RATE, MAX_BOOTSTRAP_CIRCUITS,
     MAX_BOOTSTRAP_RESERVATIONS, MAX_CIRCUIT_BYTES, MAX_CIRCUIT_DURATION, MAX_CIRCUITS,
-    MAX_CIRCUITS_PER_PEER, MAX_RESERVATIONS, RELAY_DAILY_BYTES, RELAY_PEER_RATE, RELAY_TOTAL_RATE,
-    RESERVATION_DURATION,
+    MAX_CIRCUITS_PER_PEER, MAX_CONNECTIONS, MAX_MEMORY_BYTES, MAX_RESERVATIONS, RELAY_DAILY_BYTES,
+    RELAY_PEER_RATE, RELAY_TOTAL_RATE, RESERVATION_DURATION,
 };
 use crate::record::VerifiedRecord;
 
@@ -39,6 +39,10 @@ pub struct Config {
     pub relay_server: RelayServer,
     /// What they may use, if so.
     pub relay_limits: RelayLimits,
+    /// Connections at one time; others may open three quarters of them.
+    pub max_connections: u32,
+    /// No connection is added while the process holds more than this many bytes of memory.
+    pub max_memory_bytes: usize,
     /// Whether the router is asked to forward ports (UPnP).
     pub upnp: bool,
     /// Whether nodes are looked for on the local network (mDNS).
@@ -59,6 +63,8 @@ impl Config {
             use_relays: true,
             relay_server: RelayServer::WhenPublic,
             relay_limits: RelayLimits::daemon(),
+            max_connections: MAX_CONNECTIONS,
+            max_memory_bytes: MAX_MEMORY_BYTES,
             upnp: true,
             mdns: false,
         }

@@ -14,8 +14,10 @@ mod neighbours;
 mod paths;
 mod relays;
 mod snapshot;
+mod udp;
 mod walks;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,7 +33,9 @@ use self::dials::Dials;
 use self::neighbours::Neighbours;
 use self::paths::Paths;
 use self::relays::Relays;
+use self::udp::UdpTest;
 use self::walks::Walks;
+use super::address;
 use super::config::{Config, RelayServer};
 use super::dialer::Command;
 use super::error::StartError;
@@ -56,9 +60,10 @@ pub(super) struct Driver {
     joining: Joining,
     relays: Relays,
     paths: Paths,
+    udp: UdpTest,
     roles: Roles,
     /// When connections were looked after last, by the clock that runs on while the machine sleeps.
-    cared_at: u64,
+    cared_at: Duration,
     /// Whether what was published may be out of date.
     is_stale: bool,
 }
@@ -96,13 +101,14 @@ impl Driver {
             joining: Joining::new(config.bootstrap.clone()),
             relays: Relays::default(),
             paths: Paths::default(),
+            udp: UdpTest::default(),
             roles: Roles {
                 relay_server: config.relay_server,
                 use_relays: config.use_relays,
                 is_relay: false,
                 is_dht_server: false,
             },
-            cared_at: clock::now_millis(),
+            cared_at: clock::since_boot(),
             is_stale: true,
         };
         for known in &config.known_peers {
@@ -160,28 +166,30 @@ impl Driver {
 
     /// What is done about once a second.
     fn care(&mut self) {
-        let now = clock::now_millis();
-        let gap = Duration::from_millis(now.saturating_sub(self.cared_at));
+        let now = clock::since_boot();
+        let gap = now.saturating_sub(self.cared_at);
         self.cared_at = now;
         if gap >= SLEEP_GAP {
             tracing::info!(
                 seconds = gap.as_secs(),
                 "the machine slept: connecting again"
             );
-            self.on_moved();
+            self.on_moved(|_| true);
         }
         self.paths
             .care(&mut self.swarm, &self.connections, &self.relays);
         self.hold_relays();
     }
 
-    /// Every connection is lost or about to be: the host is on another network, or has slept.
-    fn on_moved(&mut self) {
+    /// The connections to addresses that are `lost` are gone or about to be: the host is on another network, or has slept.
+    fn on_moved(&mut self, lost: impl Fn(IpAddr) -> bool) {
         self.swarm.behaviour_mut().reach.on_moved();
         self.relays.on_moved();
+        self.udp.on_moved();
         let lost: Vec<_> = self
             .connections
             .all()
+            .filter(|(_, connection)| address::ip(&connection.address).is_some_and(&lost))
             .filter(|(_, connection)| !connection.is_loopback())
             .map(|(id, _)| id)
             .collect();
@@ -249,7 +257,7 @@ impl Driver {
         let state = snapshot::state(
             &self.swarm,
             &outlook,
-            &self.connections,
+            self.udp.verdict(&self.connections),
             &self.relays,
             self.roles.is_relay,
             routing.len(),

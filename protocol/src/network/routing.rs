@@ -7,6 +7,7 @@ use libp2p::kad::KBucketKey;
 use libp2p::{Multiaddr, PeerId};
 
 use crate::dht_key::DhtKey;
+use crate::limits::{MAX_DIALLED_ADDRESSES, MAX_DIALLED_RELAYS};
 
 /// A node and where it may be reached, besides the addresses that the routing table knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +27,29 @@ pub(crate) struct Via {
 }
 
 impl Route {
+    /// Whether another route to the same peer adds nothing.
+    pub(crate) fn includes(&self, other: &Self) -> bool {
+        let (mut addresses, mut relays) = (other.addresses.iter(), other.relays.iter());
+        addresses.all(|address| self.addresses.contains(address))
+            && relays.all(|via| self.relays.contains(via))
+    }
+
+    /// Adds what another route to the same peer knows. What this one knows comes first, and the bounds of a route hold.
+    pub(crate) fn merge(&mut self, other: Self) {
+        for address in other.addresses {
+            if !self.addresses.contains(&address) {
+                self.addresses.push(address);
+            }
+        }
+        self.addresses.truncate(MAX_DIALLED_ADDRESSES);
+        for via in other.relays {
+            if !self.relays.iter().any(|known| known.relay == via.relay) {
+                self.relays.push(via);
+            }
+        }
+        self.relays.truncate(MAX_DIALLED_RELAYS);
+    }
+
     /// A peer that is reached at these addresses.
     pub(crate) fn direct(peer: PeerId, addresses: Vec<Multiaddr>) -> Self {
         Self {

@@ -9,21 +9,20 @@ use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
 use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::{
-    PeerId, StreamProtocol, Swarm, autonat, connection_limits, dcutr, identify, kad, mdns,
+    PeerId, StreamProtocol, Swarm, connection_limits, dcutr, identify, kad, mdns,
     memory_connection_limits, ping, swarm, upnp,
 };
 
 use super::address;
-use super::config::Config;
+use super::config::{Config, RelayServer};
 use super::error::StartError;
 use super::relaying::RelayMeter;
 use super::transport;
 use crate::behaviour::records::NoStore;
-use crate::behaviour::{self, Behaviour, agents, dial_back, reach, records, relay_server};
+use crate::behaviour::{self, Behaviour, agents, dial_back, probe, reach, records, relay_server};
 use crate::limits::{
-    IDLE_CONNECTION_TIMEOUT, MAX_CONNECTIONS, MAX_CONNECTIONS_PER_PEER, MAX_INBOUND_CONNECTIONS,
-    MAX_MEMORY_BYTES, MAX_PENDING_INBOUND, MAX_PENDING_OUTBOUND, PING_INTERVAL, PING_TIMEOUT,
-    PROBE_INTERVAL, REPLICATION, WALK_TIMEOUT,
+    IDLE_CONNECTION_TIMEOUT, MAX_CONNECTIONS_PER_PEER, MAX_PENDING_INBOUND, MAX_PENDING_OUTBOUND,
+    PING_INTERVAL, PING_TIMEOUT, REPLICATION, WALK_TIMEOUT,
 };
 
 /// kad under a name of our own: a node of another network is never taken for one of this.
@@ -43,19 +42,19 @@ pub(super) fn build(
     let local = keypair.public().to_peer_id();
     let (transport, relay_client) = transport::build(keypair, relaying)?;
     let behaviour = Behaviour {
-        connection_limits: connection_limits::Behaviour::new(connection_limits()),
-        memory_limits: memory_connection_limits::Behaviour::with_max_bytes(MAX_MEMORY_BYTES),
+        connection_limits: connection_limits::Behaviour::new(connection_limits(
+            config.max_connections,
+        )),
+        memory_limits: memory_connection_limits::Behaviour::with_max_bytes(config.max_memory_bytes),
         identify: identify(keypair, config),
         ping: ping::Behaviour::new(
             ping::Config::new()
                 .with_interval(PING_INTERVAL)
                 .with_timeout(PING_TIMEOUT),
         ),
-        reach: reach::Behaviour::new(config.advertise.clone(), expects_public(config)),
-        reachability_client: autonat::v2::client::Behaviour::new(
-            rand::make_rng(),
-            autonat::v2::client::Config::default().with_probe_interval(PROBE_INTERVAL),
-        ),
+        reach: reach::Behaviour::new(config.advertise.clone(), expects_public(config))
+            .vouching(config.relay_server == RelayServer::Always),
+        reachability_client: probe::Behaviour::new(),
         reachability_server: dial_back::Behaviour::default(),
         upnp: upnp(config),
         mdns: mdns(config, local)?,
@@ -83,12 +82,12 @@ fn expects_public(config: &Config) -> bool {
     addresses.any(|address| address::ip(address).is_none_or(|ip| !address::is_private(ip)))
 }
 
-fn connection_limits() -> ConnectionLimits {
+fn connection_limits(connections: u32) -> ConnectionLimits {
     ConnectionLimits::default()
         .with_max_pending_incoming(Some(MAX_PENDING_INBOUND))
         .with_max_pending_outgoing(Some(MAX_PENDING_OUTBOUND))
-        .with_max_established(Some(MAX_CONNECTIONS))
-        .with_max_established_incoming(Some(MAX_INBOUND_CONNECTIONS))
+        .with_max_established(Some(connections))
+        .with_max_established_incoming(Some(connections / 4 * 3))
         .with_max_established_per_peer(Some(MAX_CONNECTIONS_PER_PEER))
 }
 

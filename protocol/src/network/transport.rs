@@ -43,6 +43,7 @@ pub(super) fn build(
         .authenticate(noise()?)
         .multiplex(yamux::Config::default())
         .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
+    let circuits = TransportTimeout::new(circuits, HANDSHAKE_TIMEOUT);
     let all = OrTransport::new(circuits, named).map(|either, _| either.into_inner());
     Ok((all.boxed(), client))
 }

@@ -13,14 +13,14 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 /// Counts dials by IPv4 address and IPv6 /64. It holds what was dialled in a minute, and no more.
 #[derive(Debug, Default)]
-pub(super) struct Recent {
+pub(crate) struct Recent {
     dials: VecDeque<(Instant, IpAddr)>,
     counts: HashMap<IpAddr, usize>,
 }
 
 impl Recent {
     /// Whether that address may be dialled now; if so, it is counted.
-    pub(super) fn admit(&mut self, ip: IpAddr, now: Instant) -> bool {
+    pub(crate) fn admit(&mut self, ip: IpAddr, now: Instant) -> bool {
         self.forget(now);
         let network = network(ip);
         let count = self.counts.entry(network).or_default();

@@ -15,7 +15,7 @@ const LOWEST_PORT: u16 = 1024;
 const HTTPS_PORT: u16 = 443;
 
 /// The IP address of a target, if that is an address of one host, with a port and a transport of ours, and nothing else.
-pub(super) fn ip(target: &Multiaddr) -> Option<IpAddr> {
+pub(crate) fn ip(target: &Multiaddr) -> Option<IpAddr> {
     let ip = address::ip(target).filter(|ip| !is_group(*ip))?;
     let target = address::without_peer(target.clone());
     let parts: Vec<Protocol<'_>> = target.iter().skip(1).collect();

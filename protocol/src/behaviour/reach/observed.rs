@@ -8,6 +8,7 @@ use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::ConnectionId;
 
+use crate::limits::MAX_OBSERVATIONS_PER_CONNECTION;
 use crate::network::address;
 
 /// Addresses that peers observed on connections which we dialled and which are still alive.
@@ -20,6 +21,8 @@ pub(super) struct Observed {
 struct Observation {
     observer: IpAddr,
     address: Multiaddr,
+    /// How often the peer has changed its mind.
+    changes: u32,
 }
 
 /// What several observers say together about QUIC over IPv4, the case in which NATs differ.
@@ -41,24 +44,24 @@ impl Observed {
         observer: IpAddr,
         address: Multiaddr,
     ) -> bool {
-        let observation = Observation { observer, address };
-        let is_news = self
-            .by_connection
-            .get(&connection)
-            .is_none_or(|known| known.address != observation.address);
+        let known = self.by_connection.get(&connection);
+        let changes = match known {
+            Some(known) if known.address == address => return false,
+            Some(known) if known.changes >= MAX_OBSERVATIONS_PER_CONNECTION => return false,
+            Some(known) => known.changes + 1,
+            None => 1,
+        };
+        let observation = Observation {
+            observer,
+            address,
+            changes,
+        };
         self.by_connection.insert(connection, observation);
-        is_news
+        true
     }
 
     pub(super) fn remove(&mut self, connection: ConnectionId) {
         self.by_connection.remove(&connection);
-    }
-
-    /// Whether anybody sees us at `address` just now.
-    pub(super) fn contains(&self, address: &Multiaddr) -> bool {
-        self.by_connection
-            .values()
-            .any(|seen| seen.address == *address)
     }
 
     /// The addresses on which at least two hosts agree, while none of their kind is disputed.
@@ -179,6 +182,14 @@ mod tests {
         observed.remove(ConnectionId::new_unchecked(2));
         see(&mut observed, 3, "192.0.2.3", HERE);
         assert_eq!(observed.mapping(), Mapping::Same);
+    }
+
+    #[test]
+    fn a_peer_that_keeps_changing_its_mind_is_not_listened_to() {
+        let mut observed = Observed::default();
+        let said = |n: u32| format!("/ip4/203.0.113.7/udp/{}/quic-v1", 5000 + n);
+        let heard = (0..100).filter(|n| see(&mut observed, 1, "192.0.2.1", &said(*n)));
+        assert_eq!(heard.count(), MAX_OBSERVATIONS_PER_CONNECTION as usize);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::names::{Names, has_name};
 use crate::behaviour::Behaviour;
-use crate::limits::TCP_DELAY;
+use crate::limits::{BOOTSTRAP_RETRY, TCP_DELAY};
 use crate::network::address::Bootstrap;
 
 /// The bootstrap nodes, and the second attempts that wait for their time.
@@ -18,6 +18,8 @@ use crate::network::address::Bootstrap;
 pub(super) struct Joining {
     nodes: Vec<Bootstrap>,
     names: Names,
+    /// When the nodes were dialled last.
+    dialled: Option<Instant>,
     delayed: VecDeque<(Instant, Multiaddr)>,
     /// Attempts under way.
     attempts: HashSet<ConnectionId>,
@@ -39,6 +41,7 @@ impl Joining {
         Self {
             nodes: merged(nodes),
             names: Names::default(),
+            dialled: None,
             delayed: VecDeque::new(),
             attempts: HashSet::new(),
             second: HashSet::new(),
@@ -52,6 +55,7 @@ impl Joining {
         if is_under_way || swarm.network_info().num_peers() > 0 {
             return;
         }
+        self.dialled = Some(Instant::now());
         // Without a known peer there is nobody to ask.
         drop(swarm.behaviour_mut().kad.bootstrap());
         for node in self.nodes.clone() {
@@ -77,6 +81,16 @@ impl Joining {
         }
         let at = Instant::now() + TCP_DELAY;
         self.delayed.extend(addresses.map(|address| (at, address)));
+    }
+
+    /// The same right after a change, but not again and again where nobody wants to stay connected.
+    pub(super) fn dial_early(&mut self, swarm: &mut Swarm<Behaviour>) {
+        if self
+            .dialled
+            .is_none_or(|at| at.elapsed() >= BOOTSTRAP_RETRY)
+        {
+            self.dial(swarm);
+        }
     }
 
     /// Waits until something is to be done; never ends if there is nothing.

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::behaviour::Behaviour;
 use crate::behaviour::streams::Paths;
-use crate::limits::RELAY_DELAYS;
+use crate::limits::{DIAL_TIMEOUT, RELAY_DELAYS};
 use crate::network::address;
 use crate::network::dialer::DialError;
 use crate::network::routing::{Route, Via};
@@ -33,6 +33,8 @@ struct Pending {
     route: Route,
     direct: Direct,
     circuits: Vec<Circuit>,
+    /// When nobody waits any more.
+    deadline: Instant,
     replies: Vec<Reply>,
 }
 
@@ -93,10 +95,17 @@ impl Dials {
             return tell(vec![reply], Ok(()));
         }
         let goal = (route.peer, paths);
-        if let Some(pending) = self.pending.get_mut(&goal) {
-            pending.route.addresses.extend(route.addresses);
-            pending.replies.push(reply);
-            return;
+        let (mut replies, mut route) = (vec![reply], route);
+        if let Some(mut pending) = self.pending.remove(&goal) {
+            pending.replies.retain(|reply| !reply.is_closed());
+            if pending.route.includes(&route) {
+                pending.replies.append(&mut replies);
+                self.pending.insert(goal, pending);
+                return;
+            }
+            // Something new is known of the peer: whoever waits shall have it.
+            route.merge(pending.route);
+            replies.append(&mut pending.replies);
         }
         let relays: &[Via] = match paths {
             Paths::Any => &route.relays,
@@ -111,7 +120,8 @@ impl Dials {
             circuits: relays.iter().zip(RELAY_DELAYS).map(circuit).collect(),
             route,
             direct: Direct::Waiting,
-            replies: vec![reply],
+            deadline: now + DIAL_TIMEOUT,
+            replies,
         };
         for circuit in &pending.circuits {
             dial_relay(swarm, &circuit.via);
@@ -121,22 +131,29 @@ impl Dials {
         self.settle(swarm, goal);
     }
 
-    /// Waits until relays lose their patience with direct addresses; never ends if none does.
+    /// Waits until relays lose their patience with direct addresses, or an attempt has taken too long; never ends if there is none.
     pub(super) async fn next_due(&self) {
         let circuits = self.pending.values().flat_map(|pending| &pending.circuits);
-        let due = circuits.filter_map(|circuit| match circuit.state {
+        let starts = circuits.filter_map(|circuit| match circuit.state {
             CircuitState::NotBefore(at) => Some(at),
             _ => None,
         });
-        match due.min() {
+        let deadlines = self.pending.values().map(|pending| pending.deadline);
+        match starts.chain(deadlines).min() {
             Some(at) => sleep_until(at).await,
             None => std::future::pending().await,
         }
     }
 
-    /// Turns to the relays whose time has come.
+    /// Turns to the relays whose time has come, and gives up what has taken too long.
     pub(super) fn on_due(&mut self, swarm: &mut Swarm<Behaviour>) {
         let now = Instant::now();
+        let late = self
+            .pending
+            .extract_if(|_, pending| pending.deadline <= now);
+        for (_, pending) in late {
+            tell(pending.replies, Err(DialError::Timeout));
+        }
         let is_due =
             |circuit: &Circuit| matches!(circuit.state, CircuitState::NotBefore(at) if at <= now);
         for goal in self.goals() {

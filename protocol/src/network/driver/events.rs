@@ -104,7 +104,7 @@ impl Driver {
         self.is_stale = true;
         // Made to check an address of the peer, and closed when that is done.
         if self.is_dial_back(id) {
-            return;
+            return self.connections.retire(&peer, id);
         }
         self.connections.on_connected(peer, id, endpoint);
         let is_relayed = endpoint.is_relayed();
@@ -115,6 +115,7 @@ impl Driver {
         }
         self.neighbours.on_connected(&peer);
         self.paths.on_connected(&self.connections, peer, id);
+        self.udp.on_connected(id);
         self.dials.on_connected(&mut self.swarm, peer, is_relayed);
     }
 
@@ -128,7 +129,7 @@ impl Driver {
         self.connections.on_closed(connection);
         self.paths.on_closed(connection);
         // Who has lost everybody does not wait for the next round.
-        self.joining.dial(&mut self.swarm);
+        self.joining.dial_early(&mut self.swarm);
     }
 
     fn on_dial_failed(
@@ -140,6 +141,7 @@ impl Driver {
         tracing::debug!(?peer, %error, "dial failed");
         self.joining.on_failed(connection);
         self.paths.on_failed(connection);
+        self.is_stale |= self.udp.on_failed(connection);
         let Some(peer) = peer else {
             return;
         };
@@ -159,10 +161,10 @@ impl Driver {
 
     fn on_identified(&mut self, id: ConnectionId, peer: PeerId, info: &identify::Info) {
         self.is_stale = true;
-        self.connections.on_identified(peer, &info.agent_version);
         let Some(connection) = self.connections.get(id).cloned() else {
             return;
         };
+        self.connections.on_identified(peer, &info.agent_version);
         if connection.relayed {
             let connections = &self.connections;
             self.paths
@@ -175,6 +177,12 @@ impl Driver {
             let reach = &mut self.swarm.behaviour_mut().reach;
             reach.on_observed(id, observer, &info.observed_addr);
         }
+        self.udp.on_identified(
+            &mut self.swarm,
+            &self.connections,
+            &connection,
+            &info.listen_addrs,
+        );
         self.relays
             .on_identified(&mut self.swarm, peer, &connection, info);
         neighbours::on_identified(&mut self.swarm, peer, &connection, info);
@@ -195,7 +203,10 @@ impl Driver {
 
     fn on_listening(&mut self, listener: ListenerId, address: &Multiaddr) {
         self.is_stale = true;
-        if !self.relays.on_listening(listener, address) {
+        if !self
+            .relays
+            .on_listening(&self.connections, listener, address)
+        {
             tracing::info!(%address, "listening");
             self.joining.dial(&mut self.swarm);
         }
@@ -216,7 +227,7 @@ impl Driver {
         let reach = &self.swarm.behaviour().reach;
         let has_another = reach.own().filter_map(address::ip).any(is_of_network);
         if is_of_network(gone) && !has_another {
-            self.on_moved();
+            self.on_moved(|ip| ip.is_ipv4() == gone.is_ipv4());
         }
     }
 

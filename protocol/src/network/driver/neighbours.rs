@@ -5,11 +5,15 @@ use std::collections::{HashMap, HashSet};
 
 use libp2p::{PeerId, Swarm, identify};
 
+use tokio::time::Instant;
+
 use super::connections::{Connection, Connections};
 use super::dials::dial_relay;
 
 use crate::behaviour::Behaviour;
-use crate::limits::{MAX_CACHED_PEERS, MAX_DIALLED_ADDRESSES};
+use crate::limits::{
+    MAX_CACHED_PEERS, MAX_DIALLED_ADDRESSES, MAX_RELAY_BACKOFF, RELAY_SEARCH_INTERVAL,
+};
 use crate::network::address;
 use crate::network::config::KnownPeer;
 use crate::network::routing::{Routing, Via};
@@ -25,6 +29,8 @@ pub(super) struct Neighbours {
     failures: HashMap<PeerId, u32>,
     /// Peers that were dialled for no other reason than to meet them.
     visited: HashSet<PeerId>,
+    /// When the next one may be.
+    next_visit: Option<Instant>,
 }
 
 impl Neighbours {
@@ -53,23 +59,26 @@ impl Neighbours {
 
     /// Dials a peer of the routing table that was not met yet: it may be of use in other ways. Once all were met, it starts over.
     pub(super) fn meet_another(&mut self, swarm: &mut Swarm<Behaviour>, connections: &Connections) {
+        let now = Instant::now();
+        if self.next_visit.is_some_and(|at| at > now) {
+            return;
+        }
+        self.next_visit = Some(now + RELAY_SEARCH_INTERVAL);
         let known = known(swarm);
         let mut strangers = known
             .iter()
             .filter(|known| connections.of(&known.peer).next().is_none());
-        match strangers.find(|known| !self.visited.contains(&known.peer)) {
-            Some(stranger) => {
-                self.visited.insert(stranger.peer);
-                dial_relay(
-                    swarm,
-                    &Via {
-                        relay: stranger.peer,
-                        addresses: stranger.addresses.clone(),
-                    },
-                );
-            }
-            None => self.visited.clear(),
-        }
+        let Some(stranger) = strangers.find(|known| !self.visited.contains(&known.peer)) else {
+            self.visited.clear();
+            self.next_visit = Some(now + MAX_RELAY_BACKOFF);
+            return;
+        };
+        self.visited.insert(stranger.peer);
+        let via = Via {
+            relay: stranger.peer,
+            addresses: stranger.addresses.clone(),
+        };
+        dial_relay(swarm, &via);
     }
 }
 

@@ -6,6 +6,7 @@
 //! other's choice.
 
 use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use libp2p::swarm::ConnectionId;
@@ -17,10 +18,11 @@ use super::connections::{Connection, Connections};
 use super::dials::dial_circuit;
 use super::relays::Relays;
 use crate::behaviour::Behaviour;
+use crate::behaviour::dial_back::{Recent, target};
 use crate::behaviour::streams::Usage;
 use crate::limits::{
     CIRCUIT_RENEWAL_PERCENT, IDLE_CONNECTION_TIMEOUT, MAX_DIALLED_ADDRESSES, MAX_KNOWN_RELAYS,
-    SUPERSEDED_GRACE,
+    RENEWAL_BACKOFF, SUPERSEDED_GRACE,
 };
 use crate::network::address;
 use crate::network::peer::Transport;
@@ -33,8 +35,14 @@ pub(super) struct Paths {
     limits: HashMap<PeerId, Limit>,
     /// Circuits that are being replaced, with the attempt that will.
     renewals: HashMap<ConnectionId, ConnectionId>,
+    /// Circuits that could not be replaced, and when that may be tried again.
+    not_before: HashMap<ConnectionId, Instant>,
     /// Circuits whose other end was dialled directly once.
     sought: HashSet<ConnectionId>,
+    /// Which hosts were dialled because a relayed peer named them.
+    named: Recent,
+    /// What each circuit had carried when that changed last.
+    carried: HashMap<ConnectionId, (u64, Instant)>,
 }
 
 /// What one circuit may use.
@@ -89,12 +97,17 @@ impl Paths {
     pub(super) fn on_closed(&mut self, connection: ConnectionId) {
         self.renewals.remove(&connection);
         self.renewals.retain(|_, new| *new != connection);
+        self.not_before.remove(&connection);
         self.sought.remove(&connection);
+        self.carried.remove(&connection);
     }
 
-    /// An attempt failed; a renewal will be tried again.
+    /// An attempt failed; a renewal will be tried again after a while.
     pub(super) fn on_failed(&mut self, attempt: ConnectionId) {
-        self.renewals.retain(|_, new| *new != attempt);
+        let later = Instant::now() + RENEWAL_BACKOFF;
+        for (old, _) in self.renewals.extract_if(|_, new| *new == attempt) {
+            self.not_before.insert(old, later);
+        }
     }
 
     /// A peer that came to us through a relay says where it is. Where DCUtR cannot help, because our own NAT gives every destination
@@ -114,12 +127,7 @@ impl Paths {
         if !circuit.relayed || circuit.is_dialer || is_direct || !self.sought.insert(connection) {
             return;
         }
-        let public = address::credible(listening, &Multiaddr::empty());
-        let addresses: Vec<Multiaddr> = public
-            .into_iter()
-            .filter(|address| address::ip(address).is_some_and(|ip| !address::is_private(ip)))
-            .take(MAX_DIALLED_ADDRESSES)
-            .collect();
+        let addresses = self.nameable(listening);
         if addresses.is_empty() {
             return;
         }
@@ -132,6 +140,40 @@ impl Paths {
         }
     }
 
+    /// What of the addresses that a peer names may be dialled: those of one public host for each IP version, a dozen times a minute for
+    /// everybody who names it. The peer is not known otherwise, and could name somebody else.
+    fn nameable(&mut self, named: &[Multiaddr]) -> Vec<Multiaddr> {
+        let mut hosts: Vec<IpAddr> = Vec::new();
+        let mut addresses = Vec::new();
+        for address in named {
+            let ip = target::ip(address).filter(|ip| !address::is_private(*ip));
+            let Some(ip) = ip else {
+                continue;
+            };
+            if !hosts.contains(&ip) {
+                let has_other = hosts.iter().any(|host| host.is_ipv4() == ip.is_ipv4());
+                if has_other || !self.named.admit(ip, Instant::now()) {
+                    continue;
+                }
+                hosts.push(ip);
+            }
+            addresses.push(address.clone());
+        }
+        addresses.truncate(MAX_DIALLED_ADDRESSES / 2);
+        addresses
+    }
+
+    /// Whether a circuit has carried nothing for a while.
+    fn is_unused(&mut self, id: ConnectionId, usage: Option<&Usage>) -> bool {
+        let bytes = usage.map_or(0, Usage::bytes);
+        let now = Instant::now();
+        let carried = self.carried.entry(id).or_insert((bytes, now));
+        if carried.0 != bytes {
+            *carried = (bytes, now);
+        }
+        now - carried.1 >= IDLE_CONNECTION_TIMEOUT
+    }
+
     /// Looks after all connections; to be called about once a second.
     pub(super) fn care(
         &mut self,
@@ -142,7 +184,13 @@ impl Paths {
         self.renew(swarm, connections);
         for (peer, of_peer) in connections.by_peer() {
             let may_choose = *swarm.local_peer_id() < peer && !relays.is_between(&peer);
-            for connection in superfluous(&of_peer, connections, may_choose) {
+            let unused: Vec<ConnectionId> = of_peer
+                .iter()
+                .filter(|(_, connection)| connection.relayed)
+                .filter(|(id, _)| self.is_unused(*id, connections.usage(&peer, *id).as_deref()))
+                .map(|(id, _)| *id)
+                .collect();
+            for connection in superfluous(&of_peer, &unused, may_choose) {
                 connections.retire(&peer, connection);
                 let usage = connections.usage(&peer, connection);
                 let is_idle = usage.is_none_or(|usage| usage.streams() == 0);
@@ -164,6 +212,10 @@ impl Paths {
             let is_in_use = usage.as_deref().is_some_and(|usage| usage.bytes() > 0);
             if !circuit.is_dialer
                 || self.renewals.contains_key(&id)
+                || self
+                    .not_before
+                    .get(&id)
+                    .is_some_and(|at| *at > Instant::now())
                 || !is_in_use
                 || !limit.is_near(circuit, usage.as_deref())
                 || connections
@@ -187,7 +239,7 @@ impl Paths {
 /// Those of a peer's connections that are not needed, given the others.
 fn superfluous(
     of_peer: &[(ConnectionId, &Connection)],
-    connections: &Connections,
+    unused: &[ConnectionId],
     may_choose: bool,
 ) -> Vec<ConnectionId> {
     let settled = |connection: &Connection| connection.since.elapsed() >= SUPERSEDED_GRACE;
@@ -196,7 +248,7 @@ fn superfluous(
         .filter(|(_, connection)| !connection.relayed)
         .min_by_key(|(_, connection)| preference(connection));
     let Some((best_id, best)) = best else {
-        return unused_circuits(of_peer, connections);
+        return unused_circuits(of_peer, unused);
     };
     if !settled(best) {
         return Vec::new();
@@ -213,23 +265,17 @@ fn preference(connection: &Connection) -> (bool, Instant) {
     (connection.transport() != Transport::Quic, connection.since)
 }
 
-/// Circuits that nobody uses, and all but the newest of those in use: DCUtR alone would keep them for ever.
+/// Circuits that carry nothing, and all but the newest: DCUtR alone would keep them for ever.
 fn unused_circuits(
     of_peer: &[(ConnectionId, &Connection)],
-    connections: &Connections,
+    unused: &[ConnectionId],
 ) -> Vec<ConnectionId> {
     let newest = of_peer.iter().map(|(_, connection)| connection.since).max();
-    let is_unused = |(id, connection): &&(ConnectionId, &Connection)| {
-        let usage = connections.usage(&connection.peer, *id);
-        let is_idle = usage.is_none_or(|usage| usage.streams() == 0);
-        let is_old = connection.since.elapsed() >= IDLE_CONNECTION_TIMEOUT;
+    let is_superfluous = |(id, connection): &&(ConnectionId, &Connection)| {
         let is_replaced =
             Some(connection.since) != newest && connection.since.elapsed() >= SUPERSEDED_GRACE;
-        connection.relayed && is_idle && (is_old || is_replaced)
+        unused.contains(id) || is_replaced
     };
-    of_peer
-        .iter()
-        .filter(is_unused)
-        .map(|(id, _)| *id)
-        .collect()
+    let superfluous = of_peer.iter().filter(is_superfluous);
+    superfluous.map(|(id, _)| *id).collect()
 }

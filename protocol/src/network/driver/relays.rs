@@ -88,7 +88,8 @@ impl Relays {
         }
         if let Some(known) = self.known.get_mut(&peer) {
             known.addresses = addresses;
-        } else if self.known.len() < MAX_KNOWN_RELAYS {
+        } else {
+            self.make_room();
             let known = Known {
                 addresses,
                 failures: 0,
@@ -98,8 +99,29 @@ impl Relays {
         }
     }
 
+    /// Forgets the least useful relay, if there are too many.
+    fn make_room(&mut self) {
+        if self.known.len() < MAX_KNOWN_RELAYS {
+            return;
+        }
+        let is_free = |peer: &PeerId| !self.reservations.values().any(|r| r.relay == *peer);
+        let known = self.known.iter().filter(|(peer, _)| is_free(peer));
+        let worst = known.max_by_key(|(_, known)| known.failures);
+        if let Some(worst) = worst.map(|(peer, _)| *peer) {
+            self.known.remove(&worst);
+        }
+    }
+
     /// A relay has agreed, and says where it is reached; whether that concerned a reservation of ours.
-    pub(super) fn on_listening(&mut self, listener: ListenerId, address: &Multiaddr) -> bool {
+    ///
+    /// It is believed about ports and transports of the hosts at which we are connected to it, and about nothing else: others will
+    /// dial what we publish.
+    pub(super) fn on_listening(
+        &mut self,
+        connections: &Connections,
+        listener: ListenerId,
+        address: &Multiaddr,
+    ) -> bool {
         let Some(reservation) = self.reservations.get_mut(&listener) else {
             return false;
         };
@@ -110,14 +132,9 @@ impl Relays {
                 known.failures = 0;
             }
         }
-        // A relay that is reached through another one is named with that one as well; nobody calls through two.
-        let is_single = address
-            .iter()
-            .filter(|p| *p == Protocol::P2pCircuit)
-            .count()
-            == 1;
+        let is_its_own = is_of(connections, reservation.relay, address);
         let is_new = !reservation.addresses.contains(address);
-        if is_single && is_new && reservation.addresses.len() < MAX_RELAY_ADDRESSES {
+        if is_its_own && is_new && reservation.addresses.len() < MAX_RELAY_ADDRESSES {
             reservation.addresses.push(address.clone());
             reservation
                 .addresses
@@ -278,6 +295,23 @@ impl Relays {
         held.sort_unstable_by_key(|relay| (relay.since, relay.peer));
         held
     }
+}
+
+/// Whether an address leads through that relay alone, at a host at which we are connected to it, by a transport of ours.
+fn is_of(connections: &Connections, relay: PeerId, address: &Multiaddr) -> bool {
+    let Some((through, at)) = address::via(address) else {
+        return false;
+    };
+    let Some(ip) = address::ip(&at) else {
+        return false;
+    };
+    let parts: Vec<Protocol<'_>> = at.iter().skip(1).collect();
+    let is_ours = matches!(
+        parts.as_slice(),
+        [Protocol::Udp(_), Protocol::QuicV1] | [Protocol::Tcp(_)]
+    );
+    let mut direct = connections.of(&relay).filter(|(_, c)| !c.relayed);
+    through == relay && is_ours && direct.any(|(_, c)| address::ip(&c.address) == Some(ip))
 }
 
 impl Known {

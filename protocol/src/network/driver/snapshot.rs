@@ -3,20 +3,18 @@
 
 use libp2p::{Multiaddr, Swarm};
 
-use super::connections::{Connection, Connections};
 use super::relays::Relays;
 use crate::behaviour::Behaviour;
 use crate::behaviour::reach::Outlook;
 use crate::behaviour::streams::is_relayed;
 use crate::network::address;
-use crate::network::peer::Transport;
 use crate::network::state::{Reachability, State, Udp};
 
 /// The state of the network just now.
 pub(super) fn state(
     swarm: &Swarm<Behaviour>,
     outlook: &Outlook,
-    connections: &Connections,
+    udp: Udp,
     relays: &Relays,
     is_relay: bool,
     dht_peers: usize,
@@ -47,31 +45,10 @@ pub(super) fn state(
         advertised,
         relays: held,
         is_relay,
-        udp: udp(connections),
+        udp,
         nat: outlook.nat,
         connected_peers: swarm.network_info().num_peers(),
         dht_peers,
         is_private_network: outlook.is_private_network,
-    }
-}
-
-/// Whether UDP reaches the public network, judging by the connections to it that we opened.
-fn udp(connections: &Connections) -> Udp {
-    let is_opened = |connection: &&Connection| {
-        let ip = address::ip(&connection.address);
-        connection.is_dialer && !connection.relayed && ip.is_some_and(|ip| !address::is_private(ip))
-    };
-    let transports: Vec<Transport> = connections
-        .all()
-        .map(|(_, connection)| connection)
-        .filter(is_opened)
-        .map(Connection::transport)
-        .collect();
-    if transports.is_empty() {
-        Udp::Unknown
-    } else if transports.contains(&Transport::Quic) {
-        Udp::Open
-    } else {
-        Udp::Blocked
     }
 }
