@@ -38,6 +38,8 @@ pub(crate) struct Behaviour {
     /// Addresses that the router forwards to us.
     mapped: BTreeSet<Multiaddr>,
     observed: Observed,
+    /// What is known of our NAT: the last that two hosts made out together.
+    mapping: Mapping,
     /// Whether another node could dial an address.
     probed: HashMap<Multiaddr, bool>,
     met: Met,
@@ -165,6 +167,7 @@ impl Behaviour {
     /// The host is on another network now: what was observed and met before says nothing any more.
     pub(crate) fn on_moved(&mut self) {
         self.observed = Observed::default();
+        self.mapping = Mapping::Unknown;
         self.met = Met::default();
         self.forget_successes();
         self.tell();
@@ -221,7 +224,7 @@ impl Behaviour {
     }
 
     fn nat(&self, is_reached: bool, has_nat: bool) -> NatType {
-        match (is_reached, self.observed.mapping(), has_nat) {
+        match (is_reached, self.mapping, has_nat) {
             (true, _, _) => NatType::Public,
             (false, Mapping::PerDestination, _) => NatType::Symmetric,
             (false, Mapping::Same, _) | (false, Mapping::Unknown, false) => NatType::PortRestricted,
@@ -236,6 +239,11 @@ impl Behaviour {
 
     /// Tells peers which addresses may be dialled: those that hold, and those that will while we send as well.
     fn tell(&mut self) {
+        // Where only one host is left that sees us, what two have seen before still holds.
+        let mapping = self.observed.mapping();
+        if mapping != Mapping::Unknown {
+            self.mapping = mapping;
+        }
         let mut now: BTreeSet<Multiaddr> = self.outlook().external.into_iter().collect();
         now.extend(self.observed.agreed());
         for gone in self.told.difference(&now).cloned().collect::<Vec<_>>() {

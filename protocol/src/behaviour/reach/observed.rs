@@ -26,9 +26,10 @@ struct Observation {
 }
 
 /// What several observers say together about QUIC over IPv4, the case in which NATs differ.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Mapping {
     /// Fewer than two hosts have seen us.
+    #[default]
     Unknown,
     /// All see the same address: it is ours towards everybody.
     Same,

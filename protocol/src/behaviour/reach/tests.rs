@@ -73,7 +73,11 @@ fn a_public_address_of_our_own_holds_until_somebody_fails_to_dial_it() {
 
     not_listening(&mut behaviour, OWN);
     listening(&mut behaviour, OWN);
-    assert_eq!(behaviour.outlook().host, Standing::Presumed, "a new chance");
+    assert_eq!(
+        behaviour.outlook().host,
+        Standing::Hidden,
+        "libp2p tests an address once"
+    );
 }
 
 #[test]
@@ -87,9 +91,11 @@ fn what_peers_see_is_told_once_two_agree_and_published_once_it_was_dialled() {
     seen(&mut behaviour, 1, "192.0.2.1", SEEN);
     assert_eq!(acted(&mut behaviour), [format!("? {SEEN}")]);
     seen(&mut behaviour, 2, "198.51.100.1", SEEN);
+    let acted_now = acted(&mut behaviour);
     assert_eq!(
-        acted(&mut behaviour),
-        [format!("? {SEEN}"), format!("+ {SEEN}")]
+        acted_now.last(),
+        Some(&format!("+ {SEEN}")),
+        "{acted_now:?}"
     );
     let outlook = behaviour.outlook();
     assert_eq!(
@@ -122,6 +128,45 @@ fn observers_that_differ_make_a_symmetric_nat_whose_addresses_nobody_is_told() {
         acted.iter().all(|action| action.starts_with('?')),
         "{acted:?}"
     );
+}
+
+#[test]
+fn what_two_have_seen_holds_while_one_is_left_and_not_elsewhere() {
+    let mut behaviour = Behaviour::new(Vec::new(), true);
+    listening(&mut behaviour, LAN);
+    seen(&mut behaviour, 1, "192.0.2.1", SEEN);
+    seen(&mut behaviour, 2, "198.51.100.1", SEEN);
+    behaviour.observed.remove(ConnectionId::new_unchecked(2));
+    behaviour.tell();
+    assert_eq!(behaviour.outlook().nat, NatType::PortRestricted);
+    behaviour.on_moved();
+    assert_eq!(behaviour.outlook().nat, NatType::Unknown);
+}
+
+#[test]
+fn one_host_that_sees_and_tests_cannot_make_us_publish_an_address() {
+    let mut behaviour = Behaviour::new(Vec::new(), true);
+    seen(&mut behaviour, 1, "192.0.2.1", SEEN);
+    behaviour.on_probed(&address(SEEN), true);
+    assert!(behaviour.outlook().external.is_empty());
+}
+
+#[test]
+fn a_failed_test_outlives_the_network_and_a_vouched_address_the_test() {
+    let mut behaviour = Behaviour::new(Vec::new(), true);
+    listening(&mut behaviour, OWN);
+    behaviour.on_probed(&address(OWN), false);
+    behaviour.on_moved();
+    assert_eq!(
+        behaviour.outlook().host,
+        Standing::Hidden,
+        "libp2p tests an address once"
+    );
+
+    let mut vouched = Behaviour::new(Vec::new(), true).vouching(true);
+    listening(&mut vouched, OWN);
+    vouched.on_probed(&address(OWN), false);
+    assert_eq!(vouched.outlook().host, Standing::Presumed);
 }
 
 #[test]

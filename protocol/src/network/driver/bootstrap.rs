@@ -20,6 +20,8 @@ pub(super) struct Joining {
     names: Names,
     /// When the nodes were dialled last.
     dialled: Option<Instant>,
+    /// Whether it was said that nobody answers, or that somebody does.
+    told: Option<bool>,
     delayed: VecDeque<(Instant, Multiaddr)>,
     /// Attempts under way.
     attempts: HashSet<ConnectionId>,
@@ -42,6 +44,7 @@ impl Joining {
             nodes: merged(nodes),
             names: Names::default(),
             dialled: None,
+            told: None,
             delayed: VecDeque::new(),
             attempts: HashSet::new(),
             second: HashSet::new(),
@@ -54,6 +57,10 @@ impl Joining {
             !self.attempts.is_empty() || !self.delayed.is_empty() || !self.names.is_empty();
         if is_under_way || swarm.network_info().num_peers() > 0 {
             return;
+        }
+        // The last round has ended, and nobody is there.
+        if self.dialled.is_some() && !self.nodes.is_empty() {
+            self.tell(false);
         }
         self.dialled = Some(Instant::now());
         // Without a known peer there is nobody to ask.
@@ -81,6 +88,22 @@ impl Joining {
         }
         let at = Instant::now() + TCP_DELAY;
         self.delayed.extend(addresses.map(|address| (at, address)));
+    }
+
+    /// Says once whether the network is joined, and again when that changes.
+    fn tell(&mut self, is_joined: bool) {
+        if self.told.replace(is_joined) == Some(is_joined) {
+            return;
+        }
+        if is_joined {
+            tracing::info!("joined the network");
+        } else {
+            let nodes = self.nodes.len();
+            tracing::warn!(
+                nodes,
+                "none of the nodes to join through answers; trying again"
+            );
+        }
     }
 
     /// The same right after a change, but not again and again where nobody wants to stay connected.
@@ -143,6 +166,7 @@ impl Joining {
         is_first_of_peer: bool,
     ) {
         self.attempts.remove(&connection);
+        self.tell(true);
         if self.second.remove(&connection) && !is_first_of_peer {
             swarm.close_connection(connection);
         }
