@@ -154,7 +154,7 @@ pub const RELAY_DELAYS: [Duration; MAX_DIALLED_RELAYS] =
 pub const HELD_RELAYS: usize = 2;
 
 /// How long a relay that failed is not asked again; doubled with each failure, up to [`MAX_RELAY_BACKOFF`].
-pub const RELAY_BACKOFF: Duration = Duration::from_secs(5);
+pub const RELAY_BACKOFF: Duration = Duration::from_secs(1);
 
 /// Longest time that a relay which failed is not asked again.
 pub const MAX_RELAY_BACKOFF: Duration = Duration::from_secs(300);

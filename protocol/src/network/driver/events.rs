@@ -50,7 +50,7 @@ impl Driver {
                 reason,
             } => {
                 self.is_stale = true;
-                if self.relays.on_closed(listener_id) {
+                if self.relays.on_closed(&self.connections, listener_id) {
                     tracing::debug!(?reason, "reservation ended");
                     self.hold_relays();
                 } else {

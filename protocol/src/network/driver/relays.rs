@@ -144,13 +144,17 @@ impl Relays {
     }
 
     /// A reservation was refused or lost; whether it was one of ours.
-    pub(super) fn on_closed(&mut self, listener: ListenerId) -> bool {
+    ///
+    /// A relay is avoided if it refuses. One whose connection was lost may be asked again as soon as it can be reached.
+    pub(super) fn on_closed(&mut self, connections: &Connections, listener: ListenerId) -> bool {
         let Some(reservation) = self.reservations.remove(&listener) else {
             return false;
         };
         if !reservation.is_released {
             tracing::info!(relay = %reservation.relay, "a relay keeps no place for this node any more");
-            self.punish(reservation.relay);
+            if connections.of(&reservation.relay).any(|(_, c)| !c.relayed) {
+                self.punish(reservation.relay);
+            }
         }
         true
     }
