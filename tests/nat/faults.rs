@@ -31,6 +31,9 @@ const UPDATED_WITHIN: Duration = Duration::from_secs(60);
 /// Longest time until one of several connections between two nodes is left.
 const SINGLE_WITHIN: Duration = Duration::from_secs(60);
 
+/// Time in which the first bytes of an answer have long passed the relay.
+const HEAD_WITHIN: Duration = Duration::from_secs(2);
+
 /// An answer that takes longer than a relay lives in the test: 1000 chunks, 50 ms apart.
 const SLOW_PATH: &str = "/slow/1000";
 
@@ -106,13 +109,14 @@ impl Scene {
         since.elapsed()
     }
 
-    /// Starts a fetch that takes long, and returns once the service has heard of it.
+    /// Starts a fetch that takes long, and returns once its answer is under way; before that, a broken one is repeated.
     async fn transfer(&self) -> JoinHandle<Answer> {
         let (caller, aid) = (Arc::clone(&self.caller), self.aid.clone());
-        let served = self.upstream.served();
+        let (served, started) = (self.upstream.served(), Instant::now());
         let transfer = tokio::spawn(async move { caller.fetch(&aid, SLOW_PATH).await });
         eventually("the transfer runs", REACHED_WITHIN, async || {
-            (self.upstream.served() > served).then_some(())
+            let is_under_way = started.elapsed() > HEAD_WITHIN;
+            (is_under_way && self.upstream.served() > served).then_some(())
         })
         .await;
         transfer
