@@ -191,10 +191,12 @@ pub const MAX_ADDRESSES_PER_NAME: usize = 4;
 pub const BOOTSTRAP_RETRY: Duration = Duration::from_secs(5);
 
 /// How often a peer is asked whether it is still there: TCP notices a vanished host in no other way.
-pub const PING_INTERVAL: Duration = Duration::from_secs(5);
+///
+/// libp2p's ping keeps the first failure to itself, so that a dead connection is known after two rounds: at most four times this.
+pub const PING_INTERVAL: Duration = Duration::from_secs(3);
 
-/// A connection is closed when a peer has not answered for this long.
-pub const PING_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest time that a peer may take to answer one such question.
+pub const PING_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Addresses of ours that other nodes are asked to test in one [`PROBE_WINDOW`].
 pub const MAX_PROBED_ADDRESSES: usize = 16;

@@ -39,6 +39,8 @@ pub(super) struct Connection {
     pub(super) is_dialer: bool,
     pub(super) since: Instant,
     pub(super) rtt: Option<Duration>,
+    /// What agents' streams had carried when the peer was asked last whether it is there.
+    carried: u64,
     since_wall: UnixSeconds,
 }
 
@@ -57,6 +59,7 @@ impl Connection {
             is_dialer: endpoint.is_dialer(),
             since: Instant::now(),
             rtt: None,
+            carried: 0,
             since_wall: clock::now(),
         }
     }
@@ -115,10 +118,20 @@ impl Connections {
         self.versions.insert(peer, agent_version.to_owned());
     }
 
-    pub(super) fn on_pinged(&mut self, connection: ConnectionId, rtt: Duration) {
-        if let Some(connection) = self.table.get_mut(&connection) {
-            connection.rtt = Some(rtt);
-        }
+    /// A peer has answered, or has not for two rounds; whether it must be taken for gone.
+    ///
+    /// Where bytes still move, the answer only waits behind them: a slow line with much to carry is alive.
+    pub(super) fn on_pinged(&mut self, id: ConnectionId, rtt: Option<Duration>) -> bool {
+        let Some(peer) = self.table.get(&id).map(|connection| connection.peer) else {
+            return false;
+        };
+        let carried = self.usage(&peer, id).map_or(0, |usage| usage.bytes());
+        let Some(connection) = self.table.get_mut(&id) else {
+            return false;
+        };
+        let has_moved = std::mem::replace(&mut connection.carried, carried) != carried;
+        connection.rtt = rtt.or(connection.rtt);
+        rtt.is_none() && !has_moved
     }
 
     pub(super) fn get(&self, connection: ConnectionId) -> Option<&Connection> {

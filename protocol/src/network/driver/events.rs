@@ -191,13 +191,13 @@ impl Driver {
 
     /// A peer that does not answer is gone; over TCP nothing else would tell.
     fn on_ping(&mut self, event: ping::Event) {
-        match event.result {
-            Ok(rtt) => self.connections.on_pinged(event.connection, rtt),
-            Err(ping::Failure::Unsupported) => {}
-            Err(error) => {
-                tracing::debug!(peer = %event.peer, %error, "no answer, connection closed");
-                self.swarm.close_connection(event.connection);
-            }
+        if matches!(event.result, Err(ping::Failure::Unsupported)) {
+            return;
+        }
+        let rtt = event.result.ok();
+        if self.connections.on_pinged(event.connection, rtt) {
+            tracing::debug!(peer = %event.peer, "no answer, connection closed");
+            self.swarm.close_connection(event.connection);
         }
     }
 
