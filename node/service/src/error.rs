@@ -55,6 +55,9 @@ pub enum Error {
     /// Nobody knows a valid endpoint record of the agent.
     #[error("resolve failed: no endpoint record found")]
     Unresolved,
+    /// The lookup could ask nobody: the node has no peers.
+    #[error("resolve failed: not connected to the network")]
+    NotConnected,
     /// The lookup itself failed.
     #[error("resolve failed: {0}")]
     Lookup(#[source] network::Error),
@@ -143,6 +146,8 @@ impl Error {
             Self::NoAdvertisedAddress | Self::Publish(_) => Wire::later(500, "publish_failed"),
             Self::Unresolved => Wire::later(404, "resolve_failed"),
             Self::Lookup(_) => Wire::later(504, "resolve_failed"),
+            Self::NotConnected => Wire::later(503, "not_connected"),
+            Self::TargetUnresolved(cause) if matches!(**cause, Self::NotConnected) => cause.wire(),
             Self::TargetUnresolved(_) => Wire::later(502, "resolve_failed"),
             Self::CallerNotHosted => Wire::refused(502, "caller_not_registered"),
             Self::Connect(_) => Wire::later(502, "connect_failed"),
@@ -195,6 +200,12 @@ mod tests {
             (Error::KeyMismatch, 403, "operational key mismatch"),
             (Error::NoAdvertisedAddress, 500, "publish failed"),
             (Error::Unresolved, 404, "resolve failed"),
+            (Error::NotConnected, 503, "resolve failed: not connected"),
+            (
+                Error::TargetUnresolved(Box::new(Error::NotConnected)),
+                503,
+                "resolve failed: not connected",
+            ),
             (lookup(), 504, "resolve failed: the network"),
             (
                 Error::TargetUnresolved(Box::new(lookup())),

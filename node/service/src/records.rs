@@ -20,7 +20,7 @@ impl Service {
     /// empty list.
     ///
     /// # Errors
-    /// [`Error::Lookup`] if nobody could be asked.
+    /// [`Error::NotConnected`] if nobody could be asked, [`Error::Lookup`] if nobody answered.
     pub async fn resolve_records(
         &self,
         aid: Aid,
@@ -30,6 +30,7 @@ impl Service {
         let found = timeout(LOOKUP_TIMEOUT, self.core.client.records(aid, kind)).await;
         let mut records = match found.unwrap_or(Err(network::Error::Timeout)) {
             Ok(records) => records,
+            Err(_) if self.is_cut_off() => return Err(Error::NotConnected),
             Err(network::Error::NotFound) => Vec::new(),
             Err(error) => return Err(Error::Lookup(error)),
         };

@@ -24,7 +24,8 @@ impl Service {
     /// the future ends the lookup.
     ///
     /// # Errors
-    /// [`Error::Unresolved`] if there is none, [`Error::Lookup`] if nobody could be asked.
+    /// [`Error::Unresolved`] if there is none, [`Error::NotConnected`] if nobody could be asked,
+    /// [`Error::Lookup`] if nobody answered.
     pub async fn resolve(&self, aid: Aid) -> Result<model::Resolution, Error> {
         let record = self.endpoint(aid).await?;
         let endpoint = Endpoint::decode(record.payload()).map_err(|_| Error::Unresolved)?;
@@ -68,9 +69,17 @@ impl Service {
         let found = timeout(LOOKUP_TIMEOUT, self.core.client.endpoint(aid)).await;
         match found.unwrap_or(Err(network::Error::Timeout)) {
             Ok(record) => Ok(self.core.found.put(record, now())),
+            Err(_) if self.is_cut_off() => Err(Error::NotConnected),
             Err(network::Error::NotFound) => Err(Error::Unresolved),
             Err(error) => Err(Error::Lookup(error)),
         }
+    }
+
+    /// Whether a lookup has nobody to ask, so that finding nothing says nothing.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        let state = self.core.client.state();
+        let state = state.borrow();
+        state.connected_peers == 0 || state.dht_peers == 0
     }
 
     fn refresh(&self, aid: Aid) {

@@ -146,8 +146,9 @@ fn hint(status: StatusCode, code: &str) -> Option<&'static str> {
         (401, _) => Some("give the API's token with --token or A2AL_TOKEN"),
         (_, "not_found") => Some("`a2al agents list` shows the agents of this node"),
         (_, "resolve_failed") => {
-            Some("its record may have ended, or this node may know no peers: see `a2al status`")
+            Some("its record may have ended, or it was never published")
         }
+        (_, "not_connected") => Some("`a2al doctor` says why"),
         (_, "no_inbound") => Some("its owner binds a service with `a2al agents update`"),
         (_, "relay_required") => {
             Some("call without --disable-relay, or `a2al config set disable_relay false`")
@@ -187,6 +188,7 @@ mod tests {
             (404, "not_found", 4),
             (404, "resolve_failed", 4),
             (502, "resolve_failed", 4),
+            (503, "not_connected", 5),
             (504, "resolve_failed", 6),
             (409, "key_conflict", 8),
             (502, "connect_failed", 5),
