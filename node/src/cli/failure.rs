@@ -51,6 +51,11 @@ pub enum Failure {
     /// The agent's service answered with an error; its answer has been printed.
     #[error("the service answered with status {0}")]
     Upstream(u16),
+    /// The agent's service answered more than an answer carries; its beginning has been printed.
+    #[error(
+        "cut off after {0} bytes: an answer of fetch carries 4 MiB at most; ask for a part with a Range header"
+    )]
+    CutOff(usize),
     /// Something needs attention; what, has been printed.
     #[error("{0} finding(s) need attention")]
     Attention(usize),
@@ -107,6 +112,7 @@ impl Failure {
             | Self::FixedSetting(_)
             | Self::NoSetting(_) => 2,
             Self::Upstream(_)
+            | Self::CutOff(_)
             | Self::Attention(_)
             | Self::NotOurs { .. }
             | Self::File { .. }

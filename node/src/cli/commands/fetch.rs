@@ -59,12 +59,8 @@ async fn fetched(context: &Context, aid: Aid, fetch: &Fetch) -> Result<(), Failu
     let answer: FetchAnswer = context.client.post(&format!("/fetch/{aid}"), fetch).await?;
     let body = BASE64.decode(&answer.body).map_err(std::io::Error::other)?;
     context.print.bytes(&answer, &body);
-    if answer.truncated {
-        context
-            .print
-            .note(format_args!("cut off after {} bytes", body.len()));
-    }
     match answer.status {
+        _ if answer.truncated => Err(Failure::CutOff(body.len())),
         status @ 400.. => Err(Failure::Upstream(status)),
         _ => Ok(()),
     }
