@@ -46,6 +46,11 @@ pub enum Error {
     /// The node has no address to publish yet.
     #[error("publish failed: no address to advertise yet")]
     NoAdvertisedAddress,
+    /// The node has no address to publish: nobody can dial it, and it keeps no place on relays.
+    #[error(
+        "publish failed: no address to advertise: nobody can dial this node, and it was started with disable_relay"
+    )]
+    NoAddressWithoutRelays,
     /// The owner has delegated to another key since, and that one has published.
     #[error("publish failed: a newer delegation of the agent is in use")]
     Superseded,
@@ -143,6 +148,7 @@ impl Error {
             Self::RecordTooLarge { .. } => Wire::refused(413, "payload_too_large"),
             Self::DelegationExpired => Wire::refused(409, "delegation_expired"),
             Self::Superseded => Wire::refused(409, "superseded"),
+            Self::NoAddressWithoutRelays => Wire::refused(500, "no_address"),
             Self::NoAdvertisedAddress | Self::Publish(_) => Wire::later(500, "publish_failed"),
             Self::Unresolved => Wire::later(404, "resolve_failed"),
             Self::Lookup(_) => Wire::later(504, "resolve_failed"),
@@ -199,6 +205,7 @@ mod tests {
             (Error::NotFound, 404, "not found"),
             (Error::KeyMismatch, 403, "operational key mismatch"),
             (Error::NoAdvertisedAddress, 500, "publish failed"),
+            (Error::NoAddressWithoutRelays, 500, "publish failed"),
             (Error::Unresolved, 404, "resolve failed"),
             (Error::NotConnected, 503, "resolve failed: not connected"),
             (

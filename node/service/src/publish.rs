@@ -6,6 +6,7 @@ use std::time::Duration;
 use a2al_protocol::limits::{
     DEFAULT_RECORD_TTL, MAX_ENDPOINT_ADDRESS_LEN, MAX_ENDPOINT_ADDRESSES, MAX_RECORD_LEN,
 };
+use a2al_protocol::network::Reachability;
 use a2al_protocol::record::SignError;
 use a2al_protocol::{Aid, Credential, Draft, Endpoint, RecordKind, Seq, VerifiedRecord, network};
 use tokio::time::{Instant, timeout};
@@ -40,7 +41,7 @@ impl Service {
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::DelegationExpired`], [`Error::NoAdvertisedAddress`],
-    /// [`Error::Publish`]. After the last two the node goes on trying by itself.
+    /// [`Error::NoAddressWithoutRelays`], [`Error::Publish`]. After the last three the node goes on trying by itself.
     pub async fn publish(&self, aid: Aid) -> Result<model::Published, Error> {
         let agent = self.agent_here(&aid)?;
         agent.live.beat();
@@ -118,7 +119,7 @@ impl Service {
             // Looked at for each attempt: what supersedes the first may be our own, and say more.
             let endpoint = self.own_addresses();
             if endpoint.is_withdrawn() {
-                return Err(Error::NoAdvertisedAddress);
+                return Err(self.no_address());
             }
             let record = sign(credential, endpoint_draft(&endpoint, seq))?;
             live.says(endpoint);
@@ -128,6 +129,15 @@ impl Service {
                 .ok_or(Error::NotFound)
         })
         .await
+    }
+
+    /// Why there is no address to publish.
+    fn no_address(&self) -> Error {
+        let reachability = self.core.client.state().borrow().reachability;
+        if !self.core.config.network.use_relays && reachability == Reachability::Private {
+            return Error::NoAddressWithoutRelays;
+        }
+        Error::NoAdvertisedAddress
     }
 
     /// Publishes what `signed` makes of a sequence number, and once more with a larger one where

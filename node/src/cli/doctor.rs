@@ -131,7 +131,7 @@ fn behind(nat: Nat) -> &'static str {
     }
 }
 
-/// What makes a node reachable from everywhere.
+/// What makes a node reachable directly.
 fn open_up(facts: &Facts) -> Vec<String> {
     let port = port(&facts.status.listen_addrs);
     let mut help = vec![format!(

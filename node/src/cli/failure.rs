@@ -151,9 +151,7 @@ fn hint(status: StatusCode, code: &str) -> Option<&'static str> {
     match (status.as_u16(), code) {
         (401, _) => Some("give the API's token with --token or A2AL_TOKEN"),
         (_, "not_found") => Some("`a2al agents list` shows the agents of this node"),
-        (_, "resolve_failed") => {
-            Some("its record may have ended, or it was never published")
-        }
+        (_, "resolve_failed") => Some("its record may have ended, or it was never published"),
         (_, "not_connected") => Some("`a2al doctor` says why"),
         (_, "no_inbound") => Some("its owner binds a service with `a2al agents update`"),
         (_, "relay_required") => {
@@ -161,6 +159,9 @@ fn hint(status: StatusCode, code: &str) -> Option<&'static str> {
         }
         (_, "connect_failed") => Some("`a2al doctor AID` says why"),
         (_, "inbound_unreachable") => Some("the agent's node is up, its service is not"),
+        (_, "no_address") => Some(
+            "`a2al config set disable_relay false`, then restart a2ald; `a2al doctor` says more",
+        ),
         (_, "publish_failed") => Some("try again shortly with `a2al publish`"),
         _ => None,
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The agents of this node: published as things are now, with services that answer.
 
-use a2al_service::model::{Agent, Probe, Status};
+use a2al_service::model::{Agent, Probe, Reachability, Status};
 
 use super::{Facts, Finding};
 
@@ -21,18 +21,28 @@ pub(super) fn examine(facts: &Facts) -> Vec<Finding> {
         findings.push(Finding::ok("agents", "none is registered on this node"));
     }
     for (agent, probe) in &facts.agents {
-        findings.push(record(&facts.status, agent, probe));
+        findings.push(record(facts, agent, probe));
         findings.extend(service(agent, probe));
     }
     findings
 }
 
-fn record(status: &Status, agent: &Agent, probe: &Probe) -> Finding {
+fn record(facts: &Facts, agent: &Agent, probe: &Probe) -> Finding {
     let aid = agent.aid;
     let publish = || [format!("`a2al publish {aid}`")];
     if !agent.published_to_dht && agent.next_republish_estimate.is_none() {
         let text = format!("{aid} is registered and not published: nobody can find it");
         return Finding::note("record", text).with_help(publish());
+    }
+    let status = &facts.status;
+    let is_hidden = status.reachability == Reachability::Private && status.relays.is_empty();
+    if !agent.published_to_dht && is_hidden && facts.settings.disable_relay {
+        let text = format!(
+            "{aid} is not published: no address, because disable_relay is on and nobody can dial \
+             this node"
+        );
+        return Finding::problem("record", text)
+            .with_help(["`a2al config set disable_relay false`, then restart a2ald".to_owned()]);
     }
     if !agent.published_to_dht {
         let text = format!("{aid} should be published and is not");

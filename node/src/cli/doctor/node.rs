@@ -3,18 +3,23 @@
 
 use a2al_service::model::{Nat, Path, Reachability, Status, Udp};
 
-use super::{Facts, Finding, behind, open_up};
+use super::{Facts, Finding, behind, open_up, port};
+use crate::config::Relaying;
 
 /// Everything about this node.
 pub(super) fn examine(facts: &Facts) -> Vec<Finding> {
+    let known = |check, found: Finding| match facts.status.connected_peers {
+        0 => Finding::note(check, "not known yet"),
+        _ => found,
+    };
     vec![
         daemon(&facts.status),
         peers(facts),
-        udp(&facts.status),
-        nat(facts),
+        known("udp", udp(&facts.status)),
+        known("nat", nat(facts)),
         reachable(facts),
-        relays(facts),
-        relaying(&facts.status),
+        known("relays", relays(facts)),
+        relaying(facts),
     ]
 }
 
@@ -100,7 +105,7 @@ fn reachable(facts: &Facts) -> Finding {
     match (status.reachability, status.relays.len()) {
         (Reachability::Public, _) => Finding::ok(
             "reachable",
-            format!("from everywhere, at {}", status.external_addrs.join(" ")),
+            format!("directly, at {}", status.external_addrs.join(" ")),
         ),
         (Reachability::Unknown, _) if status.connected_peers == 0 => {
             Finding::note("reachable", "not known: nobody was met")
@@ -113,11 +118,12 @@ fn reachable(facts: &Facts) -> Finding {
             "not from outside: it has no public address, and no relay keeps a place for it",
         )
         .with_help(open_up(facts)),
+        (Reachability::Private, count) if status.udp == Udp::Blocked => {
+            Finding::ok("reachable", format!("through {count} relay(s) only"))
+        }
         (Reachability::Private, count) => Finding::ok(
             "reachable",
-            format!(
-                "from everywhere, through {count} relay(s), and directly where a hole can be punched"
-            ),
+            format!("through {count} relay(s), and directly where a hole can be punched"),
         ),
     }
 }
@@ -155,8 +161,16 @@ fn relays(facts: &Facts) -> Finding {
     }
 }
 
-fn relaying(status: &Status) -> Finding {
+fn relaying(facts: &Facts) -> Finding {
+    let status = &facts.status;
     let relaying = &status.relaying;
+    let is_hidden =
+        status.reachability == Reachability::Private && status.external_addrs.is_empty();
+    if is_hidden && facts.settings.relay_server == Relaying::Always {
+        let port = port(&status.listen_addrs);
+        return Finding::note("relaying", "nobody can reach it as a relay")
+            .with_help([format!("forward port {port}, UDP and TCP, to this machine")]);
+    }
     if !relaying.offered {
         return Finding::ok("relaying", "this node does not relay for others");
     }

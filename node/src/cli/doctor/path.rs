@@ -84,7 +84,10 @@ fn path(facts: &Facts, reached: &Reached) -> Finding {
             let finding = Finding::note("path", format!("through a relay{over}: {why}"));
             if is_for_good {
                 let here = (facts.status.nat != Nat::Public).then(|| open_up(facts));
+                let udp = (facts.status.udp == Udp::Blocked)
+                    .then(|| "let UDP out on this network".to_owned());
                 finding
+                    .with_help(udp)
                     .with_help(here.into_iter().flatten())
                     .with_help(["or the same at the agent's side".to_owned()])
             } else {
@@ -125,8 +128,8 @@ fn over(peer: &Peer) -> String {
 
 fn why_direct(here: Nat, there: Nat) -> &'static str {
     match (here, there) {
-        (_, Nat::Public) => "as its node can be dialled from everywhere",
-        (Nat::Public, _) => "as this node can be dialled from everywhere",
+        (_, Nat::Public) => "as its node can be dialled",
+        (Nat::Public, _) => "as this node can be dialled",
         _ => "through a hole that both sides punched",
     }
 }

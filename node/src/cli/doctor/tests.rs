@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::config::Relaying;
 
 const AID: &str = "A0eB165E6D5d1dE7C44e0228E8efE48E4D05F6479A";
 const RELAYED: &str = "/ip4/203.0.113.9/udp/4121/quic-v1/p2p/R/p2p-circuit/p2p/P";
@@ -209,8 +210,11 @@ fn blocked_udp_is_named_as_the_reason() {
     let report = examine(&facts);
     assert!(report.ok, "it works: {report:?}");
     assert_eq!(report.findings[2].level, Level::Note);
+    let reachable = &report.findings[4].text;
+    assert_eq!(reachable, "through 2 relay(s) only");
     let path = found(report.findings, "path");
     assert!(path.text.contains("UDP does not get out"), "{path:?}");
+    assert_eq!(path.help[0], "let UDP out on this network");
 }
 
 #[test]
@@ -249,6 +253,10 @@ fn nobody_to_talk_to_is_a_problem() {
     let alone = found(examine(&facts).findings, "peers");
     assert_eq!(alone.level, Level::Problem);
     assert!(alone.help[0].contains("bootstrap"), "{alone:?}");
+    for check in ["udp", "nat", "relays"] {
+        let unknown = found(examine(&facts).findings, check);
+        assert_eq!(unknown, Finding::note(check, "not known yet"));
+    }
     facts.settings.bootstrap = vec!["192.0.2.1:4121".to_owned()];
     let cut_off = found(examine(&facts).findings, "peers");
     assert!(cut_off.text.contains("none of the 1"), "{cut_off:?}");
@@ -273,6 +281,20 @@ fn to_be_reached_by_nobody_is_a_problem_that_names_its_cause() {
     assert_eq!(one.level, Level::Note, "{one:?}");
     facts.status = status(&json!({ "relays": [], "reachability": "public", "nat": "public" }));
     assert!(examine(&facts).ok);
+}
+
+#[test]
+fn a_relay_that_nobody_can_reach_is_told() {
+    let mut facts = facts(status(&json!({})));
+    facts.settings.relay_server = Relaying::Always;
+    let relaying = found(examine(&facts).findings, "relaying");
+    assert_eq!(relaying.level, Level::Note, "{relaying:?}");
+    assert!(relaying.help[0].contains("port 5001"), "{relaying:?}");
+    facts.status = status(&json!({ "external_addrs": [DIRECT], "reachability": "public" }));
+    let relaying = found(examine(&facts).findings, "relaying");
+    assert_eq!(relaying.level, Level::Ok, "{relaying:?}");
+    let reachable = found(examine(&facts).findings, "reachable");
+    assert_eq!(reachable.text, format!("directly, at {DIRECT}"));
 }
 
 fn agent(changes: &Value) -> Agent {
@@ -330,6 +352,15 @@ fn records_and_services_of_own_agents_are_looked_at() {
         assert_eq!(report.ok, level != Level::Problem, "{changes}: {report:?}");
         assert_eq!(found(report.findings, check).level, level, "{changes}");
     }
+    let mut hidden = facts(status(&json!({ "relays": [] })));
+    hidden.settings.disable_relay = true;
+    hidden.agents = vec![(
+        agent(&json!({ "published_to_dht": false })),
+        probe(true, &[]),
+    )];
+    let record = found(examine(&hidden).findings, "record");
+    assert!(record.text.contains("disable_relay is on"), "{record:?}");
+    assert!(record.help[0].contains("restart a2ald"), "{record:?}");
     let off = facts(status(&json!({ "auto_publish": false })));
     assert_eq!(found(examine(&off).findings, "renewal").level, Level::Note);
 }
