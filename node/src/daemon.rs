@@ -22,6 +22,7 @@ pub use args::{Args, Command};
 
 use crate::config::{self, Config, Flags, Loaded, ProcessEnvironment, Store};
 use crate::guard::Guarded;
+use crate::invitation::invitation;
 use crate::lock::{self, Lock};
 use crate::logging::Log;
 use crate::rest::{self, App};
@@ -134,8 +135,8 @@ impl Node {
         output::note(format_args!(
             "a2ald {version} ready: api http://{api} peer {peer}"
         ));
-        if let (false, Some(addr)) = (self.joins_somebody, status.bootstrap_addrs.first()) {
-            info!("to join from another machine: a2ald --bootstrap {addr}");
+        if let (false, Some(line)) = (self.joins_somebody, invitation(&status.bootstrap_addrs)) {
+            info!("{line}");
         }
     }
 

@@ -15,6 +15,7 @@ pub mod config;
 pub mod daemon;
 pub mod demo;
 pub mod guard;
+mod invitation;
 pub mod lock;
 pub mod logging;
 pub mod output;

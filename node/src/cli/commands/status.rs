@@ -1,53 +1,58 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The node as a whole.
 
+use std::fmt::Display;
+
 use a2al_service::model::{Reachability, Status, Udp};
 use serde::Serialize;
 
 use crate::cli::print::fields;
 use crate::cli::{Context, Failure};
+use crate::invitation::invitation;
 
 pub(super) async fn show(context: &Context) -> Result<(), Failure> {
     let status: Status = context.client.get("/status").await?;
     context.print.data(&status, text);
     if status.connected_peers == 0 {
         context.print.note("the node knows no peers yet");
-        if let Some(addr) = status.bootstrap_addrs.first() {
-            context.print.note(format_args!(
-                "to join from another machine: a2ald --bootstrap {addr}"
-            ));
+        if let Some(line) = invitation(&status.bootstrap_addrs) {
+            context.print.note(line);
         }
     }
     Ok(())
 }
 
 fn text(status: &Status) -> String {
-    fields(&[
+    let join_with = status.bootstrap_addrs.join(" ");
+    let peers = format!(
+        "{} connected, {} in the DHT",
+        status.connected_peers, status.dht_peers
+    );
+    let (up, reachable) = (format!("{} s", status.uptime_seconds), reachability(status));
+    let (udp, listening) = (udp(status.udp), status.listen_addrs.join(" "));
+    let mut all: Vec<(&str, &dyn Display)> = vec![
         ("version", &status.version),
         ("node", &status.node_aid),
         ("peer", &status.peer_id),
         ("data", &status.data_dir),
-        ("up", &format_args!("{} s", status.uptime_seconds)),
-        (
-            "peers",
-            &format_args!(
-                "{} connected, {} in the DHT",
-                status.connected_peers, status.dht_peers
-            ),
-        ),
-        ("reachable", &reachability(status)),
-        ("udp", &udp(status.udp)),
-        ("listening", &status.listen_addrs.join(" ")),
-        ("join with", &status.bootstrap_addrs.join(" ")),
-    ])
+        ("up", &up),
+        ("peers", &peers),
+        ("reachable", &reachable),
+        ("udp", &udp),
+        ("listening", &listening),
+    ];
+    if !join_with.is_empty() {
+        all.push(("join with", &join_with));
+    }
+    fields(&all)
 }
 
 fn reachability(status: &Status) -> String {
     match (status.reachability, status.relays.len()) {
         (Reachability::Unknown, _) => "not known yet".to_owned(),
-        (Reachability::Public, _) => "from everywhere".to_owned(),
+        (Reachability::Public, _) => "directly".to_owned(),
         (Reachability::Private, 0) => "from its own network".to_owned(),
-        (Reachability::Private, count) => format!("from everywhere, through {count} relay(s)"),
+        (Reachability::Private, count) => format!("through {count} relay(s)"),
     }
 }
 
