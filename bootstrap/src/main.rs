@@ -18,7 +18,7 @@ use anyhow::{Context, bail};
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
-use tracing::Level;
+use tracing_subscriber::EnvFilter;
 
 /// A node without agents that others start from.
 #[derive(Debug, Parser)]
@@ -82,7 +82,7 @@ async fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_max_level(Level::INFO)
+        .with_env_filter(log_filter())
         .init();
     match run(args).await {
         Ok(()) => ExitCode::SUCCESS,
@@ -93,11 +93,17 @@ async fn main() -> ExitCode {
     }
 }
 
+/// What is logged: what `RUST_LOG` says, else this program's own lines and the network's warnings.
+fn log_filter() -> EnvFilter {
+    EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,libp2p=warn"))
+}
+
 async fn run(args: Args) -> anyhow::Result<()> {
     let data_dir = args.data_dir.clone().or_else(default_dir);
     let data_dir = data_dir.context("no home directory: give --data-dir")?;
     let _lock = lock(&data_dir)?;
     let config = config(args, &data_dir)?;
+    tracing::info!("{}", offer(&config.relay_limits));
     let Network { client, calls } = network::start(config).await.context("cannot start")?;
     announce(&client);
     refuse_calls(calls);
@@ -149,6 +155,19 @@ fn config(args: Args, data_dir: &Path) -> anyhow::Result<Config> {
         upnp: false,
         ..Config::new(key)
     })
+}
+
+/// What others may use of this node as a relay, on one line.
+fn offer(limits: &RelayLimits) -> String {
+    let (places, circuits) = (limits.reservations, limits.circuits);
+    let (each, bytes) = (limits.circuits_per_peer, limits.circuit_bytes);
+    let duration = humantime::format_duration(limits.circuit_duration);
+    let (one, all) = (limits.peer_rate / MEGABIT, limits.total_rate / MEGABIT);
+    let daily = limits.daily_bytes;
+    format!(
+        "relays for others: {places} places; {circuits} circuits, {each} for one node, each up to {duration} and \
+         {bytes} bytes; {one} Mbit/s for one node, {all} in all; {daily} bytes in 24 hours"
+    )
 }
 
 /// Says where others find this node, for people and for whoever reads the first line.

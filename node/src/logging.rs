@@ -11,8 +11,9 @@ use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
 
 use crate::config::{LogFormat, Settings};
 
-/// Modules that say at `info` what the ready line says better; a filter may name them again.
-const QUIET: &str = "libp2p_swarm=warn";
+/// Modules (all that begin so) that say at `info` what the ready line says better; a filter may name
+/// them again.
+const QUIET: &str = "libp2p=warn";
 
 /// `log_level` is neither a level nor a filter.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -37,7 +38,10 @@ impl Config {
         if !level.contains(['=', ',']) {
             level.parse::<LevelFilter>().map_err(|_| InvalidFilter)?;
         }
-        let mut directives = format!("{QUIET},{level}");
+        let mut directives = match level.parse() {
+            Ok(LevelFilter::INFO) | Err(_) => format!("{QUIET},{level}"),
+            Ok(_) => level,
+        };
         for component in &settings.log_debug_components {
             directives = format!("{directives},{component}=debug");
         }

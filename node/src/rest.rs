@@ -61,6 +61,7 @@ pub fn router(app: App) -> Router {
         .fallback(conventions::unknown_path)
         .method_not_allowed_fallback(conventions::wrong_method)
         .layer(from_fn(conventions::enforce))
+        .layer(from_fn(conventions::report))
         .layer(CatchPanicLayer::custom(conventions::panicked))
         .with_state(app)
 }

@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::Problem;
+use super::problem::Cause;
 
 /// Longest body of a request, in bytes. The reference daemon has the same limit.
 const MAX_BODY: usize = 1024 * 1024;
@@ -21,6 +22,16 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Paths whose bodies are not ours to judge: the gateway passes them on as they are.
 const EXEMPT: [&str; 1] = ["/aid/"];
+
+/// Logs requests that the node failed at, with the route they took and the agent in it.
+pub(super) async fn report(request: Request, next: Next) -> Response {
+    let (method, uri) = (request.method().clone(), request.uri().clone());
+    let response = next.run(request).await;
+    if let Some(Cause(error)) = response.extensions().get() {
+        tracing::info!(error, "{method} {}: request failed", uri.path());
+    }
+    response
+}
 
 /// Checks the content type and takes in the body before a route sees the request, so that a route
 /// which ignores its body refuses an over-long one all the same.

@@ -20,7 +20,13 @@ use crate::output::one_line;
 pub struct Problem {
     status: StatusCode,
     body: ProblemBody,
+    cause: Option<Cause>,
 }
+
+/// Why the node itself failed, on one line for the log; goes with the answer to where the request
+/// is known.
+#[derive(Clone, Debug)]
+pub(super) struct Cause(pub(super) String);
 
 /// The body of every error.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
@@ -49,7 +55,11 @@ impl Problem {
             code: code.into(),
             retryable: false,
         };
-        Self { status, body }
+        Self {
+            status,
+            body,
+            cause: None,
+        }
     }
 }
 
@@ -57,10 +67,8 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         let wire = error.wire();
         let status = StatusCode::from_u16(wire.http).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        if status.is_server_error() {
-            tracing::info!(error = one_line(&error), "request failed");
-        }
         let mut problem = Self::new(status, error.to_string(), wire.code);
+        problem.cause = status.is_server_error().then(|| Cause(one_line(&error)));
         problem.body.retryable = wire.retryable;
         problem
     }
@@ -78,7 +86,11 @@ impl From<PatchError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        json(self.status, &self.body)
+        let mut response = json(self.status, &self.body);
+        if let Some(cause) = self.cause {
+            response.extensions_mut().insert(cause);
+        }
+        response
     }
 }
 
