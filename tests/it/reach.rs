@@ -156,8 +156,8 @@ async fn a_call_without_relays_says_when_it_would_need_one() {
     let changed = caller.api.patch("/config", off).await.ok();
     assert_eq!(
         changed["restart_required"],
-        json!([]),
-        "calls heed it at once"
+        json!(["disable_relay"]),
+        "places on relays heed it with the next start"
     );
     caller
         .api

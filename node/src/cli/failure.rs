@@ -48,6 +48,9 @@ pub enum Failure {
         /// What was given.
         api: String,
     },
+    /// The call was told to take no relay, and has no other path.
+    #[error("relay_required: the agent is reached through a relay only")]
+    RelayForbidden,
     /// The agent's service answered with an error; its answer has been printed.
     #[error("the service answered with status {0}")]
     Upstream(u16),
@@ -102,6 +105,7 @@ impl Failure {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::NotRunning { .. } => 3,
+            Self::RelayForbidden => 5,
             Self::Timeout { .. } => 6,
             Self::Refused {
                 status, problem, ..
@@ -128,6 +132,7 @@ impl Failure {
             Self::Refused {
                 status, problem, ..
             } => hint(*status, &problem.code),
+            Self::RelayForbidden => Some("call without --disable-relay"),
             Self::NoSetting(_) => Some("`a2al config get` lists the settings"),
             Self::FixedSetting(_) => Some("edit config.toml and restart a2ald"),
             Self::BadApi { .. } => Some("write it as http://127.0.0.1:2121"),
@@ -155,7 +160,7 @@ fn hint(status: StatusCode, code: &str) -> Option<&'static str> {
         (_, "not_connected") => Some("`a2al doctor` says why"),
         (_, "no_inbound") => Some("its owner binds a service with `a2al agents update`"),
         (_, "relay_required") => {
-            Some("call without --disable-relay, or `a2al config set disable_relay false`")
+            Some("`a2al config set disable_relay false` lets calls take relays")
         }
         (_, "connect_failed") => Some("`a2al doctor AID` says why"),
         (_, "inbound_unreachable") => Some("the agent's node is up, its service is not"),

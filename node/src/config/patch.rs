@@ -39,7 +39,8 @@ pub struct Patch {
 pub struct Patched {
     /// Always true.
     pub ok: bool,
-    /// The changed keys that take effect with the next start.
+    /// The changed keys that take effect, in whole or in part, with the next start. `disable_relay`
+    /// is heeded by calls at once, and by places on relays from the next start.
     pub restart_required: Vec<String>,
 }
 
@@ -47,6 +48,8 @@ pub struct Patched {
 #[derive(Clone, Copy, Eq, PartialEq)]
 enum Effect {
     Live,
+    /// In part at once, wholly with the next start.
+    Partly,
     Restart,
 }
 
@@ -65,7 +68,7 @@ const KEYS: [(&str, Effect); 16] = [
     ("log_level", Effect::Live),
     ("auto_publish", Effect::Live),
     ("turn_servers", Effect::Restart),
-    ("disable_relay", Effect::Live),
+    ("disable_relay", Effect::Partly),
     ("relay_server", Effect::Restart),
     ("mdns", Effect::Restart),
 ];
@@ -96,7 +99,7 @@ impl Patch {
 impl Patched {
     /// The answer to `changes`.
     pub(super) fn new(changes: &Table) -> Self {
-        let restart = KEYS.iter().filter(|(_, effect)| *effect == Effect::Restart);
+        let restart = KEYS.iter().filter(|(_, effect)| *effect != Effect::Live);
         let restart_required = restart
             .filter(|(key, _)| changes.contains_key(*key))
             .map(|(key, _)| (*key).to_owned())

@@ -47,10 +47,10 @@ async fn set(context: &Context, key: String, text: &str) -> Result<(), Failure> 
     let patch = Map::from_iter([(key.clone(), value)]);
     let patched: Patched = context.client.patch("/config", &patch).await?;
     context.print.data(&patched, |_| String::new());
-    let when = if patched.restart_required.is_empty() {
-        ""
-    } else {
-        "; restart a2ald to use it"
+    let when = match key.as_str() {
+        "disable_relay" => "; calls heed it at once, places on relays when a2ald is restarted",
+        _ if patched.restart_required.is_empty() => "",
+        _ => "; restart a2ald to use it",
     };
     context.print.note(format_args!("{key} changed{when}"));
     Ok(())
