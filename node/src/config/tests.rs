@@ -262,7 +262,7 @@ fn what_takes_part_in_relaying_changes_as_it_is_said_to() {
     let (patched, config) = store.patch(&patch(changes)).unwrap();
     assert_eq!(
         patched.restart_required,
-        ["disable_upnp", "relay_server", "mdns"]
+        ["disable_upnp", "disable_relay", "relay_server", "mdns"]
     );
     assert!(!config.use_relays);
     let again = load(dir.path(), &Flags::default(), &BTreeMap::new()).unwrap();
