@@ -150,6 +150,9 @@ pub const MAX_RELAY_ADDRESSES: usize = 4;
 pub const RELAY_DELAYS: [Duration; MAX_DIALLED_RELAYS] =
     [Duration::from_millis(150), Duration::from_millis(650)];
 
+/// After this time a circuit that failed is tried again, while direct addresses have not failed yet.
+pub const CIRCUIT_RETRY: Duration = Duration::from_secs(1);
+
 /// Relays on which a node that needs them holds reservations.
 pub const HELD_RELAYS: usize = 2;
 

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::behaviour::Behaviour;
 use crate::behaviour::streams::Paths;
-use crate::limits::{DIAL_TIMEOUT, RELAY_DELAYS};
+use crate::limits::{CIRCUIT_RETRY, DIAL_TIMEOUT, RELAY_DELAYS};
 use crate::network::address;
 use crate::network::dialer::DialError;
 use crate::network::routing::{Route, Via};
@@ -212,6 +212,12 @@ impl Dials {
             if pending.direct == Direct::Dialling(attempt) {
                 pending.direct = Direct::Failed;
             }
+            // As long as the direct addresses are silent, the peer may only be about to come back to its relays.
+            let lost = if matches!(pending.direct, Direct::Dialling(_)) {
+                CircuitState::NotBefore(Instant::now() + CIRCUIT_RETRY)
+            } else {
+                CircuitState::Failed
+            };
             for circuit in &mut pending.circuits {
                 let is_lost = match circuit.state {
                     CircuitState::Dialling(ours) => ours == attempt,
@@ -220,7 +226,7 @@ impl Dials {
                     CircuitState::NotBefore(_) | CircuitState::Failed => false,
                 };
                 if is_lost {
-                    circuit.state = CircuitState::Failed;
+                    circuit.state = lost;
                 }
             }
             if goal.0 == peer && pending.direct == Direct::Waiting {
