@@ -27,7 +27,7 @@ const ADDRESS_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long after its start a node also waits for others to publish to: a record that nobody else
 /// holds is not found by the first who asks.
-const JOINING: Duration = Duration::from_secs(10);
+pub(crate) const JOINING: Duration = Duration::from_secs(10);
 
 /// How long a withdrawal may keep the caller of `delete` waiting.
 const WITHDRAW_TIMEOUT: Duration = Duration::from_secs(6);

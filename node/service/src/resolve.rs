@@ -10,7 +10,11 @@ use a2al_protocol::{Aid, Endpoint, VerifiedRecord};
 use tokio::time::{Instant, timeout};
 
 use self::cache::{Known, Now};
+use crate::publish::JOINING;
 use crate::{Error, Service, clock, model};
+
+/// How long a lookup right after the start waits for somebody to ask.
+const JOINING_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Longest time for a lookup. The network gives up earlier by itself; this one only guards against
 /// a bug there.
@@ -66,12 +70,25 @@ impl Service {
 
     /// Asks the network and keeps the answer.
     async fn ask(&self, aid: Aid) -> Result<VerifiedRecord, Error> {
+        self.joined().await;
         let found = timeout(LOOKUP_TIMEOUT, self.core.client.endpoint(aid)).await;
         match found.unwrap_or(Err(network::Error::Timeout)) {
             Ok(record) => Ok(self.core.found.put(record, now())),
             Err(_) if self.is_cut_off() => Err(Error::NotConnected),
             Err(network::Error::NotFound) => Err(Error::Unresolved),
             Err(error) => Err(Error::Lookup(error)),
+        }
+    }
+
+    /// Waits, right after the start of a node that is to join others, until there is somebody to ask.
+    async fn joined(&self) {
+        let is_joining =
+            self.core.started.elapsed() < JOINING && !self.core.config.network.bootstrap.is_empty();
+        if is_joining && self.is_cut_off() {
+            let mut state = self.core.client.state();
+            let joined = state.wait_for(|state| state.connected_peers > 0 && state.dht_peers > 0);
+            // Too late or never: the lookup says what is the matter.
+            let _ = timeout(JOINING_PATIENCE, joined).await;
         }
     }
 
