@@ -91,11 +91,15 @@ pub(super) fn nat(home: Home, wan: Ipv4Addr) -> String {
 }
 
 /// Which packets from outside find the host that owns the port. `learn` has seen the outside port of every packet that left.
+///
+/// Only what is meant for the router's address: neighbours go on sending to one that it had before.
 fn inbound(home: Home, wan: Ipv4Addr) -> String {
     let to_owner = "dnat ip to udp dport map @inside";
     let from_outside = match home.kind {
-        Kind::FullCone => format!("iifname wan0 {to_owner}"),
-        Kind::AddressRestricted => format!("iifname wan0 ip saddr . udp dport @asked {to_owner}"),
+        Kind::FullCone => format!("iifname wan0 ip daddr {wan} {to_owner}"),
+        Kind::AddressRestricted => {
+            format!("iifname wan0 ip daddr {wan} ip saddr . udp dport @asked {to_owner}")
+        }
         _ => String::new(),
     };
     let from_inside = if home.has_hairpin {

@@ -181,13 +181,7 @@ async fn flushed_mappings_are_noticed() {
 
 #[tokio::test]
 async fn another_address_of_the_router_is_noticed() {
-    // Behind a full-cone NAT the caller still waits too long now and then, so that kind is left to the full run.
-    let kinds = if rounds() > 1 {
-        &[Kind::PortRestricted, Kind::FullCone][..]
-    } else {
-        &[Kind::PortRestricted]
-    };
-    for &kind in kinds {
+    for kind in [Kind::FullCone, Kind::PortRestricted] {
         let homes = [kind, Kind::PortRestricted].map(Home::behind);
         let title = format!("Another address of the router, agent behind {kind}");
         repeat(&title, &homes, |lab| lab.sites[0].readdress()).await;
