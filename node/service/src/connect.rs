@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::{Error, Service};
 
-/// How long an agent that is reached through a relay is tried again.
+/// How long an agent is tried again whose connection broke, or that is reached through a relay.
 ///
 /// After a restart, or when its relay fails, its node needs a moment to reserve a place and to
 /// publish that.
@@ -26,8 +26,8 @@ impl Service {
     /// led there. Nothing of the caller's has been sent when this fails.
     ///
     /// When the known endpoint does not lead to the agent any more, a newer one is looked up and
-    /// tried; where there is none, and the agent is reached through a relay, the same one is tried
-    /// for some seconds.
+    /// tried; where there is none, and the connection broke or the agent is reached through a
+    /// relay, the same one is tried for some seconds.
     ///
     /// # Errors
     /// [`Error::TargetUnresolved`], or how far the call came.
@@ -131,8 +131,12 @@ fn has_no_path(failure: &CallError) -> bool {
     )
 }
 
-/// Whether the same endpoint may soon lead to the agent again.
+/// Whether the same endpoint may soon lead to the agent again: its node was met just now, or
+/// reserves a place on a relay.
 fn may_come_back(failure: &CallError, record: &VerifiedRecord) -> bool {
+    if matches!(failure, CallError::Stream(_)) {
+        return true;
+    }
     let endpoint = Endpoint::decode(record.payload()).unwrap_or_default();
     let mut addresses = endpoint.addresses.iter();
     has_no_path(failure) && addresses.any(|address| address.contains("/p2p-circuit"))
@@ -176,13 +180,15 @@ mod tests {
     }
 
     #[test]
-    fn only_an_agent_behind_a_relay_is_waited_for() {
+    fn who_was_met_just_now_or_is_behind_a_relay_is_waited_for() {
         let direct = record("/ip4/203.0.113.7/udp/1/quic-v1/p2p/x");
         let relayed = record("/ip4/203.0.113.7/udp/1/quic-v1/p2p/y/p2p-circuit/p2p/x");
         assert!(may_come_back(&CallError::Unreachable, &relayed));
         assert!(!may_come_back(&CallError::Unreachable, &direct));
         assert!(!may_come_back(&CallError::RelayRequired, &relayed));
         assert!(!may_come_back(&Refusal::NotHosted.into(), &relayed));
+        let broken = CallError::Stream(std::io::ErrorKind::ConnectionReset.into());
+        assert!(may_come_back(&broken, &direct));
     }
 
     #[test]

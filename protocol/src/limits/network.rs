@@ -137,6 +137,10 @@ pub const REMEMBERED_DELEGATIONS: usize = 16_384;
 /// Longest time to reach a peer at any of its addresses.
 pub const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long others may join an attempt to reach a peer; whoever comes later begins another one beside it, which packets that were lost
+/// before do not hold up.
+pub const DIAL_SHARED_FOR: Duration = Duration::from_secs(1);
+
 /// Addresses of one peer that are dialled.
 pub const MAX_DIALLED_ADDRESSES: usize = 8;
 

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::behaviour::Behaviour;
 use crate::behaviour::streams::Paths;
-use crate::limits::{CIRCUIT_RETRY, DIAL_TIMEOUT, RELAY_DELAYS};
+use crate::limits::{CIRCUIT_RETRY, DIAL_SHARED_FOR, DIAL_TIMEOUT, RELAY_DELAYS};
 use crate::network::address;
 use crate::network::dialer::DialError;
 use crate::network::routing::{Route, Via};
@@ -33,8 +33,7 @@ struct Pending {
     route: Route,
     direct: Direct,
     circuits: Vec<Circuit>,
-    /// When nobody waits any more.
-    deadline: Instant,
+    begun: Instant,
     replies: Vec<Reply>,
 }
 
@@ -67,6 +66,16 @@ enum CircuitState {
 }
 
 impl Pending {
+    /// When nobody waits any more.
+    fn deadline(&self) -> Instant {
+        self.begun + DIAL_TIMEOUT
+    }
+
+    /// Whether the attempts under way are as good as new ones: all addresses of `route` are tried, and none has been silent for long.
+    fn will_do_for(&self, route: &Route, now: Instant) -> bool {
+        self.route.includes(route) && now - self.begun < DIAL_SHARED_FOR
+    }
+
     fn has_failed(&self) -> bool {
         let through_relays = |circuit: &Circuit| circuit.state == CircuitState::Failed;
         self.direct == Direct::Failed && self.circuits.iter().all(through_relays)
@@ -94,16 +103,17 @@ impl Dials {
         if is_connected {
             return tell(vec![reply], Ok(()));
         }
+        let now = Instant::now();
         let goal = (route.peer, paths);
         let (mut replies, mut route) = (vec![reply], route);
         if let Some(mut pending) = self.pending.remove(&goal) {
             pending.replies.retain(|reply| !reply.is_closed());
-            if pending.route.includes(&route) {
+            if pending.will_do_for(&route, now) {
                 pending.replies.append(&mut replies);
                 self.pending.insert(goal, pending);
                 return;
             }
-            // Something new is known of the peer: whoever waits shall have it.
+            // Something new is known of the peer, or it may answer by now: whoever waits shall have it.
             route.merge(pending.route);
             replies.append(&mut pending.replies);
         }
@@ -111,7 +121,6 @@ impl Dials {
             Paths::Any => &route.relays,
             Paths::Direct => &[],
         };
-        let now = Instant::now();
         let circuit = |(via, delay): (&Via, Duration)| Circuit {
             via: via.clone(),
             state: CircuitState::NotBefore(now + delay),
@@ -120,7 +129,7 @@ impl Dials {
             circuits: relays.iter().zip(RELAY_DELAYS).map(circuit).collect(),
             route,
             direct: Direct::Waiting,
-            deadline: now + DIAL_TIMEOUT,
+            begun: now,
             replies,
         };
         for circuit in &pending.circuits {
@@ -138,7 +147,7 @@ impl Dials {
             CircuitState::NotBefore(at) => Some(at),
             _ => None,
         });
-        let deadlines = self.pending.values().map(|pending| pending.deadline);
+        let deadlines = self.pending.values().map(Pending::deadline);
         match starts.chain(deadlines).min() {
             Some(at) => sleep_until(at).await,
             None => std::future::pending().await,
@@ -150,7 +159,7 @@ impl Dials {
         let now = Instant::now();
         let late = self
             .pending
-            .extract_if(|_, pending| pending.deadline <= now);
+            .extract_if(|_, pending| pending.deadline() <= now);
         for (_, pending) in late {
             tell(pending.replies, Err(DialError::Timeout));
         }

@@ -123,3 +123,37 @@ async fn a_node_that_is_gone_is_unreachable() {
         "{refused:?}"
     );
 }
+
+/// An old attempt would send its next packet after it has timed out: 1, 3 and 7 s after the first one, which is given up after 5 s.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_has_just_come_is_reached_whoever_dials_it_in_vain() {
+    let caller = node(&[]).await;
+    let silent = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let at = silent.local_addr().unwrap();
+    let mut config = Config::new(SigningKey::generate());
+    config.listen = parse_listen("127.0.0.1:0").unwrap();
+    let before = start(config.clone()).await.unwrap();
+    let peer = before.client.peer_id();
+    before.client.shutdown().await;
+    let address = format!("/ip4/127.0.0.1/udp/{}/quic-v1", at.port());
+    let route = Route::direct(peer, vec![address.parse().unwrap()]);
+    let dialer = caller.client.dialer.clone();
+    let (early, same) = (dialer.clone(), route.clone());
+    let in_vain = tokio::spawn(async move { early.connect(&same, Paths::Any).await });
+    let mut packet = [0; 2048];
+    // The first packet, and those after one second and after three.
+    let mut heard = 0;
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_millis(2500) {
+        within(silent.recv_from(&mut packet)).await.unwrap();
+        heard += 1;
+    }
+    assert!(heard >= 3);
+    drop(silent);
+    config.listen = parse_listen(&at.to_string()).unwrap();
+    let _there = start(config).await.unwrap();
+    let dialled = Instant::now();
+    within(dialer.connect(&route, Paths::Any)).await.unwrap();
+    assert!(dialled.elapsed() < Duration::from_secs(1));
+    in_vain.await.unwrap().unwrap();
+}
