@@ -36,6 +36,8 @@ struct Known {
     addresses: Vec<Multiaddr>,
     failures: u32,
     not_before: Instant,
+    /// Whether it was avoided last because it could not be reached.
+    is_unreachable: bool,
 }
 
 #[derive(Debug)]
@@ -88,12 +90,17 @@ impl Relays {
         }
         if let Some(known) = self.known.get_mut(&peer) {
             known.addresses = addresses;
+            // Here it is: that it could not be reached says nothing any more.
+            if std::mem::take(&mut known.is_unreachable) {
+                known.forgive();
+            }
         } else {
             self.make_room();
             let known = Known {
                 addresses,
                 failures: 0,
                 not_before: Instant::now(),
+                is_unreachable: false,
             };
             self.known.insert(peer, known);
         }
@@ -160,8 +167,14 @@ impl Relays {
     }
 
     /// A relay cannot be reached.
+    ///
+    /// Whoever else dials it meanwhile finds nothing new.
     pub(super) fn on_unreachable(&mut self, peer: PeerId) {
-        if self.known.contains_key(&peer) {
+        let Some(known) = self.known.get_mut(&peer) else {
+            return;
+        };
+        if known.not_before <= Instant::now() {
+            known.is_unreachable = true;
             self.punish(peer);
         }
     }
@@ -177,10 +190,7 @@ impl Relays {
 
     /// The host is on another network: what failed may work now.
     pub(super) fn on_moved(&mut self) {
-        for known in self.known.values_mut() {
-            known.failures = 0;
-            known.not_before = Instant::now();
-        }
+        self.known.values_mut().for_each(Known::forgive);
     }
 
     /// Reserves where places are missing, and gives places back that are not `wanted` any more.
@@ -319,7 +329,36 @@ fn is_of(connections: &Connections, relay: PeerId, address: &Multiaddr) -> bool 
 }
 
 impl Known {
+    /// It may be asked at once.
+    fn forgive(&mut self) {
+        self.failures = 0;
+        self.not_before = Instant::now();
+    }
+
     fn network(&self) -> Option<u32> {
         self.addresses.first().and_then(address::network_of)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_dials_that_fail_at_once_count_as_one_failure() {
+        let (mut relays, peer) = (Relays::default(), PeerId::random());
+        let known = Known {
+            addresses: Vec::new(),
+            failures: 0,
+            not_before: Instant::now(),
+            is_unreachable: false,
+        };
+        relays.known.insert(peer, known);
+        for _ in 0..10 {
+            relays.on_unreachable(peer);
+        }
+        let known = &relays.known[&peer];
+        assert_eq!(known.failures, 1);
+        assert!(known.not_before <= Instant::now() + RELAY_BACKOFF);
     }
 }
