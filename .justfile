@@ -31,8 +31,8 @@ proto:
     A2AL_WRITE_PROTO=1 cargo test --package a2al-proto
 
 # What the daemon costs beside bare QUIC and plain HTTP, on a release build
-bench:
-    cargo bench --package a2al-node --bench foundation
+bench *CHAPTER:
+    cargo bench --package a2al-node --bench daemon -- {{CHAPTER}}
 
 # The programs as they are shipped
 dist:

@@ -1,19 +1,29 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What the daemon costs, beside what the same work costs without any daemon, measured in the same run.
 //!
-//! Three real daemons on loopback: one publishes and hosts, one resolves and calls, one only holds. Absolute figures
-//! hold on one machine on one day; the ratio to the limit is what is compared with the targets. Run by `just bench`.
+//! Real daemons on loopback: one publishes and hosts, one resolves and calls, in the first chapter a third one only holds.
+//! Absolute figures hold on one machine on one day; the ratio to the limit is what is compared with the targets. Run by
+//! `just bench`, which takes the name of one chapter, `foundation` or `tunnels`. `A2AL_BENCH_OTHER` names another
+//! `a2ald` executable to measure in the second chapter.
 
 mod harness;
 
 #[path = "bench/bare.rs"]
 mod bare;
+#[path = "bench/cpu.rs"]
+mod cpu;
 #[path = "bench/load.rs"]
 mod load;
 #[path = "bench/peer.rs"]
 mod peer;
+#[path = "bench/raw.rs"]
+mod raw;
 #[path = "bench/report.rs"]
 mod report;
+#[path = "bench/subject.rs"]
+mod subject;
+#[path = "bench/tunnels.rs"]
+mod tunnels;
 
 use std::slice::from_ref;
 use std::time::{Duration, Instant};
@@ -48,14 +58,25 @@ async fn main() {
     if peer::served().await {
         return;
     }
+    let chosen = std::env::args().skip(1).find(|arg| !arg.starts_with('-'));
+    let is_chosen = |chapter: &str| chosen.as_ref().is_none_or(|chosen| chosen == chapter);
+    let mut report = Report::default();
+    if is_chosen("foundation") {
+        foundation(&mut report).await;
+    }
+    if is_chosen("tunnels") {
+        tunnels::measure(&mut report).await;
+    }
+    say(&report.table());
+}
+
+async fn foundation(report: &mut Report) {
     let upstream = Peer::start("http", "").await;
     let net = Net::of(3).await;
     let agents = register_agents(&net).await;
     let called = net.nodes[0].api.serving(&upstream.address).await;
-    let mut report = Report::default();
-    lookups(&mut report, &net, &agents, &upstream).await;
-    fetches(&mut report, &net, &called, &upstream).await;
-    say(&report.table());
+    lookups(report, &net, &agents, &upstream).await;
+    fetches(report, &net, &called, &upstream).await;
 }
 
 async fn register_agents(net: &Net) -> Vec<Identity> {
@@ -111,14 +132,14 @@ async fn fetches(report: &mut Report, net: &Net, called: &Identity, upstream: &P
     let upload = Request::post(&path, &upload);
 
     let relay = Relay::start(&upstream.address).await;
-    let bare_one = one_at_a_time(&relay.address, &[Request::get("/name")], CALLS).await;
+    let bare_one = one_at_a_time(relay.address(), &[Request::get("/name")], CALLS).await;
     let one = one_at_a_time(caller, from_ref(&small), CALLS).await;
     report.add(Line::new("fetch, p50", Unit::Millis, one, bare_one).target(2.1, 1.4));
-    let bare_rate = at_once(&relay.address, &Request::get("/name")).await;
+    let bare_rate = at_once(relay.address(), &Request::get("/name")).await;
     let rate = at_once(caller, &small).await;
     report.add(Line::new("fetch, 32 at once", Unit::PerSecond, rate, bare_rate).target(0.29, 0.42));
     let bare_large = mebibytes(
-        &relay.address,
+        relay.address(),
         &Request::get(&format!("/bytes/{LARGE}")),
         1.0,
     )

@@ -8,6 +8,7 @@ use std::time::Instant;
 use quinn::{ClientConfig, Connection, Endpoint, RecvStream, SendStream, ServerConfig};
 use rustls::RootCertStore;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio::io::copy_bidirectional_with_sizes;
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::peer::Peer;
@@ -19,19 +20,27 @@ const MESSAGE_LEN: usize = 512;
 #[derive(Debug)]
 pub(crate) struct Echo {
     client: Client,
+    _peer: Peer,
 }
 
-/// TCP to one QUIC stream of another process to TCP: the shape of a fetch through two daemons.
+/// Bytes copied at a time, as daemons do.
+const BUFFER_LEN: usize = 64 * 1024;
+
+/// TCP to one QUIC stream of another process to TCP: the shape of a fetch or a tunnel through two daemons.
 #[derive(Debug)]
 pub(crate) struct Relay {
-    /// Where it listens, as `host:port`.
-    pub(crate) address: String,
+    entrance: Peer,
+    exit: Peer,
 }
 
 impl Echo {
     pub(crate) async fn start() -> Self {
-        let client = Client::connect(Peer::start("echo", "").await).await;
-        Self { client }
+        let peer = Peer::start("echo", "").await;
+        let client = Client::connect(&peer.address).await;
+        Self {
+            client,
+            _peer: peer,
+        }
     }
 
     /// The median time of a round trip on a new stream, in milliseconds.
@@ -55,16 +64,30 @@ impl Echo {
 impl Relay {
     /// Relays to `target`.
     pub(crate) async fn start(target: &str) -> Self {
-        let client = Client::connect(Peer::start("relay", target).await).await;
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("a bound socket").to_string();
-        tokio::spawn(async move {
-            while let Ok((caller, _)) = listener.accept().await {
-                let (send, receive) = client.open().await;
-                tokio::spawn(join(caller, send, receive));
-            }
-        });
-        Self { address }
+        let exit = Peer::start("relay", target).await;
+        let entrance = Peer::start("entrance", &exit.address).await;
+        Self { entrance, exit }
+    }
+
+    /// Where it listens, as `host:port`.
+    pub(crate) fn address(&self) -> &str {
+        &self.entrance.address
+    }
+
+    /// Its two processes.
+    pub(crate) fn pids(&self) -> [u32; 2] {
+        [self.entrance.pid(), self.exit.pid()]
+    }
+}
+
+/// What the entrance of a relay does: a stream to the `exit` for each TCP connection.
+pub(crate) async fn enter(exit: &str) {
+    let client = Client::connect(exit).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    Peer::announce(&listener.local_addr().expect("a bound socket").to_string());
+    while let Ok((caller, _)) = listener.accept().await {
+        let (send, receive) = client.open().await;
+        tokio::spawn(join(caller, send, receive));
     }
 }
 
@@ -98,7 +121,7 @@ async fn join(mut tcp: TcpStream, send: SendStream, receive: RecvStream) {
     tcp.set_nodelay(true).expect("a TCP socket");
     let mut quic = tokio::io::join(receive, send);
     // The end of a benchmark cuts connections; nothing is lost by that.
-    let _cut = tokio::io::copy_bidirectional(&mut tcp, &mut quic).await;
+    let _cut = copy_bidirectional_with_sizes(&mut tcp, &mut quic, BUFFER_LEN, BUFFER_LEN).await;
 }
 
 fn server() -> (Endpoint, CertificateDer<'static>) {
@@ -117,12 +140,12 @@ fn server() -> (Endpoint, CertificateDer<'static>) {
 struct Client {
     connection: Connection,
     _endpoint: Endpoint,
-    _peer: Peer,
 }
 
 impl Client {
-    async fn connect(peer: Peer) -> Self {
-        let (address, certificate) = peer.address.split_once(' ').expect("what it announced");
+    /// Connects to the process that announced `peer`.
+    async fn connect(peer: &str) -> Self {
+        let (address, certificate) = peer.split_once(' ').expect("what it announced");
         let certificate = hex::decode(certificate).expect("hexadecimal");
         let mut roots = RootCertStore::empty();
         roots
@@ -140,9 +163,9 @@ impl Client {
         Self {
             connection,
             _endpoint: endpoint,
-            _peer: peer,
         }
     }
+
     /// A new stream.
     async fn open(&self) -> (SendStream, RecvStream) {
         self.connection.open_bi().await.expect("a stream")

@@ -9,7 +9,7 @@ use crate::harness::{Process, Upstream, say};
 /// What the process is to do, in its environment.
 const ROLE: &str = "A2AL_BENCH_ROLE";
 
-/// Where a relay leads, in its environment.
+/// Where it leads, in its environment: a service, or what the other end of a relay announced.
 const TARGET: &str = "A2AL_BENCH_TARGET";
 
 /// A process that serves. Dropping it ends it.
@@ -17,7 +17,7 @@ const TARGET: &str = "A2AL_BENCH_TARGET";
 pub(crate) struct Peer {
     /// What it announced: where it listens.
     pub(crate) address: String,
-    _process: Process,
+    process: Process,
 }
 
 impl Peer {
@@ -29,10 +29,12 @@ impl Peer {
         let announced = |line: &str| line.strip_prefix("serving ").map(str::to_owned);
         let address = process.line("the address", Duration::from_secs(10), announced);
         let address = address.await;
-        Self {
-            address,
-            _process: process,
-        }
+        Self { address, process }
+    }
+
+    /// The process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.pid()
     }
 
     /// Says, in such a process, where it listens.
@@ -49,6 +51,8 @@ pub(crate) async fn served() -> bool {
     match role.as_str() {
         "echo" => crate::bare::serve(None).await,
         "relay" => crate::bare::serve(std::env::var(TARGET).ok()).await,
+        "entrance" => crate::bare::enter(&std::env::var(TARGET).expect("the other end")).await,
+        "raw" => crate::raw::serve().await,
         _ => {
             let upstream = Upstream::start("bench").await;
             Peer::announce(&upstream.address);

@@ -4,12 +4,16 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// What a figure counts. Times are better when small, rates when large.
+/// What a figure counts. Times and processor time are better when small, rates when large.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unit {
     Millis,
     PerSecond,
     MebibytesPerSecond,
+    /// Seconds of processor time for a gibibyte.
+    CpuPerGib,
+    /// Microseconds of processor time for a call.
+    CpuPerCall,
 }
 
 /// One measured figure beside the limit of the same run.
@@ -19,6 +23,8 @@ pub(crate) struct Line {
     unit: Unit,
     ours: f64,
     limit: f64,
+    /// What another executable reaches.
+    other: Option<f64>,
     /// Ratios to the limit: what must be reached, and what would be good.
     target: Option<(f64, f64)>,
 }
@@ -34,6 +40,7 @@ impl Line {
             unit,
             ours,
             limit,
+            other: None,
             target: None,
         }
     }
@@ -41,6 +48,12 @@ impl Line {
     /// Says what ratio to the limit must be reached, and what would be good.
     pub(crate) fn target(mut self, must: f64, stretch: f64) -> Self {
         self.target = Some((must, stretch));
+        self
+    }
+
+    /// What another executable reaches, if one is measured.
+    pub(crate) fn other(mut self, other: Option<f64>) -> Self {
+        self.other = other;
         self
     }
 
@@ -53,7 +66,7 @@ impl Line {
             return "-";
         };
         let reaches = |target: f64| match self.unit {
-            Unit::Millis => self.ratio() <= target,
+            Unit::Millis | Unit::CpuPerGib | Unit::CpuPerCall => self.ratio() <= target,
             Unit::PerSecond | Unit::MebibytesPerSecond => self.ratio() >= target,
         };
         match (reaches(must), reaches(stretch)) {
@@ -68,6 +81,8 @@ impl Line {
             Unit::Millis => format!("{figure:.3} ms"),
             Unit::PerSecond => format!("{figure:.0} /s"),
             Unit::MebibytesPerSecond => format!("{figure:.0} MiB/s"),
+            Unit::CpuPerGib => format!("{figure:.1} s/GiB"),
+            Unit::CpuPerCall => format!("{figure:.0} µs"),
         }
     }
 }
@@ -80,7 +95,7 @@ impl Report {
     /// The figures as a Markdown table.
     pub(crate) fn table(&self) -> String {
         let mut table = String::from(
-            "| what | ours | limit | ratio | must | stretch | reached |\n|---|---|---|---|---|---|---|\n",
+            "| what | ours | limit | ratio | must | stretch | reached | other |\n|---|---|---|---|---|---|---|---|\n",
         );
         for line in &self.0 {
             let target = |pick: fn((f64, f64)) -> f64| {
@@ -89,14 +104,15 @@ impl Report {
             };
             writeln!(
                 table,
-                "| {} | {} | {} | {:.2} | {} | {} | {} |",
+                "| {} | {} | {} | {:.2} | {} | {} | {} | {} |",
                 line.what,
                 line.shown(line.ours),
                 line.shown(line.limit),
                 line.ratio(),
                 target(|target| target.0),
                 target(|target| target.1),
-                line.verdict()
+                line.verdict(),
+                line.other.map_or("-".to_owned(), |other| line.shown(other)),
             )
             .expect("writing to a string never fails");
         }
@@ -108,4 +124,10 @@ impl Report {
 pub(crate) fn median_millis(mut times: Vec<Duration>) -> f64 {
     times.sort_unstable();
     times[times.len() / 2].as_secs_f64() * 1000.0
+}
+
+/// The median of `figures`.
+pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_unstable_by(f64::total_cmp);
+    figures[figures.len() / 2]
 }
