@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Processor time that processes have used.
 
-use std::time::Duration;
-
 /// Ticks of `/proc/<pid>/stat` in a second, on every Linux.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// What the processes have used so far, in user and kernel together.
-pub(crate) fn used(pids: &[u32]) -> Duration {
-    let ticks = pids.iter().map(|pid| ticks(*pid)).sum::<f64>();
-    Duration::from_secs_f64(ticks / TICKS_PER_SECOND)
+/// Seconds that the processes have used so far, in user and kernel together.
+pub(crate) fn used(pids: &[u32]) -> f64 {
+    pids.iter().map(|pid| ticks(*pid)).sum::<f64>() / TICKS_PER_SECOND
 }
 
 fn ticks(pid: u32) -> f64 {

@@ -60,17 +60,48 @@ async fn answer(mut stream: TcpStream) -> std::io::Result<()> {
     }
 }
 
+/// A connection on which the service sends.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    stream: TcpStream,
+    chunk: Vec<u8>,
+    total: u64,
+}
+
+impl Reader {
+    pub(crate) async fn open(address: &str) -> Self {
+        Self {
+            stream: connect(address, DOWN).await,
+            chunk: vec![0; CHUNK_LEN],
+            total: 0,
+        }
+    }
+
+    /// Reads at least `len` bytes.
+    pub(crate) async fn read(&mut self, len: u64) {
+        let until = self.total + len;
+        while self.total < until {
+            let read = self.stream.read(&mut self.chunk).await;
+            let read = read.expect("the service sends");
+            assert!(read > 0, "the service ended");
+            self.total += read as u64;
+        }
+    }
+
+    /// Bytes read so far.
+    pub(crate) fn total(&self) -> u64 {
+        self.total
+    }
+}
+
 /// Bytes that arrive within `window` on a connection to `address`.
 pub(crate) async fn download(address: String, window: Duration) -> u64 {
-    let mut stream = connect(&address, DOWN).await;
-    let (mut chunk, mut total) = (vec![0; CHUNK_LEN], 0);
+    let mut reader = Reader::open(&address).await;
     let started = Instant::now();
     while started.elapsed() < window {
-        let len = stream.read(&mut chunk).await.expect("the service sends");
-        assert!(len > 0, "the service ended");
-        total += len as u64;
+        reader.read(1).await;
     }
-    total
+    reader.total()
 }
 
 /// Bytes that the service has read, of what was sent within `window`.

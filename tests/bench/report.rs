@@ -92,6 +92,10 @@ impl Report {
         self.0.push(line);
     }
 
+    pub(crate) fn has_lines(&self) -> bool {
+        !self.0.is_empty()
+    }
+
     /// The figures as a Markdown table.
     pub(crate) fn table(&self) -> String {
         let mut table = String::from(

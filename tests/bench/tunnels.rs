@@ -171,7 +171,7 @@ impl Path {
         let carried = carried.sum::<u64>() as f64;
         let used = cpu::used(&self.raw_pids) - before;
         let rate = carried / MEBIBYTE / started.elapsed().as_secs_f64();
-        (rate, used.as_secs_f64() / (carried / GIBIBYTE))
+        (rate, used / (carried / GIBIBYTE))
     }
 
     /// Connections per second with one echo each, 32 at once.
@@ -202,6 +202,6 @@ impl Path {
         let rate = crate::at_once(&self.http, &self.request).await;
         let calls = rate * started.elapsed().as_secs_f64();
         let used = cpu::used(&self.http_pids) - before;
-        (rate, used.as_secs_f64() * 1e6 / calls)
+        (rate, used * 1e6 / calls)
     }
 }
