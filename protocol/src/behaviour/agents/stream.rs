@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The stream that two agents share after the handshake.
 
+use std::future::poll_fn;
 use std::io;
 use std::mem;
 use std::pin::Pin;
@@ -10,7 +11,7 @@ use std::task::{Context, Poll, ready};
 use a2al_proto::v1;
 use libp2p::swarm::ConnectionId;
 use prost::Message as _;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use super::MAX_MESSAGE_LEN;
 use super::bindings::{Binding, Bindings, Pair, Side};
@@ -112,6 +113,17 @@ impl AgentStream {
             Answer::Known => RefusalHandle::default(),
             Answer::Pending { outcome, .. } => outcome.clone(),
         }
+    }
+
+    /// Waits until the callee has accepted the stream; reads nothing of what it then sends.
+    ///
+    /// Has no deadline of its own. Safe to drop: what has arrived of the answer is kept for the first read.
+    ///
+    /// # Errors
+    /// Those of the first read, see [`AgentStream`].
+    pub async fn accepted(&mut self) -> io::Result<()> {
+        self.flush().await?;
+        poll_fn(|cx| self.poll_answer(cx)).await
     }
 
     /// Takes in the callee's answer, without reading beyond it.
