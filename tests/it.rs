@@ -43,5 +43,7 @@ mod startup;
 mod status;
 #[path = "it/tidy.rs"]
 mod tidy;
+#[path = "it/tunnels.rs"]
+mod tunnels;
 #[path = "it/wallet.rs"]
 mod wallet;
