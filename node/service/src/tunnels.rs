@@ -7,6 +7,7 @@
 //! share the QUIC connection to the agent's node and outlive nothing of it: when it is lost they
 //! break, and the next one finds another.
 
+mod ahead;
 mod carry;
 mod certificate;
 mod listener;

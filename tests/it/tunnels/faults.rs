@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::{DEADLINE, Duration, exchange};
-use crate::harness::{Daemon, Link, Net, TcpService, Tunnel, eventually, say};
+use crate::harness::{Daemon, Link, Net, TcpService, Tunnel, counting, eventually, say};
 
 /// Longest wait until a lost connection to a node is noticed.
 const LOST_DEADLINE: Duration = Duration::from_secs(15);
@@ -197,4 +197,42 @@ async fn a_tunnel_outlives_the_agents_daemon() {
     .await;
     say(&format!("works again after {:?}", killed.elapsed()));
     assert_eq!(service.accepted(), before + 1);
+}
+
+#[tokio::test]
+async fn what_was_sent_to_the_agents_old_node_reaches_the_new_one_once() {
+    let (old, new) = (TcpService::echo().await, TcpService::echo().await);
+    let net = Net::of(3).await;
+    let [caller, first, second] = &net.nodes[..] else {
+        panic!("three nodes");
+    };
+    let agent = first.api.serving(&old.address).await;
+    let path = format!("/tunnel/{}", agent.aid);
+    let answer = caller.api.post(&path, json!({})).await;
+    let tunnel = Tunnel::opened(caller, &answer);
+    for _ in 0..2 {
+        assert_eq!(exchange(tunnel.connect().await, b"old").await, b"old");
+    }
+    let served = old.accepted();
+
+    let moved = second
+        .api
+        .post("/agents", agent.registration_with(&new.address));
+    moved.await.ok();
+    second.api.publish(&agent.aid).await;
+    first
+        .api
+        .delete(&format!("/agents/{}", agent.aid))
+        .await
+        .ok();
+    second.api.publish(&agent.aid).await;
+
+    // The caller still knows the old node, whose refusal crosses what the client sends at once.
+    let sent = counting(100_000);
+    assert!(exchange(tunnel.connect().await, &sent).await == sent);
+    assert_eq!(old.accepted(), served);
+    let shown = tunnel.shown().await.ok();
+    for name in ["bytes_up", "bytes_down"] {
+        assert_eq!(shown[name], 100_000 + 6, "{shown}");
+    }
 }

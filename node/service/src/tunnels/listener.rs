@@ -12,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 
+use super::ahead::Ahead;
 use super::carry::{Local, carry};
 use super::tunnel::Tunnel;
 use super::{Error, listen};
@@ -135,10 +136,12 @@ impl Client {
 
     async fn carry(&self, local: impl Local) {
         let tunnel = &self.tunnel;
-        let opening = tunnel.remote(&self.service);
+        let mut local = Ahead::new(local);
+        let opening = tunnel.remote(&self.service, &mut local);
         match tunnel.ended().run_until_cancelled(opening).await {
             Some(Ok(remote)) => {
                 let traffic = Arc::clone(tunnel.traffic());
+                traffic.sent(local.sent());
                 carry(local, remote, traffic, tunnel.ended()).await;
             }
             Some(Err(error)) => {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The far side of a tunnel's connection: a stream to the agent, or its service when it is ours.
 
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::ahead::{Nobody, Waiting};
 use super::traffic::Traffic;
 use crate::connect::refused;
 use crate::service_tcp::ServiceStream;
@@ -53,7 +55,16 @@ impl Target {
     /// # Errors
     /// How far the call came.
     pub(super) async fn open(self, service: &Service) -> Result<Remote, Error> {
-        let opened = timeout(OPEN_TIMEOUT, self.reach(service)).await;
+        self.open_for(service, &mut Nobody).await
+    }
+
+    /// The same for a client that may send meanwhile.
+    pub(super) async fn open_for(
+        self,
+        service: &Service,
+        client: &mut impl Waiting,
+    ) -> Result<Remote, Error> {
+        let opened = timeout(OPEN_TIMEOUT, self.reach(service, client)).await;
         let opened = opened.unwrap_or(Err(Error::Connect(CallError::Timeout)));
         opened.map_err(|error| match error {
             Error::Connect(failure) => Error::TunnelConnect(failure),
@@ -61,22 +72,23 @@ impl Target {
         })
     }
 
-    async fn reach(self, service: &Service) -> Result<Remote, Error> {
+    async fn reach(self, service: &Service, client: &mut impl Waiting) -> Result<Remote, Error> {
         if self.agent == service.node_aid() {
             return Err(Error::NoInbound);
         }
         if let Some(remote) = self.own(service).await? {
             return Ok(remote);
         }
-        match self.call(service).await? {
+        match self.call(service, client).await? {
             Ok(remote) => return Ok(remote),
-            Err(failure) if is_worth_another(&failure) => {
+            Err(failure) if is_worth_another(&failure, client) => {
                 tracing::debug!(agent = %self.agent, error = %failure, "stream not accepted");
             }
             Err(failure) => return Err(refused(failure)),
         }
+        client.rewind();
         service.distrust_endpoint(&self.agent);
-        self.call(service).await?.map_err(refused)
+        self.call(service, client).await?.map_err(refused)
     }
 
     /// The service of an agent of this node.
@@ -93,14 +105,19 @@ impl Target {
     }
 
     /// One stream, and what the agent's node answered to it.
-    async fn call(self, service: &Service) -> Result<Result<Remote, CallError>, Error> {
+    async fn call(
+        self,
+        service: &Service,
+        client: &mut impl Waiting,
+    ) -> Result<Result<Remote, CallError>, Error> {
         let paths = if self.is_direct_only {
             Paths::Direct
         } else {
             service.paths()
         };
         let (_, mut stream) = service.call(self.caller, self.agent, paths).await?;
-        if let Err(error) = stream.accepted().await {
+        let accepted = poll_fn(|cx| client.poll_accepted(&mut stream, cx)).await;
+        if let Err(error) = accepted {
             return Ok(Err(failure(error)));
         }
         Ok(Ok(Remote {
@@ -119,12 +136,13 @@ fn failure(error: io::Error) -> CallError {
     }
 }
 
-/// Whether another stream may be accepted: nothing of the user's was sent on the first.
-fn is_worth_another(failure: &CallError) -> bool {
-    matches!(
-        failure,
-        CallError::Stream(_) | CallError::Refused(Refusal::NotHosted | Refusal::ProofRequired)
-    )
+/// Whether another stream may be accepted, and nothing of the user's can reach the service twice.
+fn is_worth_another(failure: &CallError, client: &impl Waiting) -> bool {
+    match failure {
+        CallError::Refused(Refusal::NotHosted | Refusal::ProofRequired) => true,
+        CallError::Stream(_) => !client.has_sent(),
+        _ => false,
+    }
 }
 
 impl Remote {

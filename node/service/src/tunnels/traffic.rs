@@ -60,6 +60,9 @@ impl Traffic {
 
     /// Counts bytes on their way to the agent.
     pub(super) fn sent(&self, len: usize) {
+        if len == 0 {
+            return;
+        }
         self.own.up.fetch_add(len as u64, Ordering::Relaxed);
         self.total.up.fetch_add(len as u64, Ordering::Relaxed);
         self.progress();

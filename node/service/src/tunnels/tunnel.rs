@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::FIRST_STREAM_KEPT;
+use super::ahead::Waiting;
 use super::listener::Listeners;
 use super::remote::{Remote, Target};
 use super::traffic::{Meter, Traffic};
@@ -118,12 +119,16 @@ impl Tunnel {
         self.opened + FIRST_STREAM_KEPT
     }
 
-    /// A stream for one connection.
-    pub(super) async fn remote(&self, service: &Service) -> Result<Remote, Error> {
+    /// A stream for one connection, whose client may send meanwhile.
+    pub(super) async fn remote(
+        &self,
+        service: &Service,
+        client: &mut impl Waiting,
+    ) -> Result<Remote, Error> {
         if let Some(first) = self.first().take() {
             return Ok(first);
         }
-        let opened = self.terms.target.open(service).await;
+        let opened = self.terms.target.open_for(service, client).await;
         let is_denied = matches!(opened, Err(Error::AccessDenied));
         self.is_connected
             .store(opened.is_ok() || is_denied, Ordering::Relaxed);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The stream that two agents share after the handshake.
 
-use std::future::poll_fn;
 use std::io;
 use std::mem;
 use std::pin::Pin;
@@ -11,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use a2al_proto::v1;
 use libp2p::swarm::ConnectionId;
 use prost::Message as _;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::MAX_MESSAGE_LEN;
 use super::bindings::{Binding, Bindings, Pair, Side};
@@ -117,13 +116,14 @@ impl AgentStream {
 
     /// Waits until the callee has accepted the stream; reads nothing of what it then sends.
     ///
-    /// Has no deadline of its own. Safe to drop: what has arrived of the answer is kept for the first read.
+    /// Has no deadline of its own. What is written meanwhile reaches nobody if the callee refuses.
     ///
     /// # Errors
     /// Those of the first read, see [`AgentStream`].
-    pub async fn accepted(&mut self) -> io::Result<()> {
-        self.flush().await?;
-        poll_fn(|cx| self.poll_answer(cx)).await
+    pub fn poll_accepted(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // What opens the stream may still wait to be sent, and an answer would never come.
+        let _unless_full = Pin::new(&mut self.stream).poll_flush(cx)?;
+        self.poll_answer(cx)
     }
 
     /// Takes in the callee's answer, without reading beyond it.
