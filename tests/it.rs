@@ -25,6 +25,8 @@ mod guard;
 mod impostor;
 #[path = "it/network.rs"]
 mod network;
+#[path = "it/programs.rs"]
+mod programs;
 #[path = "it/publishing.rs"]
 mod publishing;
 #[path = "it/reach.rs"]
@@ -43,5 +45,9 @@ mod startup;
 mod status;
 #[path = "it/tidy.rs"]
 mod tidy;
+#[path = "it/tunnel_cli.rs"]
+mod tunnel_cli;
+#[path = "it/tunnels.rs"]
+mod tunnels;
 #[path = "it/wallet.rs"]
 mod wallet;

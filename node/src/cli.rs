@@ -45,7 +45,10 @@ fn run(args: Args) -> Result<(), Failure> {
         client: Client::new(&args.globals)?,
         print: Printer::new(&args.globals),
     };
-    runtime.block_on(commands::run(&context, args.command))
+    let ended = runtime.block_on(commands::run(&context, args.command));
+    // A read of stdin that nobody waits for any more must not hold up the end.
+    runtime.shutdown_background();
+    ended
 }
 
 /// What every command works with.

@@ -18,6 +18,7 @@ mod openapi;
 mod peers;
 mod problem;
 mod publish;
+mod tunnels;
 mod wallets;
 
 use std::sync::Arc;
@@ -81,6 +82,7 @@ fn routes() -> OpenApiRouter<App> {
         .merge(publish::routes())
         .merge(lookup::routes())
         .merge(fetch::routes())
+        .merge(tunnels::routes())
         .merge(peers::routes())
         .merge(openapi::routes())
 }

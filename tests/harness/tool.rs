@@ -41,6 +41,30 @@ pub(crate) const NGINX: Tool = Tool {
     probe: &["-v"],
 };
 
+/// The client of OpenSSH.
+pub(crate) const SSH: Tool = Tool {
+    name: "ssh",
+    required_by: "REQUIRE_SSH",
+    program: || Command::new("ssh"),
+    probe: &["-V"],
+};
+
+/// The server of OpenSSH, which starts itself again and therefore wants its whole path.
+pub(crate) const SSHD: Tool = Tool {
+    name: "sshd",
+    required_by: "REQUIRE_SSH",
+    program: || Command::new("/usr/sbin/sshd"),
+    probe: &["-V"],
+};
+
+/// The server of Redis; `redis-cli` comes with it.
+pub(crate) const REDIS: Tool = Tool {
+    name: "redis-server",
+    required_by: "REQUIRE_REDIS",
+    program: || Command::new("redis-server"),
+    probe: &["--version"],
+};
+
 /// Mount and network namespaces of one's own, which only root has.
 pub(crate) const UNSHARE: Tool = Tool {
     name: "root and unshare",

@@ -43,7 +43,7 @@ impl Cli {
     }
 
     /// The same with `--json`.
-    async fn json(&self, args: &[&str]) -> Value {
+    pub(crate) async fn json(&self, args: &[&str]) -> Value {
         let printed = self.done(&[args, &["--json"]].concat()).await;
         serde_json::from_str(&printed)
             .unwrap_or_else(|error| panic!("a2al {args:?}: {error} in {printed}"))

@@ -3,6 +3,7 @@
 
 mod input;
 
+use std::io;
 use std::sync::Arc;
 
 use a2al_protocol::network;
@@ -78,6 +79,21 @@ pub enum Error {
     /// The target is reached through a relay only, and the call must not use one.
     #[error("relay_required: the agent is reached through a relay only")]
     RelayRequired,
+    /// The same as [`Connect`](Self::Connect), in the words that clients of tunnels know.
+    #[error("quic connect failed: {0}")]
+    TunnelConnect(#[source] network::CallError),
+    /// No tunnel of this node has that id.
+    #[error("tunnel not found")]
+    TunnelNotFound,
+    /// Another program, or another tunnel, listens on the port.
+    #[error("port_in_use: another program listens on 127.0.0.1:{0}")]
+    PortInUse(u16),
+    /// As many tunnels are open as this node keeps.
+    #[error("too many tunnels: at most {0}")]
+    TooManyTunnels(usize),
+    /// The system gives no further port.
+    #[error("no port to listen on")]
+    Listen(#[source] io::Error),
     /// The target's node has no room for the call.
     #[error("connect failed: the agent is busy")]
     Busy,
@@ -156,7 +172,11 @@ impl Error {
             Self::TargetUnresolved(cause) if matches!(**cause, Self::NotConnected) => cause.wire(),
             Self::TargetUnresolved(_) => Wire::later(502, "resolve_failed"),
             Self::CallerNotHosted => Wire::refused(502, "caller_not_registered"),
-            Self::Connect(_) => Wire::later(502, "connect_failed"),
+            Self::TunnelNotFound => Wire::refused(404, "tunnel_not_found"),
+            Self::PortInUse(_) => Wire::refused(409, "port_in_use"),
+            Self::TooManyTunnels(_) => Wire::later(503, "too_many_tunnels"),
+            Self::Listen(_) => Wire::later(500, "listen_failed"),
+            Self::Connect(_) | Self::TunnelConnect(_) => Wire::later(502, "connect_failed"),
             Self::RelayRequired => Wire::refused(412, "relay_required"),
             Self::Busy => Wire::later(503, "busy"),
             Self::InboundUnreachable | Self::NoAnswer(_) => Wire::later(502, "inbound_unreachable"),
@@ -225,6 +245,13 @@ mod tests {
                 502,
                 "connect failed",
             ),
+            (
+                Error::TunnelConnect(CallError::Unreachable),
+                502,
+                "quic connect failed",
+            ),
+            (Error::TunnelNotFound, 404, "tunnel not found"),
+            (Error::PortInUse(1), 409, "port_in_use"),
             (Error::RelayRequired, 412, "relay_required"),
             (Error::InboundUnreachable, 502, "inbound unreachable"),
             (Error::NoInbound, 503, "no inbound"),

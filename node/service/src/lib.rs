@@ -11,6 +11,7 @@
 //! publish, renewal      endpoint records out, and kept alive
 //! records, resolve      records of any kind; where agents are reached
 //! fetch, connect        an HTTP request to an agent; a stream to an agent
+//! tunnels               TCP on this machine to an agent's service, and one-shot connections
 //! inbound               calls from other agents, to the services of ours
 //! status, peers         how the node is doing, and whom it is connected to
 //! relaying              what is said when others use this node as a relay
@@ -43,6 +44,7 @@ mod service;
 mod service_tcp;
 mod status;
 mod store;
+mod tunnels;
 mod wallets;
 
 pub use config::{Config, NetworkConfig};

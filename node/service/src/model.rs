@@ -13,6 +13,7 @@ mod reach;
 mod records;
 mod secret;
 mod status;
+mod tunnels;
 mod wallets;
 
 pub use agents::{
@@ -26,6 +27,7 @@ pub use reach::Reached;
 pub use records::{Profile, PublishRecord, Record, RecordList, Resolution};
 pub use secret::Secret;
 pub use status::{HeldRelay, Nat, Reachability, Relaying, Status, Udp};
+pub use tunnels::{Connect, Connected, OpenTunnel, Tunnel, TunnelList};
 pub use wallets::{
     DelegationMessage, EthereumMessage, EthereumProof, EthereumRegister, ParalismProof, ProofTerms,
     WalletProof,

@@ -23,6 +23,7 @@ use crate::resolve::cache::Cache;
 use crate::sequence::Sequence;
 use crate::store::cache::{CacheDb, Cached};
 use crate::store::{self, Change, OpenError, Saved, Store};
+use crate::tunnels::Tunnels;
 use crate::{Config, NetworkConfig, clock, housekeeping, inbound, relaying, renewal};
 
 /// Longest wait for running tasks at the end.
@@ -76,6 +77,7 @@ pub(crate) struct Core {
     pub(crate) found: Cache,
     /// Connections to services that wait for a request.
     pub(crate) pool: Pool,
+    pub(crate) tunnels: Tunnels,
     pub(crate) auto_publish: AtomicBool,
     use_relays: AtomicBool,
     /// Wakes the renewal when somebody may have become due.
@@ -134,6 +136,7 @@ impl Service {
             sequence,
             found: Cache::default(),
             pool: Pool::default(),
+            tunnels: Tunnels::default(),
             auto_publish: AtomicBool::new(config.auto_publish),
             use_relays: AtomicBool::new(config.network.use_relays),
             renewal: Notify::new(),

@@ -18,6 +18,7 @@ impl Service {
         let core = &self.core;
         let network = core.client.state().borrow().clone();
         let published = core.node_live.publication();
+        let carried = core.tunnels.carried();
         Status {
             node_aid: self.node_aid(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -48,6 +49,9 @@ impl Service {
             relays: network.relays.iter().map(held_relay).collect(),
             relaying: self.relaying(network.is_relay),
             connected_peers: network.connected_peers as u64,
+            tunnel_active_count: core.tunnels.count() as u64,
+            tunnel_bytes_up_total: carried.up,
+            tunnel_bytes_down_total: carried.down,
         }
     }
 

@@ -85,6 +85,19 @@ pub(super) enum Command {
     Get(Get),
     /// POST to a path of an agent's service
     Post(Post),
+    /// Open a port for one TCP connection to an agent's service, and print where
+    Connect(Connect),
+    /// Ports of this machine that lead to agents' services
+    #[command(subcommand)]
+    Tunnel(Tunnel),
+    /// Connect stdin and stdout to an agent's service
+    ///
+    /// Usable as a proxy command of ssh. The end of stdin is passed on; the command ends when the
+    /// service closes the connection.
+    Nc(Connect),
+    /// The services of this node's agents
+    #[command(subcommand)]
+    Inbound(Inbound),
     /// The daemon's configuration
     #[command(subcommand)]
     Config(Config),
@@ -232,6 +245,79 @@ pub(super) struct RequestOptions {
     /// Take no relayed path
     #[arg(long)]
     pub(super) disable_relay: bool,
+}
+
+#[derive(Debug, Group)]
+pub(super) struct Connect {
+    /// The agent
+    pub(super) aid: Aid,
+    #[command(flatten)]
+    pub(super) options: CallOptions,
+}
+
+#[derive(Clone, Copy, Debug, Group)]
+pub(super) struct CallOptions {
+    /// The agent of this node to call as, instead of the node itself
+    #[arg(long, value_name = "AID")]
+    pub(super) local_aid: Option<Aid>,
+    /// Take no relayed path
+    #[arg(long)]
+    pub(super) disable_relay: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Tunnel {
+    /// Open a tunnel, and print where programs connect
+    Open {
+        /// The agent
+        aid: Aid,
+        /// The port to listen on; a free one when absent
+        #[arg(long, value_name = "PORT")]
+        local_port: Option<u16>,
+        /// Close the tunnel after so many seconds without a connection; -1 keeps it open
+        #[arg(
+            long,
+            value_name = "SECS",
+            default_value_t = 360,
+            allow_negative_numbers = true,
+            value_parser = clap::value_parser!(i64).range(-1..)
+        )]
+        idle_timeout: i64,
+        #[command(flatten)]
+        options: CallOptions,
+    },
+    /// The open tunnels
+    List,
+    /// One tunnel, and what it has carried
+    Status {
+        /// The tunnel
+        id: String,
+        /// Go on showing it, until it is closed or Ctrl-C
+        #[arg(long)]
+        watch: bool,
+    },
+    /// Close a tunnel and cut its connections
+    Close {
+        /// The tunnel
+        id: String,
+    },
+    /// Close a tunnel, and look its agent up again before the next call
+    Reset {
+        /// The tunnel
+        id: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Inbound {
+    /// Say where an agent's service listens
+    Bind {
+        /// The service: host:port, http://host:port or https://host:port
+        #[arg(long, value_name = "HOST:PORT")]
+        addr: String,
+        /// The agent; may be left out where there is one only
+        aid: Option<Aid>,
+    },
 }
 
 #[derive(Debug, Subcommand)]

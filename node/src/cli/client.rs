@@ -53,6 +53,18 @@ impl Client {
         self.answer(request, &Method::DELETE, path).await
     }
 
+    /// DELETEs `path`, whose answer is empty.
+    pub(super) async fn delete_silently(&self, path: &str) -> Result<(), Failure> {
+        let request = self.request(&Method::DELETE, path);
+        self.success(request, &Method::DELETE, path).await.map(drop)
+    }
+
+    /// POSTs to `path`, whose answer is empty.
+    pub(super) async fn post_silently(&self, path: &str) -> Result<(), Failure> {
+        let request = self.request(&Method::POST, path);
+        self.success(request, &Method::POST, path).await.map(drop)
+    }
+
     /// POSTs `body` to `path`; `()` where the route takes none.
     pub(super) async fn post<T: DeserializeOwned>(
         &self,
@@ -93,13 +105,23 @@ impl Client {
         method: &Method,
         path: &str,
     ) -> Result<T, Failure> {
+        let response = self.success(request, method, path).await?;
+        response.json().await.map_err(|error| self.no_answer(error))
+    }
+
+    async fn success(
+        &self,
+        request: RequestBuilder,
+        method: &Method,
+        path: &str,
+    ) -> Result<Response, Failure> {
         let response = request
             .send()
             .await
             .map_err(|error| self.no_answer(error))?;
         let status = response.status();
         if status.is_success() {
-            return response.json().await.map_err(|error| self.no_answer(error));
+            return Ok(response);
         }
         let what = format!("{method} {path}");
         let problem = self.problem(response).await?;

@@ -3,13 +3,17 @@
 
 mod agents;
 mod config;
+mod connect;
 mod doctor;
 mod fetch;
 mod identity;
+mod inbound;
 mod lookup;
+mod nc;
 mod peers;
 mod register;
 mod status;
+mod tunnel;
 
 use clap::CommandFactory;
 use clap_complete::Shell;
@@ -33,6 +37,10 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<(), Failu
         Command::Info { aid } => lookup::info(context, aid).await,
         Command::Get(args) => fetch::get(context, args).await,
         Command::Post(args) => fetch::post(context, args).await,
+        Command::Connect(args) => connect::run(context, args).await,
+        Command::Tunnel(command) => tunnel::run(context, command).await,
+        Command::Nc(args) => nc::run(context, args).await,
+        Command::Inbound(command) => inbound::run(context, command).await,
         Command::Config(command) => config::run(context, command).await,
         Command::Version => status::version(context).await,
         Command::Completions { shell } => {

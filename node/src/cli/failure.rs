@@ -51,6 +51,18 @@ pub enum Failure {
     /// The call was told to take no relay, and has no other path.
     #[error("relay_required: the agent is reached through a relay only")]
     RelayForbidden,
+    /// The agent does not let the caller in.
+    #[error("access denied: the agent does not let this caller in")]
+    Denied,
+    /// The text is no name of a tunnel.
+    #[error("{0:?} is not the name of a tunnel")]
+    NoTunnel(String),
+    /// No agent of this node was named, and there is not exactly one.
+    #[error("{}", if agents.is_empty() { "this node hosts no agent".to_owned() } else { format!("name one of: {}", agents.join(" ")) })]
+    WhichAgent {
+        /// Those there are.
+        agents: Vec<String>,
+    },
     /// The agent's service answered with an error; its answer has been printed.
     #[error("the service answered with status {0}")]
     Upstream(u16),
@@ -106,6 +118,7 @@ impl Failure {
         match self {
             Self::NotRunning { .. } => 3,
             Self::RelayForbidden => 5,
+            Self::Denied => 7,
             Self::Timeout { .. } => 6,
             Self::Refused {
                 status, problem, ..
@@ -114,7 +127,9 @@ impl Failure {
             | Self::BadHeader(_)
             | Self::BadValue { .. }
             | Self::FixedSetting(_)
-            | Self::NoSetting(_) => 2,
+            | Self::NoSetting(_)
+            | Self::NoTunnel(_)
+            | Self::WhichAgent { .. } => 2,
             Self::Upstream(_)
             | Self::CutOff(_)
             | Self::Attention(_)
@@ -122,6 +137,16 @@ impl Failure {
             | Self::File { .. }
             | Self::NoExport { .. }
             | Self::System(_) => 1,
+        }
+    }
+
+    /// The failure of a call that itself refused relays names that, not the configuration.
+    pub(super) fn of_call(self, is_direct_only: bool) -> Self {
+        match self {
+            Self::Refused { problem, .. } if is_direct_only && problem.code == "relay_required" => {
+                Self::RelayForbidden
+            }
+            failure => failure,
         }
     }
 
@@ -134,6 +159,7 @@ impl Failure {
             } => hint(*status, &problem.code),
             Self::RelayForbidden => Some("call without --disable-relay"),
             Self::NoSetting(_) => Some("`a2al config get` lists the settings"),
+            Self::NoTunnel(_) => Some("`a2al tunnel list` shows the open tunnels"),
             Self::FixedSetting(_) => Some("edit config.toml and restart a2ald"),
             Self::BadApi { .. } => Some("write it as http://127.0.0.1:2121"),
             _ => None,
@@ -155,6 +181,8 @@ fn refused(status: StatusCode, code: &str) -> u8 {
 fn hint(status: StatusCode, code: &str) -> Option<&'static str> {
     match (status.as_u16(), code) {
         (401, _) => Some("give the API's token with --token or A2AL_TOKEN"),
+        (_, "tunnel_not_found") => Some("`a2al tunnel list` shows the open tunnels"),
+        (_, "port_in_use") => Some("choose another --local-port, or none for a free one"),
         (_, "not_found") => Some("`a2al agents list` shows the agents of this node"),
         (_, "resolve_failed") => Some("its record may have ended, or it was never published"),
         (_, "not_connected") => Some("`a2al doctor` says why"),
@@ -202,7 +230,9 @@ mod tests {
             (502, "resolve_failed", 4),
             (503, "not_connected", 5),
             (504, "resolve_failed", 6),
+            (404, "tunnel_not_found", 4),
             (409, "key_conflict", 8),
+            (409, "port_in_use", 8),
             (502, "connect_failed", 5),
             (412, "relay_required", 5),
             (503, "no_inbound", 5),

@@ -23,6 +23,11 @@ impl Printer {
         }
     }
 
+    /// Whether JSON was asked for.
+    pub(super) fn is_json(self) -> bool {
+        self.json
+    }
+
     /// Prints `value` as JSON if that was asked for, else the lines `text` makes of it.
     pub(super) fn data<T: Serialize>(self, value: &T, text: impl FnOnce(&T) -> String) {
         if self.json {

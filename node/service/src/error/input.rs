@@ -13,6 +13,15 @@ pub enum Input {
     /// `local_aid` does not parse.
     #[error("bad local_aid")]
     LocalAid,
+    /// `local_aid` is no agent of this node.
+    #[error("bad local_aid: not registered on this node")]
+    LocalAidNotHosted,
+    /// The port is none, or not one that this program may use.
+    #[error("bad local_port")]
+    LocalPort,
+    /// The time is negative, and not -1.
+    #[error("bad idle_timeout_sec: give seconds, 0 for the usual time or -1 for no end")]
+    IdleTimeout,
     /// `agent` is not an Ethereum address.
     #[error("bad agent")]
     Agent,
@@ -114,7 +123,9 @@ impl Input {
     pub(super) fn code(&self) -> &'static str {
         match self {
             Self::Aid => "bad_aid",
-            Self::LocalAid => "bad_local_aid",
+            Self::LocalAid | Self::LocalAidNotHosted => "bad_local_aid",
+            Self::LocalPort => "bad_local_port",
+            Self::IdleTimeout => "bad_idle_timeout",
             Self::Agent => "bad_agent",
             Self::ProofHex | Self::ProofParse(_) => "bad_delegation",
             Self::ProofVerify(_) | Self::ProofOfOtherKey => "delegation_refused",

@@ -153,4 +153,11 @@ pub struct Status {
     /// Open connections to other nodes.
     #[schema(example = 24)]
     pub connected_peers: u64,
+    /// Open tunnels.
+    #[schema(example = 2)]
+    pub tunnel_active_count: u64,
+    /// Bytes that tunnels and one-shot connections have sent to agents since the start.
+    pub tunnel_bytes_up_total: u64,
+    /// Bytes that they have received.
+    pub tunnel_bytes_down_total: u64,
 }

@@ -57,14 +57,8 @@ fn headers(lines: Vec<String>) -> Result<Headers, Failure> {
 
 async fn fetched(context: &Context, aid: Aid, fetch: &Fetch) -> Result<(), Failure> {
     let answer = context.client.post(&format!("/fetch/{aid}"), fetch).await;
-    let answer: FetchAnswer = answer.map_err(|failure| match failure {
-        Failure::Refused { problem, .. }
-            if problem.code == "relay_required" && fetch.disable_relay == Some(true) =>
-        {
-            Failure::RelayForbidden
-        }
-        failure => failure,
-    })?;
+    let is_direct_only = fetch.disable_relay == Some(true);
+    let answer: FetchAnswer = answer.map_err(|failure| failure.of_call(is_direct_only))?;
     let body = BASE64.decode(&answer.body).map_err(std::io::Error::other)?;
     context.print.bytes(&answer, &body);
     match answer.status {

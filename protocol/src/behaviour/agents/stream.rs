@@ -114,6 +114,18 @@ impl AgentStream {
         }
     }
 
+    /// Waits until the callee has accepted the stream; reads nothing of what it then sends.
+    ///
+    /// Has no deadline of its own. What is written meanwhile reaches nobody if the callee refuses.
+    ///
+    /// # Errors
+    /// Those of the first read, see [`AgentStream`].
+    pub fn poll_accepted(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // What opens the stream may still wait to be sent, and an answer would never come.
+        let _unless_full = Pin::new(&mut self.stream).poll_flush(cx)?;
+        self.poll_answer(cx)
+    }
+
     /// Takes in the callee's answer, without reading beyond it.
     fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Answer::Pending { bytes, .. } = &mut self.answer else {

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Copying between a program on this machine and an agent's service.
+
+use std::sync::Arc;
+
+use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional_with_sizes};
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
+use tokio_util::sync::CancellationToken;
+
+use super::remote::Remote;
+use super::traffic::Traffic;
+
+/// Bytes copied at a time, per direction. Smaller writes cost QUIC streams throughput.
+const BUFFER_LEN: usize = 64 * 1024;
+
+/// The near side: TCP, bare or under TLS that ends here.
+pub(super) trait Local: AsyncRead + AsyncWrite + Unpin + Send {
+    fn tcp(&self) -> &TcpStream;
+
+    /// Closes the connection so that the program sees it break, not end.
+    fn reset(self)
+    where
+        Self: Sized,
+    {
+        // A program that has closed the socket needs no reset.
+        let _ = self.tcp().set_zero_linger();
+    }
+}
+
+impl Local for TcpStream {
+    fn tcp(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl Local for TlsStream<TcpStream> {
+    fn tcp(&self) -> &TcpStream {
+        self.get_ref().0
+    }
+}
+
+/// Copies both ways, each until its end, which the other side is told; at most one buffer per
+/// direction waits, so a slow reader slows the writer down.
+///
+/// What breaks on one side, or is cut by `stop`, becomes a reset on the other.
+pub(super) async fn carry(
+    mut local: impl Local,
+    remote: Remote,
+    traffic: Arc<Traffic>,
+    stop: &CancellationToken,
+) {
+    let ended = remote.ended.clone();
+    let mut remote = remote.metered(traffic);
+    let copying = copy_bidirectional_with_sizes(&mut local, &mut remote, BUFFER_LEN, BUFFER_LEN);
+    let copied = stop
+        .run_until_cancelled(ended.run_until_cancelled(copying))
+        .await;
+    match copied.flatten() {
+        Some(Ok(_)) => {}
+        Some(Err(error)) => {
+            tracing::debug!(%error, "connection broke");
+            local.reset();
+            remote.reset();
+        }
+        None => {
+            local.reset();
+            remote.reset();
+        }
+    }
+}
