@@ -18,6 +18,7 @@ mod openapi;
 mod peers;
 mod problem;
 mod publish;
+mod sessions;
 mod wallets;
 
 use std::sync::Arc;
@@ -82,5 +83,6 @@ fn routes() -> OpenApiRouter<App> {
         .merge(lookup::routes())
         .merge(fetch::routes())
         .merge(peers::routes())
+        .merge(sessions::routes())
         .merge(openapi::routes())
 }

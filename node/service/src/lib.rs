@@ -45,7 +45,8 @@ mod status;
 mod store;
 mod wallets;
 
-pub use config::{Config, NetworkConfig};
+pub use config::{Config, InboundLimits, NetworkConfig};
 pub use error::{Error, Input, Wire};
 pub use service::{Service, StartError};
+pub use service_tcp::OwnListener;
 pub use store::OpenError;

@@ -136,7 +136,7 @@ impl Call<'_> {
 
     async fn connect(&self) -> Result<Connection, Error> {
         if let Some(service) = &self.local {
-            let stream = service.connect(self.service.core.config.api_addr).await;
+            let stream = service.connect(&self.service.core.targets).await;
             let stream = stream.map_err(|_| Error::InboundUnreachable)?;
             let sender = self.handshake(stream, Way::local()).await?;
             let refusal = RefusalHandle::default();

@@ -2,24 +2,57 @@
 //! Connecting to an agent's local service.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
 
-use super::{ServiceTcp, tls};
+use super::{Forbidden, ServiceTcp, Targets, tls};
 
-/// How long a service may take to accept a connection, TLS included.
+/// How long a service may take to accept a connection, TLS included. Source: the reference.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a registered service may take to answer a probe.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Local ports that are tried for one connection.
+const PORT_TRIES: usize = 8;
+
+/// What the system says when it has no more sockets: `ENFILE`, `EMFILE`.
+const NO_SOCKETS: [i32; 2] = [23, 24];
+
+/// Why there is no connection to a service.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DialError {
+    /// Its name leads nowhere else.
+    #[error(transparent)]
+    Forbidden(#[from] Forbidden),
+    /// This process has no socket left.
+    #[error("no socket left: {0}")]
+    NoSockets(#[source] io::Error),
+    /// The name, TCP or TLS failed.
+    #[error(transparent)]
+    Failed(io::Error),
+}
+
+impl From<io::Error> for DialError {
+    fn from(error: io::Error) -> Self {
+        let is_short = error
+            .raw_os_error()
+            .is_some_and(|code| NO_SOCKETS.contains(&code));
+        if is_short || error.kind() == io::ErrorKind::AddrInUse {
+            Self::NoSockets(error)
+        } else {
+            Self::Failed(error)
+        }
+    }
+}
 
 /// A connection to a service.
 #[derive(Debug)]
@@ -31,43 +64,60 @@ pub(crate) enum ServiceStream {
 }
 
 impl ServiceTcp {
-    /// Connects. `api` is the daemon's own interface, which no service name may lead to.
+    /// Connects. Takes at most 5 s.
     ///
     /// # Errors
-    /// Whatever refused: the name, the address, TCP or TLS. `TimedOut` after 5 s.
-    pub(crate) async fn connect(&self, api: Option<SocketAddr>) -> io::Result<ServiceStream> {
+    /// [`DialError`].
+    pub(crate) async fn connect(&self, targets: &Targets) -> Result<ServiceStream, DialError> {
+        let (stream, ()) = self.connect_as(targets, |_| Some(())).await?;
+        Ok(stream)
+    }
+
+    /// Like [`connect`](Self::connect), but tells `register` the local port before the service can
+    /// see the connection. Where it has no use for that port, another one is taken.
+    ///
+    /// # Errors
+    /// [`DialError`].
+    pub(crate) async fn connect_as<R>(
+        &self,
+        targets: &Targets,
+        register: impl Fn(u16) -> Option<R>,
+    ) -> Result<(ServiceStream, R), DialError> {
         timeout(CONNECT_TIMEOUT, async {
-            let tcp = self.connect_tcp(api).await?;
+            let (tcp, registered) = self.connect_tcp(targets, register).await?;
             tcp.set_nodelay(true)?;
             if !self.is_tls() {
-                return Ok(ServiceStream::Plain(tcp));
+                return Ok((ServiceStream::Plain(tcp), registered));
             }
             let name = ServerName::try_from(self.host().to_owned()).map_err(io::Error::other)?;
             let tls = tls::connector().connect(name, tcp).await?;
-            Ok(ServiceStream::Tls(Box::new(tls)))
+            Ok((ServiceStream::Tls(Box::new(tls)), registered))
         })
-        .await?
+        .await
+        .map_err(io::Error::from)?
     }
 
     /// Whether the service accepts a TCP connection now; it is closed again at once.
-    pub(crate) async fn is_open(&self, api: Option<SocketAddr>) -> bool {
-        matches!(
-            timeout(PROBE_TIMEOUT, self.connect_tcp(api)).await,
-            Ok(Ok(_))
-        )
+    pub(crate) async fn is_open(&self, targets: &Targets) -> bool {
+        let connecting = self.connect_tcp(targets, |_| Some(()));
+        matches!(timeout(PROBE_TIMEOUT, connecting).await, Ok(Ok(_)))
     }
 
     /// Resolves the name once and dials only what was checked, so that a name that changes cannot
     /// get around the check.
-    async fn connect_tcp(&self, api: Option<SocketAddr>) -> io::Result<TcpStream> {
-        let mut refusal = io::Error::from(io::ErrorKind::NotFound);
+    async fn connect_tcp<R>(
+        &self,
+        targets: &Targets,
+        register: impl Fn(u16) -> Option<R>,
+    ) -> Result<(TcpStream, R), DialError> {
+        let mut refusal = DialError::Failed(io::ErrorKind::NotFound.into());
         for addr in tokio::net::lookup_host(self.authority()).await? {
-            if is_forbidden(addr, api) {
-                refusal = io::ErrorKind::PermissionDenied.into();
-                continue;
-            }
-            match TcpStream::connect(addr).await {
-                Ok(tcp) => return Ok(tcp),
+            let dialled = match targets.check(addr) {
+                Ok(()) => dial(addr, &register).await,
+                Err(forbidden) => Err(forbidden.into()),
+            };
+            match dialled {
+                Ok(connected) => return Ok(connected),
                 Err(error) => refusal = error,
             }
         }
@@ -75,18 +125,38 @@ impl ServiceTcp {
     }
 }
 
-/// Addresses that are no service of the user's: this daemon itself, link-local ones (cloud machines
-/// answer secrets there), multicast and the unspecified address.
-fn is_forbidden(addr: SocketAddr, api: Option<SocketAddr>) -> bool {
-    let ip = addr.ip().to_canonical();
-    let is_link_local = match ip {
-        IpAddr::V4(ip) => ip.is_link_local() || ip.is_broadcast(),
-        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+async fn dial<R>(
+    addr: SocketAddr,
+    register: impl Fn(u16) -> Option<R>,
+) -> Result<(TcpStream, R), DialError> {
+    for _ in 0..PORT_TRIES {
+        let socket = bound_for(addr)?;
+        let port = socket.local_addr()?.port();
+        if let Some(registered) = register(port) {
+            return Ok((socket.connect(addr).await?, registered));
+        }
+    }
+    Err(io::Error::from(io::ErrorKind::AddrInUse).into())
+}
+
+/// A socket for a connection to `addr`, with a local port of its own: nobody else on this machine
+/// can connect from that port to whatever service.
+fn bound_for(addr: SocketAddr) -> io::Result<TcpSocket> {
+    let (socket, any) = if addr.is_ipv4() {
+        (TcpSocket::new_v4()?, Ipv4Addr::UNSPECIFIED.into())
+    } else {
+        (TcpSocket::new_v6()?, Ipv6Addr::UNSPECIFIED.into())
     };
-    let is_api = api.is_some_and(|api| {
-        api.port() == addr.port() && (ip.is_loopback() || ip == api.ip().to_canonical())
-    });
-    is_api || is_link_local || ip.is_unspecified() || ip.is_multicast()
+    let any = SocketAddr::new(any, 0);
+    match socket.bind(any) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            // All ports are in use or were lately: then one of the latter.
+            socket.set_reuseaddr(true)?;
+            socket.bind(any)?;
+        }
+        bound => bound?,
+    }
+    Ok(socket)
 }
 
 impl AsyncRead for ServiceStream {
@@ -125,35 +195,6 @@ impl AsyncWrite for ServiceStream {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn never_dials_itself_or_the_link() {
-        let api = Some("127.0.0.1:2121".parse().unwrap());
-        for addr in [
-            "127.0.0.1:2121",
-            "[::1]:2121",
-            "[::ffff:127.0.0.1]:2121",
-            "0.0.0.0:80",
-            "169.254.169.254:80",
-            "[fe80::1]:80",
-            "224.0.0.1:80",
-        ] {
-            assert!(is_forbidden(addr.parse().unwrap(), api), "{addr}");
-        }
-        for addr in [
-            "127.0.0.1:2122",
-            "192.168.1.2:2121",
-            "[::1]:80",
-            "203.0.113.1:443",
-        ] {
-            assert!(!is_forbidden(addr.parse().unwrap(), api), "{addr}");
         }
     }
 }
