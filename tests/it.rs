@@ -23,6 +23,8 @@ mod forged;
 mod guard;
 #[path = "it/impostor.rs"]
 mod impostor;
+#[path = "it/inbound.rs"]
+mod inbound;
 #[path = "it/network.rs"]
 mod network;
 #[path = "it/publishing.rs"]
@@ -37,6 +39,8 @@ mod remote;
 mod secrets;
 #[path = "it/services.rs"]
 mod services;
+#[path = "it/sessions.rs"]
+mod sessions;
 #[path = "it/startup.rs"]
 mod startup;
 #[path = "it/status.rs"]
