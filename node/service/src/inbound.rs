@@ -83,7 +83,7 @@ pub(crate) async fn run(service: Service, mut calls: mpsc::Receiver<IncomingCall
 
 async fn answer(service: Service, call: IncomingCall, place: Place) {
     let (caller, agent) = (call.caller(), call.agent());
-    let session = Arc::new(Session::new(&call));
+    let session = Arc::new(Session::new(caller, call.caller_key(), agent));
     let opened = match service.open_service(agent, call.content(), session).await {
         Ok(opened) => opened,
         Err(refusal) => {
@@ -208,5 +208,73 @@ impl Service {
                 Handling::Watched
             },
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use a2al_protocol::SigningKey;
+    use a2al_protocol::network::PeerId;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::InboundLimits;
+
+    fn session() -> Session {
+        let key = SigningKey::generate().public();
+        Session::new(key.aid(), key, key.aid())
+    }
+
+    fn places(total: usize) -> Arc<Places> {
+        Places::new(InboundLimits {
+            total,
+            ..InboundLimits::default()
+        })
+    }
+
+    /// How long a bridge without a byte is left alone; `None` for more than an hour.
+    async fn lifetime(session: &Session, place: &Place) -> Option<Duration> {
+        let start = Instant::now();
+        timeout(Duration::from_secs(3600), silence(session, place))
+            .await
+            .ok()?;
+        Some(start.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_bridge_ends_unless_it_may_be_a_lasting_tunnel() {
+        let agent = SigningKey::generate().public().aid();
+        let roomy = places(100).take(agent, PeerId::random()).unwrap();
+        let crowded = places(1).take(agent, PeerId::random()).unwrap();
+        let open = session();
+        assert_eq!(lifetime(&open, &roomy).await, None);
+        let open = session();
+        assert_eq!(lifetime(&open, &crowded).await, Some(MAX_SILENCE));
+        let half = session();
+        half.caller_ended.store(true, Ordering::Relaxed);
+        assert_eq!(lifetime(&half, &roomy).await, Some(MAX_SILENCE));
+        let http = session();
+        http.is_http.store(true, Ordering::Relaxed);
+        assert_eq!(lifetime(&http, &roomy).await, Some(MAX_SILENCE));
+        let left = session();
+        left.is_http.store(true, Ordering::Relaxed);
+        left.caller_ended.store(true, Ordering::Relaxed);
+        let after_caller = Some(MAX_SILENCE_AFTER_CALLER);
+        assert_eq!(lifetime(&left, &roomy).await, after_caller);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_byte_in_either_direction_keeps_a_bridge() {
+        let agent = SigningKey::generate().public().aid();
+        let place = places(1).take(agent, PeerId::random()).unwrap();
+        for moved in [Session::sent, Session::received] {
+            let session = session();
+            let moving = async {
+                sleep(MAX_SILENCE / 2).await;
+                moved(&session, 1);
+            };
+            let (lifetime, ()) = tokio::join!(lifetime(&session, &place), moving);
+            assert_eq!(lifetime, Some(MAX_SILENCE / 2 + MAX_SILENCE));
+        }
     }
 }

@@ -2,6 +2,7 @@
 //! Where an agent's local service listens.
 
 mod dial;
+mod ports;
 mod targets;
 mod tls;
 

@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use a2al_protocol::network::IncomingCall;
 use a2al_protocol::{Aid, PublicKey, UnixSeconds};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -38,11 +37,11 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(call: &IncomingCall) -> Self {
+    pub(super) fn new(caller: Aid, caller_key: PublicKey, agent: Aid) -> Self {
         Self {
-            caller: call.caller(),
-            caller_key: call.caller_key(),
-            agent: call.agent(),
+            caller,
+            caller_key,
+            agent,
             connected_at: clock::now(),
             started: Instant::now(),
             up: AtomicU64::new(0),

@@ -2,17 +2,19 @@
 //! Connecting to an agent's local service.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use rustix::net::sockopt::set_socket_reuseaddr;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
 
+use super::ports::Ports;
 use super::{Forbidden, ServiceTcp, Targets, tls};
 
 /// How long a service may take to accept a connection, TLS included. Source: the reference.
@@ -22,7 +24,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Local ports that are tried for one connection.
-const PORT_TRIES: usize = 8;
+const PORT_TRIES: usize = 64;
 
 /// What the system says when it has no more sockets: `ENFILE`, `EMFILE`.
 const NO_SOCKETS: [i32; 2] = [23, 24];
@@ -46,7 +48,7 @@ impl From<io::Error> for DialError {
         let is_short = error
             .raw_os_error()
             .is_some_and(|code| NO_SOCKETS.contains(&code));
-        if is_short || error.kind() == io::ErrorKind::AddrInUse {
+        if is_short {
             Self::NoSockets(error)
         } else {
             Self::Failed(error)
@@ -61,6 +63,27 @@ pub(crate) enum ServiceStream {
     Plain(TcpStream),
     /// TLS; the certificate was not checked.
     Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl ServiceStream {
+    /// Lets the local port be used again as soon as the connection is closed; the system keeps it
+    /// for a minute otherwise, and a busy service could use them all up. Not before: while the
+    /// connection lives, nobody else may connect from its port, and pass for the same session.
+    fn release_port(&self) {
+        let tcp = match self {
+            Self::Plain(tcp) => tcp,
+            Self::Tls(tls) => tls.get_ref().0,
+        };
+        if let Err(error) = set_socket_reuseaddr(tcp, true) {
+            tracing::debug!(%error, "a local port stays in use for a minute");
+        }
+    }
+}
+
+impl Drop for ServiceStream {
+    fn drop(&mut self) {
+        self.release_port();
+    }
 }
 
 impl ServiceTcp {
@@ -113,7 +136,7 @@ impl ServiceTcp {
         let mut refusal = DialError::Failed(io::ErrorKind::NotFound.into());
         for addr in tokio::net::lookup_host(self.authority()).await? {
             let dialled = match targets.check(addr) {
-                Ok(()) => dial(addr, &register).await,
+                Ok(()) => dial(addr, &targets.ports, &register).await,
                 Err(forbidden) => Err(forbidden.into()),
             };
             match dialled {
@@ -127,36 +150,37 @@ impl ServiceTcp {
 
 async fn dial<R>(
     addr: SocketAddr,
+    ports: &Ports,
     register: impl Fn(u16) -> Option<R>,
 ) -> Result<(TcpStream, R), DialError> {
+    let mut refusal = io::Error::from(io::ErrorKind::AddrInUse);
     for _ in 0..PORT_TRIES {
-        let socket = bound_for(addr)?;
-        let port = socket.local_addr()?.port();
-        if let Some(registered) = register(port) {
-            return Ok((socket.connect(addr).await?, registered));
+        let socket = match ports.socket_for(addr) {
+            Ok(socket) => socket,
+            Err(error) if is_about_port(&error) => {
+                refusal = error;
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let Some(registered) = register(socket.local_addr()?.port()) else {
+            continue;
+        };
+        match socket.connect(addr).await {
+            Ok(tcp) => return Ok((tcp, registered)),
+            Err(error) if is_about_port(&error) => refusal = error,
+            Err(error) => return Err(error.into()),
         }
     }
-    Err(io::Error::from(io::ErrorKind::AddrInUse).into())
+    Err(DialError::NoSockets(refusal))
 }
 
-/// A socket for a connection to `addr`, with a local port of its own: nobody else on this machine
-/// can connect from that port to whatever service.
-fn bound_for(addr: SocketAddr) -> io::Result<TcpSocket> {
-    let (socket, any) = if addr.is_ipv4() {
-        (TcpSocket::new_v4()?, Ipv4Addr::UNSPECIFIED.into())
-    } else {
-        (TcpSocket::new_v6()?, Ipv6Addr::UNSPECIFIED.into())
-    };
-    let any = SocketAddr::new(any, 0);
-    match socket.bind(any) {
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            // All ports are in use or were lately: then one of the latter.
-            socket.set_reuseaddr(true)?;
-            socket.bind(any)?;
-        }
-        bound => bound?,
-    }
-    Ok(socket)
+/// Whether another local port may do better.
+fn is_about_port(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::AddrInUse | io::ErrorKind::AddrNotAvailable
+    )
 }
 
 impl AsyncRead for ServiceStream {
@@ -192,9 +216,83 @@ impl AsyncWrite for ServiceStream {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // The connection may be closed by the service from here on.
+        self.release_port();
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::sync::{Arc, Mutex};
+
+    use a2al_protocol::network::State;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+    use tokio::sync::watch;
+
+    use super::*;
+
+    fn targets() -> Targets {
+        let (_, network) = watch::channel(Arc::new(State::default()));
+        Targets::new(None, false, network)
+    }
+
+    /// A service that ends after its caller has.
+    async fn service() -> ServiceTcp {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                tokio::spawn(async move { stream.read_to_end(&mut Vec::new()).await });
+            }
+        });
+        address.parse().unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_port_is_told_before_the_connection_and_can_be_declined() {
+        let (service, targets) = (service().await, targets());
+        let declined = Mutex::new(None);
+        let register = |port| {
+            let mut declined = declined.lock().unwrap();
+            if declined.is_some() {
+                return Some(port);
+            }
+            *declined = Some(port);
+            None
+        };
+        let (stream, port) = service.connect_as(&targets, register).await.unwrap();
+        let ServiceStream::Plain(tcp) = &stream else {
+            panic!("no TLS was asked for")
+        };
+        assert_eq!(tcp.local_addr().unwrap().port(), port);
+        assert_ne!(*declined.lock().unwrap(), Some(port));
+        let never = service.connect_as(&targets, |_| None::<()>).await;
+        assert!(matches!(never, Err(DialError::NoSockets(_))));
+    }
+
+    #[tokio::test]
+    async fn ports_are_used_again_after_connections_that_this_side_ended() {
+        let (service, targets) = (service().await, targets());
+        let mut ports = HashSet::new();
+        let mut live = Vec::new();
+        for number in 0..600 {
+            let connected = service.connect_as(&targets, Some).await;
+            let (mut stream, port) =
+                connected.unwrap_or_else(|error| panic!("connection {number}: {error}"));
+            ports.insert(port);
+            if number < 5 {
+                live.push(stream);
+                continue;
+            }
+            stream.shutdown().await.unwrap();
+            assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
+        }
+        assert!(ports.len() >= live.len());
     }
 }

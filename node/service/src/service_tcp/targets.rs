@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::ServiceTcp;
+use super::ports::Ports;
 use crate::error::Input;
 
 /// How long the name of a service may take to resolve when it is set. One that takes longer is
@@ -52,6 +53,7 @@ pub(crate) struct Targets {
     allow_lan: bool,
     network: watch::Receiver<Arc<State>>,
     listeners: Arc<Listeners>,
+    pub(super) ports: Ports,
 }
 
 /// Further listeners of this daemon, and how often each was named.
@@ -77,6 +79,7 @@ impl Targets {
             allow_lan,
             network,
             listeners: Arc::default(),
+            ports: Ports::default(),
         }
     }
 
