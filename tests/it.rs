@@ -11,6 +11,8 @@ mod cli;
 mod conventions;
 #[path = "it/crash.rs"]
 mod crash;
+#[path = "it/crowds.rs"]
+mod crowds;
 #[path = "it/demo.rs"]
 mod demo;
 #[path = "it/disk.rs"]
