@@ -11,6 +11,8 @@ mod cli;
 mod conventions;
 #[path = "it/crash.rs"]
 mod crash;
+#[path = "it/crowds.rs"]
+mod crowds;
 #[path = "it/demo.rs"]
 mod demo;
 #[path = "it/disk.rs"]
@@ -23,6 +25,8 @@ mod forged;
 mod guard;
 #[path = "it/impostor.rs"]
 mod impostor;
+#[path = "it/inbound.rs"]
+mod inbound;
 #[path = "it/network.rs"]
 mod network;
 #[path = "it/programs.rs"]
@@ -39,6 +43,8 @@ mod remote;
 mod secrets;
 #[path = "it/services.rs"]
 mod services;
+#[path = "it/sessions.rs"]
+mod sessions;
 #[path = "it/startup.rs"]
 mod startup;
 #[path = "it/status.rs"]

@@ -55,6 +55,8 @@ pub struct Config {
     pub upnp: bool,
     /// Whether nodes are looked for on the local network (mDNS).
     pub mdns: bool,
+    /// Whether services of agents may be on other machines.
+    pub allow_lan_services: bool,
     /// Whether relayed paths are used.
     pub use_relays: bool,
     /// Whether others may use this node as a relay.

@@ -177,5 +177,6 @@ async fn service_config(
     };
     service.auto_publish = config.auto_publish;
     service.api_addr = Some(api_addr);
+    service.allow_lan_services = config.allow_lan_services;
     service
 }

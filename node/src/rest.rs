@@ -18,6 +18,7 @@ mod openapi;
 mod peers;
 mod problem;
 mod publish;
+mod sessions;
 mod tunnels;
 mod wallets;
 
@@ -84,5 +85,6 @@ fn routes() -> OpenApiRouter<App> {
         .merge(fetch::routes())
         .merge(tunnels::routes())
         .merge(peers::routes())
+        .merge(sessions::routes())
         .merge(openapi::routes())
 }

@@ -25,7 +25,7 @@ mod transport;
 pub use libp2p::{Multiaddr, PeerId};
 
 pub use crate::behaviour::agents::{
-    AgentStream, CallError, IncomingCall, Mistrust, Refusal, RefusalHandle,
+    AgentStream, CallError, Content, IncomingCall, Mistrust, Refusal, RefusalHandle,
 };
 pub use crate::behaviour::records::Publication;
 pub use crate::behaviour::streams::{Paths, StreamPath};

@@ -47,7 +47,7 @@ impl Service {
         if aid == self.node_aid() {
             return Err(Input::RegisterNode.into());
         }
-        let service = self.service_tcp(service_tcp.unwrap_or_default())?;
+        let service = self.service_tcp(service_tcp.unwrap_or_default()).await?;
         self.probe_in_background(aid, service.clone());
         let credential = Arc::new(credential);
         self.core
@@ -101,7 +101,7 @@ impl Service {
         }
         agent.live.beat();
         if let Some(service_tcp) = &request.service_tcp {
-            let service = self.service_tcp(service_tcp)?;
+            let service = self.service_tcp(service_tcp).await?;
             self.probe_in_background(aid, service.clone());
             self.core.store.write(Change::Bind { aid, service }).await?;
         }
@@ -148,7 +148,7 @@ impl Service {
     pub async fn probe(&self, aid: Aid) -> Result<model::Probe, Error> {
         let agent = self.agent_here(&aid)?;
         let service_tcp_ok = match &agent.service {
-            Some(service) => service.is_open(self.core.config.api_addr).await,
+            Some(service) => service.is_open(&self.core.targets).await,
             None => false,
         };
         let record = agent.live.publication().map(|published| published.record);
@@ -202,29 +202,22 @@ impl Service {
     }
 
     /// Reads what a client calls a service; empty text is none.
-    fn service_tcp(&self, text: &str) -> Result<Option<ServiceTcp>, Input> {
+    async fn service_tcp(&self, text: &str) -> Result<Option<ServiceTcp>, Input> {
         let text = text.trim();
         if text.is_empty() {
             return Ok(None);
         }
         let service: ServiceTcp = text.parse()?;
-        if self
-            .core
-            .config
-            .api_addr
-            .is_some_and(|api| service.is_api(api))
-        {
-            return Err(Input::ServiceIsApi);
-        }
+        self.core.targets.admit(&service).await?;
         Ok(Some(service))
     }
 
     /// Says in the log when a service does not answer; it may be started later.
     fn probe_in_background(&self, aid: Aid, service: Option<ServiceTcp>) {
         let Some(service) = service else { return };
-        let api = self.core.config.api_addr;
+        let node = self.clone();
         self.spawn(async move {
-            if !service.is_open(api).await {
+            if !service.is_open(&node.core.targets).await {
                 tracing::warn!(%aid, %service, "service does not answer (yet)");
             }
         });

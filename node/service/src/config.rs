@@ -4,6 +4,9 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use a2al_protocol::limits::{
+    MAX_INBOUND_STREAMS, MAX_INBOUND_STREAMS_PER_AGENT, MAX_INBOUND_STREAMS_PER_PEER,
+};
 use a2al_protocol::network::{Bootstrap, Multiaddr, RelayServer};
 
 /// Settings of the use cases.
@@ -19,6 +22,10 @@ pub struct Config {
     pub auto_publish: bool,
     /// Where the daemon's own interface listens, so that no agent can hand it out as its service.
     pub api_addr: Option<SocketAddr>,
+    /// Whether services of agents may be on other machines than this one.
+    pub allow_lan_services: bool,
+    /// How many streams to services there may be.
+    pub inbound: InboundLimits,
 }
 
 impl Config {
@@ -30,6 +37,30 @@ impl Config {
             network: NetworkConfig::default(),
             auto_publish: true,
             api_addr: None,
+            allow_lan_services: false,
+            inbound: InboundLimits::default(),
+        }
+    }
+}
+
+/// How many streams from other agents to services there may be at one time; further calls are
+/// refused as busy.
+#[derive(Clone, Copy, Debug)]
+pub struct InboundLimits {
+    /// In all.
+    pub total: usize,
+    /// To one agent.
+    pub per_agent: usize,
+    /// From one node.
+    pub per_peer: usize,
+}
+
+impl Default for InboundLimits {
+    fn default() -> Self {
+        Self {
+            total: MAX_INBOUND_STREAMS,
+            per_agent: MAX_INBOUND_STREAMS_PER_AGENT,
+            per_peer: MAX_INBOUND_STREAMS_PER_PEER,
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use a2al_protocol::network::{AgentStream, CallError, Paths, Refusal};
+use a2al_protocol::network::{AgentStream, CallError, Content, Paths, Refusal};
 use a2al_protocol::{Aid, Endpoint, VerifiedRecord};
 use tokio::time::{Instant, sleep};
 
@@ -36,11 +36,12 @@ impl Service {
         caller: Aid,
         agent: Aid,
         paths: Paths,
+        content: Content,
     ) -> Result<(VerifiedRecord, AgentStream), Error> {
         let mut record = self.endpoint_to_call(agent).await?;
         let mut tries = Tries::start(Instant::now());
         loop {
-            let failure = match self.core.client.call(caller, &record, paths).await {
+            let failure = match self.core.client.call(caller, &record, paths, content).await {
                 Ok(stream) => return Ok((record, stream)),
                 Err(failure) => failure,
             };

@@ -25,6 +25,9 @@ pub enum Error {
     /// No such agent on this node.
     #[error("not found")]
     NotFound,
+    /// No stream to a service has that port.
+    #[error("session not found")]
+    SessionNotFound,
     /// The address is hosted with another operational key whose delegation is not older.
     #[error("aid is registered with another operational key")]
     KeyConflict,
@@ -159,6 +162,7 @@ impl Error {
         match self {
             Self::Input(input) => Wire::refused(400, input.code()),
             Self::NotFound => Wire::refused(404, "not_found"),
+            Self::SessionNotFound => Wire::refused(404, "session_not_found"),
             Self::KeyConflict => Wire::refused(409, "key_conflict"),
             Self::KeyMismatch => Wire::refused(403, "key_mismatch"),
             Self::RecordTooLarge { .. } => Wire::refused(413, "payload_too_large"),

@@ -1,49 +1,90 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Calls from other agents: each becomes a connection to the called agent's service.
+//!
+//! A stream that carries HTTP passes through [`http`], which tells the service who calls. All
+//! others pass as they are, [`raw`]; a plain service's are watched meanwhile, so that HTTP in them
+//! is noticed ([`first_line`]).
+
+mod first_line;
+mod http;
+mod meter;
+mod places;
+mod pump;
+mod raw;
+mod session;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use a2al_protocol::Aid;
-use a2al_protocol::network::{AgentStream, IncomingCall, Refusal};
-use tokio::io::copy_bidirectional_with_sizes;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::time::timeout;
+use a2al_protocol::network::{AgentStream, Content, IncomingCall, Refusal};
+use bytes::Bytes;
+use hyper::header::HeaderValue;
+use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::Service;
-use crate::service_tcp::ServiceStream;
+use crate::service_tcp::{DialError, ServiceStream};
+use meter::{Metered, Replayed};
+use places::{Place, Places};
+use raw::Passed;
+use session::{Listed, Session};
 
-/// Streams to services at one time, idle ones included; further calls are refused as busy.
-///
-/// Each holds two buffers, so this is 128 MiB at most. Source: the reference takes 1024 gateway
-/// connections.
-const MAX_BRIDGES: usize = 1024;
-
-/// Bytes copied at a time. Smaller writes cost QUIC streams throughput.
-const BUFFER_LEN: usize = 64 * 1024;
+pub(crate) use session::Sessions;
 
 /// How long telling the caller yes or no may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long a bridge may be without a byte.
+///
+/// A raw one that is open both ways is left alone while there is room: its caller's node knows how
+/// long it is to last. Source: the reference.
+const MAX_SILENCE: Duration = Duration::from_secs(6 * 60);
+
+/// How long an HTTP answer may be without a byte once the caller has ended its side, which is how
+/// callers leave. Ours: most servers do not wait at all.
+const MAX_SILENCE_AFTER_CALLER: Duration = Duration::from_secs(30);
+
+/// How often that is looked at.
+const SILENCE_CHECK: Duration = Duration::from_secs(10);
+
+/// An accepted way to a service.
+struct Opened {
+    service: Metered<ServiceStream>,
+    listed: Listed,
+    /// Ends the bridge when the agent's service changes.
+    bridges: CancellationToken,
+    handling: Handling,
+}
+
+/// What is done with the caller's bytes.
+#[derive(Clone, Copy)]
+enum Handling {
+    Http,
+    Watched,
+}
+
 /// Answers calls until the network or the service stops.
 pub(crate) async fn run(service: Service, mut calls: mpsc::Receiver<IncomingCall>) {
-    let slots = Arc::new(Semaphore::new(MAX_BRIDGES));
+    let places = Places::new(service.core.config.inbound);
     while let Some(call) = calls.recv().await {
-        let slot = Arc::clone(&slots).try_acquire_owned();
+        let place = places.take(call.agent(), call.peer());
         let answering = service.clone();
         service.spawn(async move {
-            match slot {
-                Ok(slot) => answer(answering, call, slot).await,
-                Err(_) => refuse(call, Refusal::Busy).await,
+            match place {
+                Some(place) => answer(answering, call, place).await,
+                None => refuse(call, Refusal::Busy).await,
             }
         });
     }
 }
 
-async fn answer(service: Service, call: IncomingCall, _slot: OwnedSemaphorePermit) {
+async fn answer(service: Service, call: IncomingCall, place: Place) {
     let (caller, agent) = (call.caller(), call.agent());
-    let (upstream, bridges) = match service.open_service(agent).await {
+    let session = Arc::new(Session::new(caller, call.caller_key(), agent));
+    let opened = match service.open_service(agent, call.content(), session).await {
         Ok(opened) => opened,
         Err(refusal) => {
             tracing::debug!(%caller, %agent, ?refusal, "call refused");
@@ -53,7 +94,9 @@ async fn answer(service: Service, call: IncomingCall, _slot: OwnedSemaphorePermi
     match timeout(ANSWER_TIMEOUT, call.accept()).await {
         Ok(Ok(stream)) => {
             tracing::debug!(%caller, %agent, "call accepted");
-            bridge(stream, upstream, &bridges).await;
+            let caller = HeaderValue::from_str(&caller.to_string());
+            let caller = caller.expect("an address is visible ASCII");
+            bridge(stream, opened, caller, &place).await;
         }
         Ok(Err(error)) => tracing::debug!(%caller, %agent, %error, "caller left"),
         Err(_) => tracing::debug!(%caller, %agent, "caller did not take the stream in time"),
@@ -65,28 +108,173 @@ async fn refuse(call: IncomingCall, refusal: Refusal) {
     let _ = timeout(ANSWER_TIMEOUT, call.refuse(refusal)).await;
 }
 
-/// Copies both ways, each until its end, unless the agent's service changes first.
-async fn bridge(mut stream: AgentStream, mut upstream: ServiceStream, ended: &CancellationToken) {
-    let copying = copy_bidirectional_with_sizes(&mut stream, &mut upstream, BUFFER_LEN, BUFFER_LEN);
-    // Either side may break off; the other then sees its end, too.
-    let _ = ended.run_until_cancelled(copying).await;
+/// Carries bytes both ways until either side ends, the agent's service changes, or nothing moves.
+async fn bridge(stream: AgentStream, opened: Opened, caller: HeaderValue, place: &Place) {
+    let Opened {
+        service,
+        listed: _listed,
+        bridges,
+        handling,
+    } = opened;
+    let session = Arc::clone(&service.session);
+    let stream = Replayed {
+        head: Bytes::new(),
+        inner: stream,
+        session: Arc::clone(&session),
+    };
+    tokio::select! {
+        biased;
+        () = bridges.cancelled() => {}
+        // Either side may break off; the other then sees its end, too.
+        () = carry(stream, service, caller, handling) => {}
+        () = silence(&session, place) => tracing::debug!("a stream without bytes is closed"),
+    }
+}
+
+async fn carry(
+    mut stream: Replayed<AgentStream>,
+    mut service: Metered<ServiceStream>,
+    caller: HeaderValue,
+    handling: Handling,
+) {
+    if let Handling::Watched = handling {
+        match raw::watched(&mut stream, &mut service).await {
+            Ok(Passed::Http(head)) => stream.head = head,
+            Ok(Passed::Whole) => return,
+            Err(error) => return tracing::debug!(%error, "a stream broke off"),
+        }
+    }
+    // Boxed, because most raw streams never need the room that this takes.
+    if let Err(error) = Box::pin(http::proxy(stream, service, caller)).await {
+        tracing::debug!(%error, "a stream with HTTP broke off");
+    }
+}
+
+/// Ends when the bridge has been without a byte for too long.
+async fn silence(session: &Session, place: &Place) {
+    loop {
+        sleep(SILENCE_CHECK).await;
+        let is_http = session.is_http.load(Ordering::Relaxed);
+        let has_caller_ended = session.caller_ended.load(Ordering::Relaxed);
+        let is_open = !has_caller_ended && !session.service_ended.load(Ordering::Relaxed);
+        let limit = if is_http && has_caller_ended {
+            MAX_SILENCE_AFTER_CALLER
+        } else {
+            MAX_SILENCE
+        };
+        if session.silence() >= limit && (is_http || !is_open || place.is_crowded()) {
+            return;
+        }
+    }
 }
 
 impl Service {
-    /// Connects to the service of the called agent; also returns what ends the connection early.
-    async fn open_service(&self, aid: Aid) -> Result<(ServiceStream, CancellationToken), Refusal> {
+    /// Connects to the service of the called agent, and lists the session beforehand.
+    async fn open_service(
+        &self,
+        aid: Aid,
+        content: Content,
+        session: Arc<Session>,
+    ) -> Result<Opened, Refusal> {
         if aid == self.node_aid() {
             return Err(Refusal::NoService);
         }
         let agent = self.core.registry.get(&aid).ok_or(Refusal::NotHosted)?;
-        let service = agent.service.as_ref().ok_or(Refusal::NoService)?;
-        let stream = service
-            .connect(self.core.config.api_addr)
+        let target = agent.service.as_ref().ok_or(Refusal::NoService)?;
+        let (stream, listed) = target
+            .connect_as(&self.core.targets, |port| {
+                self.core.sessions.list(port, &session)
+            })
             .await
             .map_err(|error| {
-                tracing::info!(%aid, %service, %error, "service unreachable");
-                Refusal::ServiceUnreachable
+                tracing::info!(%aid, service = %target, %error, "service unreachable");
+                match error {
+                    DialError::NoSockets(_) => Refusal::Busy,
+                    _ => Refusal::ServiceUnreachable,
+                }
             })?;
-        Ok((stream, agent.bridges.clone()))
+        let is_http = target.is_http() || content == Content::Http;
+        session.is_http.store(is_http, Ordering::Relaxed);
+        Ok(Opened {
+            service: Metered {
+                inner: stream,
+                session,
+            },
+            listed,
+            bridges: agent.bridges.clone(),
+            handling: if is_http {
+                Handling::Http
+            } else {
+                Handling::Watched
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use a2al_protocol::SigningKey;
+    use a2al_protocol::network::PeerId;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::InboundLimits;
+
+    fn session() -> Session {
+        let key = SigningKey::generate().public();
+        Session::new(key.aid(), key, key.aid())
+    }
+
+    fn places(total: usize) -> Arc<Places> {
+        Places::new(InboundLimits {
+            total,
+            ..InboundLimits::default()
+        })
+    }
+
+    /// How long a bridge without a byte is left alone; `None` for more than an hour.
+    async fn lifetime(session: &Session, place: &Place) -> Option<Duration> {
+        let start = Instant::now();
+        timeout(Duration::from_secs(3600), silence(session, place))
+            .await
+            .ok()?;
+        Some(start.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_bridge_ends_unless_it_may_be_a_lasting_tunnel() {
+        let agent = SigningKey::generate().public().aid();
+        let roomy = places(100).take(agent, PeerId::random()).unwrap();
+        let crowded = places(1).take(agent, PeerId::random()).unwrap();
+        let open = session();
+        assert_eq!(lifetime(&open, &roomy).await, None);
+        let open = session();
+        assert_eq!(lifetime(&open, &crowded).await, Some(MAX_SILENCE));
+        let half = session();
+        half.caller_ended.store(true, Ordering::Relaxed);
+        assert_eq!(lifetime(&half, &roomy).await, Some(MAX_SILENCE));
+        let http = session();
+        http.is_http.store(true, Ordering::Relaxed);
+        assert_eq!(lifetime(&http, &roomy).await, Some(MAX_SILENCE));
+        let left = session();
+        left.is_http.store(true, Ordering::Relaxed);
+        left.caller_ended.store(true, Ordering::Relaxed);
+        let after_caller = Some(MAX_SILENCE_AFTER_CALLER);
+        assert_eq!(lifetime(&left, &roomy).await, after_caller);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_byte_in_either_direction_keeps_a_bridge() {
+        let agent = SigningKey::generate().public().aid();
+        let place = places(1).take(agent, PeerId::random()).unwrap();
+        for moved in [Session::sent, Session::received] {
+            let session = session();
+            let moving = async {
+                sleep(MAX_SILENCE / 2).await;
+                moved(&session, 1);
+            };
+            let (lifetime, ()) = tokio::join!(lifetime(&session, &place), moving);
+            assert_eq!(lifetime, Some(MAX_SILENCE / 2 + MAX_SILENCE));
+        }
     }
 }

@@ -47,7 +47,8 @@ mod store;
 mod tunnels;
 mod wallets;
 
-pub use config::{Config, NetworkConfig};
+pub use config::{Config, InboundLimits, NetworkConfig};
 pub use error::{Error, Input, Wire};
 pub use service::{Service, StartError};
+pub use service_tcp::OwnListener;
 pub use store::OpenError;

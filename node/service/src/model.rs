@@ -12,6 +12,7 @@ mod peers;
 mod reach;
 mod records;
 mod secret;
+mod sessions;
 mod status;
 mod tunnels;
 mod wallets;
@@ -26,6 +27,7 @@ pub use peers::{Path, Peer, PeerList, Transport};
 pub use reach::Reached;
 pub use records::{Profile, PublishRecord, Record, RecordList, Resolution};
 pub use secret::Secret;
+pub use sessions::Session;
 pub use status::{HeldRelay, Nat, Reachability, Relaying, Status, Udp};
 pub use tunnels::{Connect, Connected, OpenTunnel, Tunnel, TunnelList};
 pub use wallets::{

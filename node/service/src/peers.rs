@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use a2al_protocol::network;
+use a2al_protocol::network::{self, Content};
 use a2al_protocol::{Aid, Endpoint};
 use tokio::time::{Instant, timeout};
 
@@ -32,7 +32,7 @@ impl Service {
         let (record, is_relayed) = if is_own {
             (self.endpoint_to_call(aid).await?, false)
         } else {
-            let call = self.call(self.node_aid(), aid, self.paths());
+            let call = self.call(self.node_aid(), aid, self.paths(), Content::Bytes);
             let (record, stream) = timeout(REACH_TIMEOUT, call)
                 .await
                 .map_err(|_| Error::Connect(network::CallError::Timeout))??;

@@ -2,6 +2,7 @@
 //! The handle to everything a node can do: how it starts, what it shares, how it ends.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -17,10 +18,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::fetch::Pool;
+use crate::inbound::Sessions;
 use crate::live::Live;
 use crate::registry::Registry;
 use crate::resolve::cache::Cache;
 use crate::sequence::Sequence;
+use crate::service_tcp::{OwnListener, Targets};
 use crate::store::cache::{CacheDb, Cached};
 use crate::store::{self, Change, OpenError, Saved, Store};
 use crate::tunnels::Tunnels;
@@ -78,6 +81,10 @@ pub(crate) struct Core {
     /// Connections to services that wait for a request.
     pub(crate) pool: Pool,
     pub(crate) tunnels: Tunnels,
+    /// Where services may be.
+    pub(crate) targets: Targets,
+    /// Who is behind the connections to services.
+    pub(crate) sessions: Sessions,
     pub(crate) auto_publish: AtomicBool,
     use_relays: AtomicBool,
     /// Wakes the renewal when somebody may have become due.
@@ -125,6 +132,8 @@ impl Service {
             follow(&committed, &network, change);
         })
         .map_err(StartError::Writer)?;
+        let state = client.state();
+        let targets = Targets::new(config.api_addr, config.allow_lan_services, state);
         let core = Core {
             started: Instant::now(),
             node,
@@ -137,6 +146,8 @@ impl Service {
             found: Cache::default(),
             pool: Pool::default(),
             tunnels: Tunnels::default(),
+            targets,
+            sessions: Sessions::default(),
             auto_publish: AtomicBool::new(config.auto_publish),
             use_relays: AtomicBool::new(config.network.use_relays),
             renewal: Notify::new(),
@@ -205,6 +216,12 @@ impl Service {
         } else {
             Paths::Direct
         }
+    }
+
+    /// Keeps a listener of this daemon from being any agent's service, until what is returned is
+    /// dropped. The API and the network need not be named.
+    pub fn own_listener(&self, at: SocketAddr) -> OwnListener {
+        self.core.targets.own(at)
     }
 
     /// The node's own address.

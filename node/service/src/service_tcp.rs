@@ -2,13 +2,16 @@
 //! Where an agent's local service listens.
 
 mod dial;
+mod ports;
+mod targets;
 mod tls;
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
-pub(crate) use dial::ServiceStream;
+pub(crate) use dial::{DialError, ServiceStream};
+pub use targets::OwnListener;
+pub(crate) use targets::{Forbidden, Targets};
 
 use crate::error::Input;
 
@@ -21,7 +24,7 @@ pub(crate) struct ServiceTcp {
     authority: usize,
     /// Length of the host in the authority.
     host_len: usize,
-    port: u16,
+    is_http: bool,
     is_tls: bool,
 }
 
@@ -41,21 +44,14 @@ impl ServiceTcp {
         self.authority()[..self.host_len].trim_matches(['[', ']'])
     }
 
+    /// Whether the service was declared to speak HTTP.
+    pub(crate) fn is_http(&self) -> bool {
+        self.is_http
+    }
+
     /// Whether the service speaks TLS.
     pub(crate) fn is_tls(&self) -> bool {
         self.is_tls
-    }
-
-    /// Whether this is the daemon's own interface at `api`, as far as the text tells.
-    pub(crate) fn is_api(&self, api: SocketAddr) -> bool {
-        let is_own_host = match self.host().parse::<IpAddr>() {
-            Ok(host) => {
-                let host = host.to_canonical();
-                host == api.ip() || host.is_loopback() || host.is_unspecified()
-            }
-            Err(_) => self.host().eq_ignore_ascii_case("localhost"),
-        };
-        self.port == api.port() && is_own_host
     }
 }
 
@@ -75,13 +71,13 @@ impl FromStr for ServiceTcp {
             return Err(Input::ServicePath);
         }
         let (host, port) = rest.rsplit_once(':').ok_or(Input::ServiceAddress)?;
-        if !is_host(host) {
+        if !is_host(host) || !is_port(port) {
             return Err(Input::ServiceAddress);
         }
         Ok(Self {
             authority,
             host_len: host.len(),
-            port: parse_port(port).ok_or(Input::ServiceAddress)?,
+            is_http: authority > 0,
             is_tls,
             text: text.to_owned(),
         })
@@ -116,9 +112,9 @@ fn is_host(host: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
 }
 
-fn parse_port(text: &str) -> Option<u16> {
+fn is_port(text: &str) -> bool {
     let is_plain = text.bytes().all(|b| b.is_ascii_digit());
-    text.parse().ok().filter(|&port| is_plain && port != 0)
+    is_plain && text.parse::<u16>().is_ok_and(|port| port != 0)
 }
 
 #[cfg(test)]
@@ -153,6 +149,7 @@ mod tests {
             assert_eq!(service.host(), host);
             assert_eq!(service.authority(), authority);
             assert_eq!(service.is_tls(), is_tls);
+            assert_eq!(service.is_http(), text.contains("//"));
         }
     }
 
@@ -187,23 +184,6 @@ mod tests {
             "é:80",
         ] {
             assert!(matches!(parse(text), Err(Input::ServiceAddress)), "{text}");
-        }
-    }
-
-    #[test]
-    fn knows_the_own_interface() {
-        let api = "127.0.0.1:2121".parse().unwrap();
-        for text in [
-            "127.0.0.1:2121",
-            "localhost:2121",
-            "[::1]:2121",
-            "http://0.0.0.0:2121",
-            "[::ffff:127.0.0.1]:2121",
-        ] {
-            assert!(parse(text).unwrap().is_api(api), "{text}");
-        }
-        for text in ["127.0.0.1:2122", "192.168.1.9:2121", "other:2121"] {
-            assert!(!parse(text).unwrap().is_api(api), "{text}");
         }
     }
 }

@@ -54,6 +54,7 @@ impl Config {
             fallback_host: fallback_host(&settings.fallback_host)?,
             upnp: !settings.disable_upnp,
             mdns: settings.mdns,
+            allow_lan_services: settings.allow_lan_services,
             use_relays: !settings.disable_relay,
             relay_server: settings.relay_server.into(),
             key_dir: Some(key_dir).filter(|dir| !dir.as_os_str().is_empty()),

@@ -86,6 +86,9 @@ pub struct Settings {
     pub relay_server: Relaying,
     /// Whether nodes are looked for on the local network (mDNS).
     pub mdns: bool,
+    /// Whether services of agents may be on other machines. Not to be changed over the API.
+    #[serde(skip_serializing_if = "is_false")]
+    pub allow_lan_services: bool,
     /// Kept, without effect: this daemon does not update itself.
     pub update: Update,
     /// Kept, without effect.
@@ -131,6 +134,7 @@ impl Default for Settings {
             disable_relay: false,
             relay_server: Relaying::Auto,
             mdns: false,
+            allow_lan_services: false,
             update: Update::default(),
             wake: Wake::default(),
         }

@@ -97,7 +97,7 @@ const fn switch(name: &'static str, key: &'static str) -> Variable {
 
 /// The variables of the reference daemon, and of the settings that are ours alone; `A2AL_DATA_DIR`
 /// is read apart, it says where the file is.
-const VARIABLES: [Variable; 12] = [
+const VARIABLES: [Variable; 13] = [
     text("A2AL_LISTEN_ADDR", "listen_addr"),
     text("A2AL_API_ADDR", "api_addr"),
     text("A2AL_API_TOKEN", "api_token"),
@@ -114,6 +114,7 @@ const VARIABLES: [Variable; 12] = [
         read: relaying,
     },
     switch("A2AL_MDNS", "mdns"),
+    switch("A2AL_ALLOW_LAN_SERVICES", "allow_lan_services"),
 ];
 
 /// The keys a flag sets, and the flag.

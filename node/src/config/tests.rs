@@ -91,14 +91,15 @@ fn relaying_is_set_by_word_or_switch() {
 #[test]
 fn reaching_others_is_set_by_switches() {
     let plain = loaded("", &[], &Flags::default()).unwrap().config;
-    assert!(plain.upnp && plain.use_relays && !plain.mdns);
+    assert!(plain.upnp && plain.use_relays && !plain.mdns && !plain.allow_lan_services);
     let environment = [
         ("A2AL_DISABLE_UPNP", "1"),
         ("A2AL_DISABLE_RELAY", "true"),
         ("A2AL_MDNS", "1"),
+        ("A2AL_ALLOW_LAN_SERVICES", "1"),
     ];
     let turned = loaded("", &environment, &Flags::default()).unwrap().config;
-    assert!(!turned.upnp && !turned.use_relays && turned.mdns);
+    assert!(!turned.upnp && !turned.use_relays && turned.mdns && turned.allow_lan_services);
 }
 
 #[test]

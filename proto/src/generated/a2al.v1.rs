@@ -13,6 +13,9 @@ pub struct Open {
     /// Both agents proved themselves on this connection before.
     #[prost(bool, tag = "4")]
     pub proven: bool,
+    /// What the user bytes are; a callee takes a value that it does not know for bytes.
+    #[prost(enumeration = "Content", tag = "5")]
+    pub content: i32,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Answer {
@@ -62,6 +65,34 @@ pub struct Accepted {}
 pub struct Refused {
     #[prost(enumeration = "RefusalCode", tag = "1")]
     pub code: i32,
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Content {
+    /// Anything.
+    Bytes = 0,
+    /// HTTP/1.1, requests from the caller.
+    Http = 1,
+}
+impl Content {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Bytes => "CONTENT_BYTES",
+            Self::Http => "CONTENT_HTTP",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "CONTENT_BYTES" => Some(Self::Bytes),
+            "CONTENT_HTTP" => Some(Self::Http),
+            _ => None,
+        }
+    }
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]

@@ -12,6 +12,7 @@
 mod bindings;
 mod callee;
 mod caller;
+mod content;
 mod handshake;
 mod hosted;
 mod newest;
@@ -19,6 +20,7 @@ mod stream;
 
 pub use callee::IncomingCall;
 pub use caller::{CallError, Mistrust};
+pub use content::Content;
 pub use handshake::Refusal;
 pub use stream::{AgentStream, RefusalHandle};
 

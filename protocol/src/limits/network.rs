@@ -248,8 +248,20 @@ pub const MAX_PENDING_INBOUND: u32 = 128;
 /// Outbound connections that have not finished their handshake.
 pub const MAX_PENDING_OUTBOUND: u32 = 128;
 
-/// Streams open at once on one connection.
-pub const MAX_STREAMS_PER_CONNECTION: u32 = 4096;
+/// Streams open at once on one connection: those to services that one node may have, and room for records and for being told that
+/// further ones are refused.
+pub const MAX_STREAMS_PER_CONNECTION: u32 = 4096 + 512;
+
+/// Streams to services of this node's agents, idle ones included; further calls are refused as busy.
+///
+/// An idle one holds a socket and some KiB, buffers only while bytes wait.
+pub const MAX_INBOUND_STREAMS: usize = 16_384;
+
+/// Of these, what one agent may have, so that one that many call leaves room for the others.
+pub const MAX_INBOUND_STREAMS_PER_AGENT: usize = 8192;
+
+/// Of these, what one calling node may have, over all its connections.
+pub const MAX_INBOUND_STREAMS_PER_PEER: usize = 4096;
 
 /// New connections are refused while the process holds more than this many bytes of memory.
 pub const MAX_MEMORY_BYTES: usize = 512 * 1024 * 1024;

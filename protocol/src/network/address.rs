@@ -156,7 +156,7 @@ pub(crate) fn peer_of(address: &Multiaddr) -> Option<PeerId> {
 }
 
 /// The UDP or TCP socket that an address without a relay names.
-fn socket(address: &Multiaddr) -> Option<SocketAddr> {
+pub(crate) fn socket(address: &Multiaddr) -> Option<SocketAddr> {
     let port = address.iter().find_map(|part| match part {
         Protocol::Udp(port) | Protocol::Tcp(port) => Some(port),
         _ => None,

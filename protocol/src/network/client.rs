@@ -17,7 +17,7 @@ use super::peer::Peer;
 use super::relaying::{RelayMeter, Relaying};
 use super::state::State;
 use crate::aid::Aid;
-use crate::behaviour::agents::{AgentStream, CallError, Caller, Hosted, Target};
+use crate::behaviour::agents::{AgentStream, CallError, Caller, Content, Hosted, Target};
 use crate::behaviour::records::{Publication, Query, Reader, Source, Store, Writer};
 use crate::behaviour::streams::Paths;
 use crate::clock;
@@ -101,7 +101,7 @@ impl Client {
     ///
     /// The node that answers must prove that it speaks for the agent, with the key that signed the record or under a newer
     /// delegation. User bytes may be written at once; whether the agent's service takes them shows at the first read, see
-    /// [`AgentStream`]. With [`Paths::Direct`] no relay is used.
+    /// [`AgentStream`]. With [`Paths::Direct`] no relay is used; [`Content`] says what the stream will carry.
     ///
     /// # Errors
     /// [`CallError`], which says whose fault it is.
@@ -110,9 +110,10 @@ impl Client {
         caller: Aid,
         endpoint: &VerifiedRecord,
         paths: Paths,
+        content: Content,
     ) -> Result<AgentStream, CallError> {
         let target = self.target(endpoint).ok_or(CallError::NoAddress)?;
-        self.caller.call(caller, &target, paths).await
+        self.caller.call(caller, &target, paths, content).await
     }
 
     /// The connected peers, and how they are connected.

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What the network tells about itself.
 
+use std::net::SocketAddr;
+
+use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
+
+use super::address;
 
 use crate::record::NatType;
 use crate::time::UnixSeconds;
@@ -33,6 +38,18 @@ pub struct State {
     pub dht_peers: usize,
     /// Whether this node and all peers it has met are on private addresses only.
     pub is_private_network: bool,
+}
+
+impl State {
+    /// The sockets on which this node listens over TCP.
+    pub fn tcp_listeners(&self) -> impl Iterator<Item = SocketAddr> + '_ {
+        let over_tcp = |address: &&Multiaddr| {
+            let mut parts = address.iter();
+            parts.any(|part| matches!(part, Protocol::Tcp(_)))
+        };
+        let listeners = self.listen_addrs.iter().filter(over_tcp);
+        listeners.filter_map(address::socket)
+    }
 }
 
 /// A relay that keeps a place for this node.

@@ -71,6 +71,20 @@ pub enum Input {
     /// The service is this daemon's own interface, which would hand it to every caller.
     #[error("service_tcp cannot be the daemon's own API address")]
     ServiceIsApi,
+    /// The service is another port of this daemon.
+    #[error("service_tcp cannot be a port of the daemon itself")]
+    ServiceIsOwn,
+    /// The service is link-local, multicast or unspecified.
+    #[error("service_tcp cannot be a link-local, multicast or unspecified address")]
+    ServiceNever,
+    /// The service is on another machine.
+    #[error(
+        "service_tcp is on another machine; allow_lan_services in the configuration would allow that"
+    )]
+    ServiceElsewhere,
+    /// The port is not a number from 1 to 65535.
+    #[error("invalid port")]
+    Port,
     /// The wallet's signature is not 65 bytes of hexadecimal.
     #[error("bad eth_signature_hex")]
     WalletSignature,
@@ -135,7 +149,13 @@ impl Input {
             | Self::OneKeyMaterial
             | Self::KeyMaterial => "bad_operational_key",
             Self::RegisterNode | Self::DeleteNode => "node_identity",
-            Self::ServicePath | Self::ServiceAddress | Self::ServiceIsApi => "bad_service_tcp",
+            Self::ServicePath
+            | Self::ServiceAddress
+            | Self::ServiceIsApi
+            | Self::ServiceIsOwn
+            | Self::ServiceNever => "bad_service_tcp",
+            Self::ServiceElsewhere => "service_tcp_not_local",
+            Self::Port => "invalid_port",
             Self::WalletSignature | Self::SignatureVerify => "bad_signature",
             Self::EthereumKey | Self::ParalismKey => "bad_wallet_key",
             Self::Chain => "unsupported_chain",

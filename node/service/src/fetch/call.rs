@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use a2al_protocol::network::{Paths, Refusal, RefusalHandle};
+use a2al_protocol::network::{Content, Paths, Refusal, RefusalHandle};
 use a2al_protocol::{Aid, VerifiedRecord};
 use bytes::Bytes;
 use http_body_util::Full;
@@ -136,7 +136,7 @@ impl Call<'_> {
 
     async fn connect(&self) -> Result<Connection, Error> {
         if let Some(service) = &self.local {
-            let stream = service.connect(self.service.core.config.api_addr).await;
+            let stream = service.connect(&self.service.core.targets).await;
             let stream = stream.map_err(|_| Error::InboundUnreachable)?;
             let sender = self.handshake(stream, Way::local()).await?;
             let refusal = RefusalHandle::default();
@@ -148,7 +148,7 @@ impl Call<'_> {
         }
         let (record, stream) = self
             .service
-            .call(self.caller, self.agent, self.paths)
+            .call(self.caller, self.agent, self.paths, Content::Http)
             .await?;
         let (refusal, way) = (stream.refusal(), Way::from(stream.path()));
         let sender = self.handshake(stream, way).await?;

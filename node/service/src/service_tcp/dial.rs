@@ -2,24 +2,59 @@
 //! Connecting to an agent's local service.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use rustix::net::sockopt::set_socket_reuseaddr;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
 
-use super::{ServiceTcp, tls};
+use super::ports::Ports;
+use super::{Forbidden, ServiceTcp, Targets, tls};
 
-/// How long a service may take to accept a connection, TLS included.
+/// How long a service may take to accept a connection, TLS included. Source: the reference.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a registered service may take to answer a probe.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Local ports that are tried for one connection.
+const PORT_TRIES: usize = 64;
+
+/// What the system says when it has no more sockets: `ENFILE`, `EMFILE`.
+const NO_SOCKETS: [i32; 2] = [23, 24];
+
+/// Why there is no connection to a service.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DialError {
+    /// Its name leads nowhere else.
+    #[error(transparent)]
+    Forbidden(#[from] Forbidden),
+    /// This process has no socket left.
+    #[error("no socket left: {0}")]
+    NoSockets(#[source] io::Error),
+    /// The name, TCP or TLS failed.
+    #[error(transparent)]
+    Failed(io::Error),
+}
+
+impl From<io::Error> for DialError {
+    fn from(error: io::Error) -> Self {
+        let is_short = error
+            .raw_os_error()
+            .is_some_and(|code| NO_SOCKETS.contains(&code));
+        if is_short {
+            Self::NoSockets(error)
+        } else {
+            Self::Failed(error)
+        }
+    }
+}
 
 /// A connection to a service.
 #[derive(Debug)]
@@ -30,44 +65,82 @@ pub(crate) enum ServiceStream {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
+impl ServiceStream {
+    /// Lets the local port be used again as soon as the connection is closed; the system keeps it
+    /// for a minute otherwise, and a busy service could use them all up. Not before: while the
+    /// connection lives, nobody else may connect from its port, and pass for the same session.
+    fn release_port(&self) {
+        let tcp = match self {
+            Self::Plain(tcp) => tcp,
+            Self::Tls(tls) => tls.get_ref().0,
+        };
+        if let Err(error) = set_socket_reuseaddr(tcp, true) {
+            tracing::debug!(%error, "a local port stays in use for a minute");
+        }
+    }
+}
+
+impl Drop for ServiceStream {
+    fn drop(&mut self) {
+        self.release_port();
+    }
+}
+
 impl ServiceTcp {
-    /// Connects. `api` is the daemon's own interface, which no service name may lead to.
+    /// Connects. Takes at most 5 s.
     ///
     /// # Errors
-    /// Whatever refused: the name, the address, TCP or TLS. `TimedOut` after 5 s.
-    pub(crate) async fn connect(&self, api: Option<SocketAddr>) -> io::Result<ServiceStream> {
+    /// [`DialError`].
+    pub(crate) async fn connect(&self, targets: &Targets) -> Result<ServiceStream, DialError> {
+        let (stream, ()) = self.connect_as(targets, |_| Some(())).await?;
+        Ok(stream)
+    }
+
+    /// Like [`connect`](Self::connect), but tells `register` the local port before the service can
+    /// see the connection. Where it has no use for that port, another one is taken.
+    ///
+    /// # Errors
+    /// [`DialError`].
+    pub(crate) async fn connect_as<R>(
+        &self,
+        targets: &Targets,
+        register: impl Fn(u16) -> Option<R>,
+    ) -> Result<(ServiceStream, R), DialError> {
         timeout(CONNECT_TIMEOUT, async {
-            let tcp = self.connect_tcp(api).await?;
+            let (tcp, registered) = self.connect_tcp(targets, register).await?;
             tcp.set_nodelay(true)?;
             if !self.is_tls() {
-                return Ok(ServiceStream::Plain(tcp));
+                return Ok((ServiceStream::Plain(tcp), registered));
             }
             let name = ServerName::try_from(self.host().to_owned()).map_err(io::Error::other)?;
             let tls = tls::connector().connect(name, tcp).await?;
-            Ok(ServiceStream::Tls(Box::new(tls)))
+            Ok((ServiceStream::Tls(Box::new(tls)), registered))
         })
-        .await?
+        .await
+        .map_err(io::Error::from)?
     }
 
     /// Whether the service accepts a TCP connection now; it is closed again at once.
-    pub(crate) async fn is_open(&self, api: Option<SocketAddr>) -> bool {
-        matches!(
-            timeout(PROBE_TIMEOUT, self.connect_tcp(api)).await,
-            Ok(Ok(_))
-        )
+    pub(crate) async fn is_open(&self, targets: &Targets) -> bool {
+        let connecting = self.connect_tcp(targets, |_| Some(()));
+        matches!(timeout(PROBE_TIMEOUT, connecting).await, Ok(Ok(_)))
     }
 
     /// Resolves the name once and dials only what was checked, so that a name that changes cannot
     /// get around the check.
-    async fn connect_tcp(&self, api: Option<SocketAddr>) -> io::Result<TcpStream> {
-        let mut refusal = io::Error::from(io::ErrorKind::NotFound);
+    async fn connect_tcp<R>(
+        &self,
+        targets: &Targets,
+        register: impl Fn(u16) -> Option<R>,
+    ) -> Result<(TcpStream, R), DialError> {
+        let mut refusal = DialError::Failed(io::ErrorKind::NotFound.into());
         for addr in tokio::net::lookup_host(self.authority()).await? {
-            if is_forbidden(addr, api) {
-                refusal = io::ErrorKind::PermissionDenied.into();
-                continue;
-            }
-            match TcpStream::connect(addr).await {
-                Ok(tcp) => return Ok(tcp),
+            let dialled = match targets.check(addr) {
+                Ok(()) => dial(addr, &targets.ports, &register).await,
+                Err(forbidden) => Err(forbidden.into()),
+            };
+            match dialled {
+                Ok(connected) => return Ok(connected),
                 Err(error) => refusal = error,
             }
         }
@@ -75,18 +148,39 @@ impl ServiceTcp {
     }
 }
 
-/// Addresses that are no service of the user's: this daemon itself, link-local ones (cloud machines
-/// answer secrets there), multicast and the unspecified address.
-fn is_forbidden(addr: SocketAddr, api: Option<SocketAddr>) -> bool {
-    let ip = addr.ip().to_canonical();
-    let is_link_local = match ip {
-        IpAddr::V4(ip) => ip.is_link_local() || ip.is_broadcast(),
-        IpAddr::V6(ip) => ip.is_unicast_link_local(),
-    };
-    let is_api = api.is_some_and(|api| {
-        api.port() == addr.port() && (ip.is_loopback() || ip == api.ip().to_canonical())
-    });
-    is_api || is_link_local || ip.is_unspecified() || ip.is_multicast()
+async fn dial<R>(
+    addr: SocketAddr,
+    ports: &Ports,
+    register: impl Fn(u16) -> Option<R>,
+) -> Result<(TcpStream, R), DialError> {
+    let mut refusal = io::Error::from(io::ErrorKind::AddrInUse);
+    for _ in 0..PORT_TRIES {
+        let socket = match ports.socket_for(addr) {
+            Ok(socket) => socket,
+            Err(error) if is_about_port(&error) => {
+                refusal = error;
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let Some(registered) = register(socket.local_addr()?.port()) else {
+            continue;
+        };
+        match socket.connect(addr).await {
+            Ok(tcp) => return Ok((tcp, registered)),
+            Err(error) if is_about_port(&error) => refusal = error,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(DialError::NoSockets(refusal))
+}
+
+/// Whether another local port may do better.
+fn is_about_port(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::AddrInUse | io::ErrorKind::AddrNotAvailable
+    )
 }
 
 impl AsyncRead for ServiceStream {
@@ -122,6 +216,8 @@ impl AsyncWrite for ServiceStream {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // The connection may be closed by the service from here on.
+        self.release_port();
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
@@ -131,29 +227,72 @@ impl AsyncWrite for ServiceStream {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+    use std::sync::{Arc, Mutex};
+
+    use a2al_protocol::network::State;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+    use tokio::sync::watch;
+
     use super::*;
 
-    #[test]
-    fn never_dials_itself_or_the_link() {
-        let api = Some("127.0.0.1:2121".parse().unwrap());
-        for addr in [
-            "127.0.0.1:2121",
-            "[::1]:2121",
-            "[::ffff:127.0.0.1]:2121",
-            "0.0.0.0:80",
-            "169.254.169.254:80",
-            "[fe80::1]:80",
-            "224.0.0.1:80",
-        ] {
-            assert!(is_forbidden(addr.parse().unwrap(), api), "{addr}");
+    fn targets() -> Targets {
+        let (_, network) = watch::channel(Arc::new(State::default()));
+        Targets::new(None, false, network)
+    }
+
+    /// A service that ends after its caller has.
+    async fn service() -> ServiceTcp {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                tokio::spawn(async move { stream.read_to_end(&mut Vec::new()).await });
+            }
+        });
+        address.parse().unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_port_is_told_before_the_connection_and_can_be_declined() {
+        let (service, targets) = (service().await, targets());
+        let declined = Mutex::new(None);
+        let register = |port| {
+            let mut declined = declined.lock().unwrap();
+            if declined.is_some() {
+                return Some(port);
+            }
+            *declined = Some(port);
+            None
+        };
+        let (stream, port) = service.connect_as(&targets, register).await.unwrap();
+        let ServiceStream::Plain(tcp) = &stream else {
+            panic!("no TLS was asked for")
+        };
+        assert_eq!(tcp.local_addr().unwrap().port(), port);
+        assert_ne!(*declined.lock().unwrap(), Some(port));
+        let never = service.connect_as(&targets, |_| None::<()>).await;
+        assert!(matches!(never, Err(DialError::NoSockets(_))));
+    }
+
+    #[tokio::test]
+    async fn ports_are_used_again_after_connections_that_this_side_ended() {
+        let (service, targets) = (service().await, targets());
+        let mut ports = HashSet::new();
+        let mut live = Vec::new();
+        for number in 0..600 {
+            let connected = service.connect_as(&targets, Some).await;
+            let (mut stream, port) =
+                connected.unwrap_or_else(|error| panic!("connection {number}: {error}"));
+            ports.insert(port);
+            if number < 5 {
+                live.push(stream);
+                continue;
+            }
+            stream.shutdown().await.unwrap();
+            assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
         }
-        for addr in [
-            "127.0.0.1:2122",
-            "192.168.1.2:2121",
-            "[::1]:80",
-            "203.0.113.1:443",
-        ] {
-            assert!(!is_forbidden(addr.parse().unwrap(), api), "{addr}");
-        }
+        assert!(ports.len() >= live.len());
     }
 }

@@ -41,6 +41,18 @@ impl Node {
         node
     }
 
+    /// The first of a network, with other settings.
+    pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let mut config = config(dir.path().to_owned(), &[]);
+        change(&mut config);
+        Self {
+            service: Service::start(config).await.unwrap(),
+            dir,
+            bootstrap: Vec::new(),
+        }
+    }
+
     async fn joining(bootstrap: &[String]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let service = start(dir.path().to_owned(), bootstrap).await;
@@ -77,10 +89,14 @@ impl Node {
 }
 
 async fn start(dir: PathBuf, bootstrap: &[String]) -> Service {
+    Service::start(config(dir, bootstrap)).await.unwrap()
+}
+
+fn config(dir: PathBuf, bootstrap: &[String]) -> Config {
     let mut config = Config::new(dir);
     config.network.listen = parse_listen("127.0.0.1:0").unwrap();
     config.network.bootstrap = bootstrap.iter().map(|node| node.parse().unwrap()).collect();
-    Service::start(config).await.unwrap()
+    config
 }
 
 /// What registers `identity`.

@@ -6,4 +6,5 @@
 mod agents;
 mod fetch;
 mod harness;
+mod inbound;
 mod publish;

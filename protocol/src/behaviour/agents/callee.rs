@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use super::bindings::{Binding, Bindings, Pair, Side};
 use super::handshake::{self, Direction, Refusal, Transcript};
 use super::stream::AgentStream;
-use super::{Hosted, MAX_MESSAGE_LEN, Newest};
+use super::{Content, Hosted, MAX_MESSAGE_LEN, Newest};
 use crate::aid::Aid;
 use crate::behaviour::streams::{FrameError, Incoming, Slots, Stream, read_frame, write_frame};
 use crate::clock;
@@ -28,6 +28,7 @@ pub struct IncomingCall {
     pair: Pair,
     caller_key: PublicKey,
     peer: PeerId,
+    content: Content,
     stream: Stream,
 }
 
@@ -50,6 +51,11 @@ impl IncomingCall {
     /// The node that the caller is on.
     pub fn peer(&self) -> PeerId {
         self.peer
+    }
+
+    /// What the stream carries, as the caller declares it.
+    pub fn content(&self) -> Content {
+        self.content
     }
 
     /// Whether the bytes pass through a relay.
@@ -127,11 +133,12 @@ impl Callee {
         let handshake = self.authenticate(&mut stream, peer, connection);
         let outcome = timeout(AGENT_HANDSHAKE_TIMEOUT, handshake).await;
         match outcome {
-            Ok(Ok((pair, binding))) => {
+            Ok(Ok((pair, binding, content))) => {
                 let call = IncomingCall {
                     pair,
                     caller_key: binding.key,
                     peer,
+                    content,
                     stream,
                 };
                 if let Err(full) = self.calls.try_send(call) {
@@ -154,12 +161,13 @@ impl Callee {
         stream: &mut Stream,
         peer: PeerId,
         connection: ConnectionId,
-    ) -> Result<(Pair, Binding), Failure> {
+    ) -> Result<(Pair, Binding, Content), Failure> {
         let open: v1::Open = read_frame(stream, MAX_MESSAGE_LEN).await?;
         let pair = Pair {
             caller: parse_aid(&open.caller)?,
             agent: parse_aid(&open.agent)?,
         };
+        let content = open.content().into();
         let credential = self.hosted.get(&pair.agent).ok_or(Refusal::NotHosted)?;
         if open.proven {
             let bound = self
@@ -167,7 +175,7 @@ impl Callee {
                 .get(connection, Side::Callee, pair, clock::now());
             // A newer delegation may have been seen since, on any connection.
             let current = bound.filter(|bound| self.newest.accept(pair.caller, bound.issued_at));
-            return Ok((pair, current.ok_or(Refusal::ProofRequired)?));
+            return Ok((pair, current.ok_or(Refusal::ProofRequired)?, content));
         }
         let transcript = Transcript {
             caller_peer: peer,
@@ -179,7 +187,7 @@ impl Callee {
         let binding = self.challenge(stream, &transcript, &credential).await?;
         self.bindings
             .insert(connection, Side::Callee, pair, binding);
-        Ok((pair, binding))
+        Ok((pair, binding, content))
     }
 
     async fn challenge(

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use super::bindings::{Binding, Bindings, Pair, Side};
 use super::handshake::{self, Direction, Refusal, Transcript};
 use super::stream::{AgentStream, Claim};
-use super::{Hosted, MAX_MESSAGE_LEN, Newest};
+use super::{Content, Hosted, MAX_MESSAGE_LEN, Newest};
 use crate::aid::Aid;
 use crate::behaviour::streams::{
     FrameError, Links, OpenError, Paths, Stream, encode_frame, read_frame, write_frame,
@@ -68,6 +68,7 @@ impl Caller {
         caller: Aid,
         target: &Target,
         paths: Paths,
+        content: Content,
     ) -> Result<AgentStream, CallError> {
         let credential = self
             .hosted
@@ -79,7 +80,10 @@ impl Caller {
             .iter()
             .filter(|route| route.peer != self.local)
         {
-            match self.call_at(route, &credential, target, paths).await {
+            match self
+                .call_at(route, &credential, target, paths, content)
+                .await
+            {
                 Ok(stream) => return Ok(stream),
                 Err(error) => {
                     tracing::debug!(agent = %target.agent, peer = %route.peer, %error, "call failed");
@@ -96,6 +100,7 @@ impl Caller {
         credential: &Arc<Credential>,
         target: &Target,
         paths: Paths,
+        content: Content,
     ) -> Result<AgentStream, CallError> {
         let (connection, stream) = self.open(route, paths).await?;
         let pair = Pair {
@@ -108,9 +113,11 @@ impl Caller {
         let current = known.filter(|known| self.newest.accept(pair.agent, known.issued_at));
         if let Some(binding) = current.filter(|binding| target.check(binding).is_ok()) {
             let claim = self.claim(connection, pair, binding);
-            return resume(stream, claim).await.map_err(CallError::Stream);
+            return resume(stream, claim, content)
+                .await
+                .map_err(CallError::Stream);
         }
-        let handshake = self.introduce(stream, connection, route.peer, credential, target);
+        let handshake = self.introduce(stream, connection, route.peer, credential, target, content);
         timeout(AGENT_HANDSHAKE_TIMEOUT, handshake)
             .await
             .map_err(|_| CallError::Timeout)?
@@ -138,13 +145,18 @@ impl Caller {
         peer: PeerId,
         credential: &Credential,
         target: &Target,
+        content: Content,
     ) -> Result<AgentStream, CallError> {
         let pair = Pair {
             caller: credential.aid(),
             agent: target.agent,
         };
         let caller_nonce = handshake::nonce();
-        write_frame(&mut stream, &open_message(pair, Some(caller_nonce))).await?;
+        write_frame(
+            &mut stream,
+            &open_message(pair, content, Some(caller_nonce)),
+        )
+        .await?;
         let challenge = read_challenge(&mut stream).await?;
         let transcript = Transcript {
             caller_peer: self.local,
@@ -183,19 +195,20 @@ impl Caller {
 }
 
 /// Names a pair that has proved itself on the connection; user bytes may follow in the same packet.
-async fn resume(mut stream: Stream, claim: Claim) -> io::Result<AgentStream> {
+async fn resume(mut stream: Stream, claim: Claim, content: Content) -> io::Result<AgentStream> {
     stream
-        .write_all(&encode_frame(&open_message(claim.pair, None)))
+        .write_all(&encode_frame(&open_message(claim.pair, content, None)))
         .await?;
     Ok(AgentStream::unanswered(stream, claim))
 }
 
-fn open_message(pair: Pair, nonce: Option<handshake::Nonce>) -> v1::Open {
+fn open_message(pair: Pair, content: Content, nonce: Option<handshake::Nonce>) -> v1::Open {
     v1::Open {
         caller: pair.caller.as_bytes().to_vec(),
         agent: pair.agent.as_bytes().to_vec(),
         nonce: nonce.map(Vec::from).unwrap_or_default(),
         proven: nonce.is_none(),
+        content: v1::Content::from(content).into(),
     }
 }
 

@@ -41,23 +41,31 @@ async fn an_agent_is_called_by_its_address_and_bytes_come_back() {
     let long = vec![7; 1 << 20];
     // The first stream runs the handshake, the others build on it.
     for said in [b"hello".as_slice(), b"", b"again", &long] {
-        let stream = within(nodes[0].client.call(caller.aid(), &record, Paths::Any))
-            .await
-            .unwrap();
+        let stream = within(nodes[0].client.call(
+            caller.aid(),
+            &record,
+            Paths::Any,
+            Content::Bytes,
+        ))
+        .await
+        .unwrap();
         assert_eq!(within(converse(stream, said)).await.unwrap(), said);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn both_sides_know_who_the_other_one_is() {
+async fn both_sides_know_who_the_other_one_is_and_what_is_sent() {
     let mut nodes = network(2).await;
     let (_, called, record) = published(&nodes[1]).await;
     let (_, caller, _) = published(&nodes[0]).await;
-    for _ in 0..2 {
-        let stream = within(nodes[0].client.call(caller.aid(), &record, Paths::Any))
-            .await
-            .unwrap();
+    // Before and after the pair has proved itself.
+    for content in [Content::Http, Content::Bytes, Content::Http] {
+        let call = nodes[0]
+            .client
+            .call(caller.aid(), &record, Paths::Any, content);
+        let stream = within(call).await.unwrap();
         let call = within(nodes[1].calls.recv()).await.unwrap();
+        assert_eq!(call.content(), content);
         assert_eq!((call.caller(), call.agent()), (caller.aid(), called.aid()));
         assert_eq!(call.caller_key(), caller.public_key());
         assert_eq!(call.peer(), nodes[0].client.peer_id());
@@ -77,7 +85,9 @@ async fn a_refusal_arrives_with_its_reason() {
     let (caller, own) = (nodes[0].client.clone(), guest(&nodes[0]));
     // Before and after the pair has proved itself.
     for _ in 0..2 {
-        let stream = within(caller.call(own, &record, Paths::Any)).await.unwrap();
+        let stream = within(caller.call(own, &record, Paths::Any, Content::Bytes))
+            .await
+            .unwrap();
         let handle = stream.refusal();
         within(nodes[1].calls.recv())
             .await
@@ -95,7 +105,13 @@ async fn an_agent_that_left_its_node_is_refused_with_that_reason() {
     let nodes = network(2).await;
     let (owner, _, record) = published(&nodes[1]).await;
     nodes[1].client.unhost(&owner.aid());
-    let refused = within(nodes[0].client.call(guest(&nodes[0]), &record, Paths::Any)).await;
+    let refused = within(nodes[0].client.call(
+        guest(&nodes[0]),
+        &record,
+        Paths::Any,
+        Content::Bytes,
+    ))
+    .await;
     assert!(
         matches!(refused, Err(CallError::Refused(Refusal::NotHosted))),
         "{refused:?}"
@@ -107,7 +123,12 @@ async fn only_agents_of_this_node_can_call_from_it() {
     let nodes = network(2).await;
     let (_, _, record) = published(&nodes[1]).await;
     let stranger = Owner::new().aid();
-    let refused = within(nodes[0].client.call(stranger, &record, Paths::Any)).await;
+    let refused = within(
+        nodes[0]
+            .client
+            .call(stranger, &record, Paths::Any, Content::Bytes),
+    )
+    .await;
     assert!(matches!(refused, Err(CallError::CallerNotHosted(aid)) if aid == stranger));
 }
 
@@ -117,7 +138,13 @@ async fn a_node_that_is_gone_is_unreachable() {
     let (_, _, record) = published(&nodes[1]).await;
     nodes[1].client.shutdown().await;
     eventually(|| async { nodes[0].client.state().borrow().connected_peers == 0 }).await;
-    let refused = within(nodes[0].client.call(guest(&nodes[0]), &record, Paths::Any)).await;
+    let refused = within(nodes[0].client.call(
+        guest(&nodes[0]),
+        &record,
+        Paths::Any,
+        Content::Bytes,
+    ))
+    .await;
     assert!(
         matches!(refused, Err(CallError::Unreachable)),
         "{refused:?}"

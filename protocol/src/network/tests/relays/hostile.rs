@@ -172,7 +172,9 @@ async fn a_relay_sees_nothing_of_what_agents_say() {
     let canary = SigningKey::generate().seed().to_vec();
     let from = guest(&caller);
     for round in 0..10 {
-        let call = caller.client.call(from, &record, Paths::Any);
+        let call = caller
+            .client
+            .call(from, &record, Paths::Any, Content::Bytes);
         let stream = within(call).await.unwrap();
         let conversation = converse(stream, &canary);
         let answering = async {
@@ -218,7 +220,12 @@ async fn a_relay_cannot_pose_as_the_node() {
     let record = relayed_record(&credential, &relay, target);
     let from = guest(&caller);
     for _ in 0..ROUNDS {
-        let outcome = within(caller.client.call(from, &record, Paths::Any)).await;
+        let outcome = within(
+            caller
+                .client
+                .call(from, &record, Paths::Any, Content::Bytes),
+        )
+        .await;
         assert!(
             matches!(outcome, Err(CallError::Unreachable)),
             "{outcome:?}"
@@ -256,7 +263,12 @@ async fn a_relay_cannot_lead_to_another_node() {
     other.hosted.insert(Arc::clone(&credential));
     let record = relayed_record(&credential, &relay, target);
     for _ in 0..ROUNDS {
-        let outcome = within(caller.client.call(from, &record, Paths::Any)).await;
+        let outcome = within(
+            caller
+                .client
+                .call(from, &record, Paths::Any, Content::Bytes),
+        )
+        .await;
         assert!(
             matches!(outcome, Err(CallError::Unreachable)),
             "{outcome:?}"
@@ -264,7 +276,9 @@ async fn a_relay_cannot_lead_to_another_node() {
     }
     assert!(other.calls.try_recv().is_err());
     let genuine = relayed_record(&credential, &honest, other.peer);
-    let call = caller.client.call(from, &genuine, Paths::Any);
+    let call = caller
+        .client
+        .call(from, &genuine, Paths::Any, Content::Bytes);
     assert!(within(call).await.is_ok());
 }
 
@@ -278,7 +292,12 @@ async fn a_node_behind_a_relay_cannot_pose_as_the_agent() {
     let record = relayed_record(&credential, &relay, impostor.peer);
     let from = guest(&caller);
     for _ in 0..ROUNDS {
-        let outcome = within(caller.client.call(from, &record, Paths::Any)).await;
+        let outcome = within(
+            caller
+                .client
+                .call(from, &record, Paths::Any, Content::Bytes),
+        )
+        .await;
         assert!(
             matches!(outcome, Err(CallError::Untrusted(Mistrust::InvalidProof))),
             "{outcome:?}"
@@ -286,6 +305,8 @@ async fn a_node_behind_a_relay_cannot_pose_as_the_agent() {
     }
     assert!(impostor.calls.try_recv().is_err());
     impostor.hosted.insert(credential);
-    let call = caller.client.call(from, &record, Paths::Any);
+    let call = caller
+        .client
+        .call(from, &record, Paths::Any, Content::Bytes);
     assert!(within(call).await.is_ok());
 }

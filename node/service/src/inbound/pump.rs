@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Moving bytes in one direction. A buffer is held only while bytes wait in it, so that an idle
+//! direction costs nothing.
+
+use std::cell::RefCell;
+use std::io;
+use std::ops::Range;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// Bytes moved at a time. Smaller writes cost QUIC streams throughput.
+pub(super) const BLOCK_LEN: usize = 64 * 1024;
+
+/// Bytes moved at a time where more than [`MAX_BLOCKS`] are stuck.
+const SMALL_BLOCK_LEN: usize = 4 * 1024;
+
+/// Blocks of full size in use at one time: 256 MiB, where no reader keeps up.
+const MAX_BLOCKS: usize = 4096;
+
+/// Unused blocks that each thread keeps.
+const SPARE_BLOCKS: usize = 4;
+
+static BLOCKS: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    static SPARE: RefCell<Vec<Box<[u8]>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A buffer on loan.
+#[derive(Debug)]
+struct Block(Box<[u8]>);
+
+impl Block {
+    fn borrow() -> Self {
+        if BLOCKS.fetch_add(1, Ordering::Relaxed) >= MAX_BLOCKS {
+            return Self(vec![0; SMALL_BLOCK_LEN].into());
+        }
+        let spare = SPARE.with_borrow_mut(Vec::pop);
+        Self(spare.unwrap_or_else(|| vec![0; BLOCK_LEN].into()))
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        BLOCKS.fetch_sub(1, Ordering::Relaxed);
+        if self.0.len() < BLOCK_LEN {
+            return;
+        }
+        let bytes = std::mem::take(&mut self.0);
+        // A thread that is ending has no spare blocks any more.
+        let _ = SPARE.try_with(|spare| {
+            let mut spare = spare.borrow_mut();
+            if spare.len() < SPARE_BLOCKS {
+                spare.push(bytes);
+            }
+        });
+    }
+}
+
+/// One direction: what was read and not written yet, and how far it has come to its end.
+#[derive(Debug, Default)]
+pub(super) struct Pump {
+    block: Option<Block>,
+    waiting: Range<usize>,
+    needs_flush: bool,
+    is_read: bool,
+    is_done: bool,
+}
+
+impl Pump {
+    /// The bytes that wait.
+    pub(super) fn waiting(&self) -> &[u8] {
+        match &self.block {
+            Some(block) => &block.0[self.waiting.clone()],
+            None => &[],
+        }
+    }
+
+    /// Whether the reader has come to its end.
+    pub(super) fn is_read(&self) -> bool {
+        self.is_read
+    }
+
+    /// Whether there is no room behind the bytes that wait.
+    pub(super) fn is_full(&self) -> bool {
+        self.block
+            .as_ref()
+            .is_some_and(|block| self.waiting.end == block.0.len())
+    }
+
+    /// Reads behind what waits; the number of bytes, 0 at the reader's end.
+    pub(super) fn poll_fill(
+        &mut self,
+        cx: &mut Context<'_>,
+        reader: &mut (impl AsyncRead + Unpin),
+    ) -> Poll<io::Result<usize>> {
+        let block = self.block.get_or_insert_with(Block::borrow);
+        let mut buffer = ReadBuf::new(&mut block.0[self.waiting.end..]);
+        let polled = Pin::new(reader).poll_read(cx, &mut buffer);
+        let len = buffer.filled().len();
+        self.waiting.end += len;
+        if self.waiting.is_empty() {
+            self.recycle();
+        }
+        ready!(polled)?;
+        self.is_read = len == 0;
+        Poll::Ready(Ok(len))
+    }
+
+    /// Writes all that waits.
+    pub(super) fn poll_drain(
+        &mut self,
+        cx: &mut Context<'_>,
+        writer: &mut (impl AsyncWrite + Unpin),
+    ) -> Poll<io::Result<()>> {
+        while !self.waiting.is_empty() {
+            let len = ready!(Pin::new(&mut *writer).poll_write(cx, self.waiting()))?;
+            if len == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.waiting.start += len;
+            self.needs_flush = true;
+        }
+        // A reader that has more fills the same block again.
+        self.waiting = 0..0;
+        Poll::Ready(Ok(()))
+    }
+
+    /// Sees to it that what was written gets out.
+    pub(super) fn poll_flush(
+        &mut self,
+        cx: &mut Context<'_>,
+        writer: &mut (impl AsyncWrite + Unpin),
+    ) -> Poll<io::Result<()>> {
+        if self.needs_flush {
+            ready!(Pin::new(writer).poll_flush(cx))?;
+            self.needs_flush = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Tells the writer that nothing more comes.
+    pub(super) fn poll_finish(
+        &mut self,
+        cx: &mut Context<'_>,
+        writer: &mut (impl AsyncWrite + Unpin),
+    ) -> Poll<io::Result<()>> {
+        if !self.is_done {
+            ready!(Pin::new(writer).poll_shutdown(cx))?;
+            self.is_done = true;
+            self.recycle();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Moves all there is, up to the reader's end and the writer's.
+    pub(super) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        reader: &mut (impl AsyncRead + Unpin),
+        writer: &mut (impl AsyncWrite + Unpin),
+    ) -> Poll<io::Result<()>> {
+        loop {
+            ready!(self.poll_drain(cx, writer))?;
+            if self.is_read {
+                return self.poll_finish(cx, writer);
+            }
+            if self.poll_fill(cx, reader)?.is_pending() {
+                ready!(self.poll_flush(cx, writer))?;
+                return Poll::Pending;
+            }
+        }
+    }
+
+    fn recycle(&mut self) {
+        self.block = None;
+        self.waiting = 0..0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn bytes_pass_and_an_idle_direction_holds_no_buffer() {
+        let (mut caller, mut near) = duplex(256 * 1024);
+        let (mut far, mut service) = duplex(256 * 1024);
+        let mut pump = Pump::default();
+        let sent = (0..=u8::MAX).cycle().take(200_000).collect::<Vec<_>>();
+        caller.write_all(&sent).await.unwrap();
+        let step = poll_fn(|cx| Poll::Ready(pump.poll(cx, &mut near, &mut far))).await;
+        assert!(step.is_pending() && pump.block.is_none());
+        drop(caller);
+        poll_fn(|cx| pump.poll(cx, &mut near, &mut far))
+            .await
+            .unwrap();
+        let mut got = Vec::new();
+        drop(far);
+        service.read_to_end(&mut got).await.unwrap();
+        assert!(got == sent, "the bytes came changed");
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_does_not_keep_up_is_waited_for() {
+        let (mut caller, mut near) = duplex(BLOCK_LEN * 4);
+        let (mut far, mut service) = duplex(1000);
+        caller.write_all(&vec![7; BLOCK_LEN * 2]).await.unwrap();
+        drop(caller);
+        let mut pump = Pump::default();
+        let stuck = poll_fn(|cx| Poll::Ready(pump.poll(cx, &mut near, &mut far))).await;
+        assert!(stuck.is_pending());
+        assert_eq!(pump.waiting().len(), BLOCK_LEN - 1000);
+        let mut got = Vec::new();
+        let pumping = async {
+            poll_fn(|cx| pump.poll(cx, &mut near, &mut far))
+                .await
+                .unwrap();
+            drop(far);
+        };
+        let ((), read) = tokio::join!(pumping, service.read_to_end(&mut got));
+        assert_eq!((read.unwrap(), got.len()), (2 * BLOCK_LEN, 2 * BLOCK_LEN));
+    }
+}

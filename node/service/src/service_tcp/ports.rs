@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Local ports for connections to services.
+//!
+//! Each connection is bound to a port of its own before it is made, and no other socket of the
+//! machine can use that port while the connection lives: a service that asks who is behind a port
+//! cannot be told of somebody else. The system gives such a port to nobody for a minute after a
+//! connection that this side ended, so a busy node is given no more at some 470 connections a
+//! second; it then tries ports that nothing but that minute keeps.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::Range;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::net::TcpSocket;
+use tokio::time::Instant;
+
+/// The ports that are tried when the system has none to give. Source: Linux' own choice.
+const PORTS: Range<u32> = 32_768..61_000;
+
+/// From each port that is tried to the next; it has no divisor in common with their number.
+const STRIDE: u32 = 7919;
+
+/// How long the system is not asked again: it would look at all ports each time.
+const SCARCITY: Duration = Duration::from_secs(1);
+
+/// Where the next port comes from.
+#[derive(Debug, Default)]
+pub(super) struct Ports {
+    tried: AtomicU32,
+    scarce_until: Mutex<Option<Instant>>,
+}
+
+impl Ports {
+    /// A socket for a connection to `addr`, bound to a port.
+    ///
+    /// # Errors
+    /// `AddrInUse` if the port that was tried is in use; another call tries another one.
+    pub(super) fn socket_for(&self, addr: SocketAddr) -> io::Result<TcpSocket> {
+        if !self.is_scarce() {
+            let socket = socket_like(addr)?;
+            match socket.bind(any(addr, 0)) {
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => self.note_scarcity(),
+                bound => return bound.map(|()| socket),
+            }
+        }
+        let socket = socket_like(addr)?;
+        let port = any(addr, self.next());
+        match socket.bind(port) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                // Possible only where every other socket with that port is gone and allows it.
+                socket.set_reuseaddr(true)?;
+                socket.bind(port)?;
+                socket.set_reuseaddr(false)?;
+            }
+            bound => bound?,
+        }
+        Ok(socket)
+    }
+
+    fn next(&self) -> u16 {
+        let tried = self.tried.fetch_add(STRIDE, Ordering::Relaxed);
+        let port = PORTS.start + tried % (PORTS.end - PORTS.start);
+        u16::try_from(port).unwrap_or(u16::MAX)
+    }
+
+    fn is_scarce(&self) -> bool {
+        let until = *self
+            .scarce_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        until.is_some_and(|until| Instant::now() < until)
+    }
+
+    fn note_scarcity(&self) {
+        let mut until = self
+            .scarce_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *until = Some(Instant::now() + SCARCITY);
+    }
+}
+
+fn socket_like(addr: SocketAddr) -> io::Result<TcpSocket> {
+    if addr.is_ipv4() {
+        TcpSocket::new_v4()
+    } else {
+        TcpSocket::new_v6()
+    }
+}
+
+fn any(addr: SocketAddr, port: u16) -> SocketAddr {
+    if addr.is_ipv4() {
+        (Ipv4Addr::UNSPECIFIED, port).into()
+    } else {
+        (Ipv6Addr::UNSPECIFIED, port).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_port_is_for_one_socket_only_scarce_or_not() {
+        let to = "127.0.0.1:9".parse().unwrap();
+        let ports = Ports::default();
+        let mut sockets = Vec::new();
+        for is_scarce in [false, true] {
+            if is_scarce {
+                ports.note_scarcity();
+            }
+            for _ in 0..50 {
+                sockets.extend(ports.socket_for(to).ok());
+            }
+        }
+        let used = sockets.iter().map(|socket| socket.local_addr().unwrap());
+        assert!(sockets.len() > 90, "{}", sockets.len());
+        assert_eq!(used.collect::<HashSet<_>>().len(), sockets.len());
+        // Not even to somebody who would share it.
+        let taken = sockets.last().unwrap().local_addr().unwrap();
+        let thief = TcpSocket::new_v4().unwrap();
+        thief.set_reuseaddr(true).unwrap();
+        assert!(thief.bind(taken).is_err());
+    }
+
+    #[test]
+    fn every_port_has_its_turn() {
+        let ports = Ports::default();
+        let tried = (PORTS.start..PORTS.end).map(|_| ports.next());
+        assert_eq!(tried.collect::<HashSet<_>>().len(), PORTS.len());
+    }
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MPL-2.0
+//! A node in this process that opens bare streams to agents, as no client of a daemon's API can.
+
+use std::time::Duration;
+
+use a2al_protocol::network::{self, AgentStream, Client, Config, Content, Network, Paths};
+use a2al_protocol::{Aid, Credential, SigningKey, VerifiedRecord};
+use tokio::time::timeout;
+
+use super::{Daemon, eventually};
+
+/// Longest time until the node has joined.
+const JOIN_DEADLINE: Duration = Duration::from_secs(20);
+
+/// Longest time to open a stream.
+const CALL_DEADLINE: Duration = Duration::from_secs(20);
+
+/// A node with one agent that calls.
+#[derive(Debug)]
+pub(crate) struct RawCaller {
+    pub(crate) aid: Aid,
+    client: Client,
+    /// Keeps the queue of inbound calls, which nobody makes.
+    _network: Network,
+}
+
+impl RawCaller {
+    /// Joins through `daemon`.
+    pub(crate) async fn beside(daemon: &Daemon) -> Self {
+        let mut config = Config::new(SigningKey::generate());
+        config.listen = network::parse_listen("127.0.0.1:0").expect("an address");
+        let addresses = daemon.addresses().await.join(",");
+        let parsed = network::parse_bootstrap(&addresses).into_iter();
+        config.bootstrap = parsed
+            .map(|address| address.expect("the daemon's own address"))
+            .collect();
+        let network = network::start(config).await.expect("a free port");
+        let client = network.client.clone();
+        eventually("the caller joins", JOIN_DEADLINE, async || {
+            (client.state().borrow().dht_peers > 0).then_some(())
+        })
+        .await;
+        let credential = Credential::node(SigningKey::generate());
+        let aid = credential.aid();
+        client.host(credential.into());
+        Self {
+            aid,
+            client,
+            _network: network,
+        }
+    }
+
+    /// The published endpoint of an agent.
+    pub(crate) async fn endpoint(&self, agent: &str) -> VerifiedRecord {
+        let agent = agent.parse().expect("an address");
+        self.client
+            .endpoint(agent)
+            .await
+            .expect("a published agent")
+    }
+
+    /// Opens a stream to the agent of `endpoint`.
+    pub(crate) async fn call(&self, endpoint: &VerifiedRecord, content: Content) -> AgentStream {
+        let call = self.client.call(self.aid, endpoint, Paths::Any, content);
+        let called = timeout(CALL_DEADLINE, call).await;
+        called.expect("an answer in time").expect("a stream")
+    }
+}
