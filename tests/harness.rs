@@ -18,6 +18,8 @@ mod net;
 mod pair;
 mod process;
 mod raw_http;
+mod scripted;
+mod streaming;
 mod tool;
 mod upstream;
 
@@ -31,5 +33,7 @@ pub(crate) use net::Net;
 pub(crate) use pair::{Pair, body, echoed, header};
 pub(crate) use process::{Ended, Process};
 pub(crate) use raw_http::{RawAnswer, raw_request};
+pub(crate) use scripted::{Scripted, answer};
+pub(crate) use streaming::{EchoSocket, event_source};
 pub(crate) use tool::{ETH, NGINX, PYTHON, Tool, UNSHARE, say};
 pub(crate) use upstream::{Foreign, Upstream, counting};

@@ -19,6 +19,8 @@ mod disk;
 mod fetch;
 #[path = "it/forged.rs"]
 mod forged;
+#[path = "it/gateway.rs"]
+mod gateway;
 #[path = "it/guard.rs"]
 mod guard;
 #[path = "it/impostor.rs"]
