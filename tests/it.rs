@@ -5,6 +5,8 @@ mod harness;
 
 #[path = "it/agents.rs"]
 mod agents;
+#[path = "it/browser.rs"]
+mod browser;
 #[path = "it/cli.rs"]
 mod cli;
 #[path = "it/conventions.rs"]

@@ -6,6 +6,12 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 /// Where the paths of agents begin on the API's host.
 const AGENT_PATHS: &str = "/aid/";
 
+/// Says who may embed an answer.
+const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+
+/// Says that an origin stays apart from the others of its site.
+const AGENT_CLUSTER: HeaderName = HeaderName::from_static("origin-agent-cluster");
+
 /// Headers that act on more than the answer they came with: on the origin, its neighbours, or what
 /// the browser does later. Answers of agents come without them.
 const BEYOND_THE_ANSWER: [HeaderName; 8] = [
@@ -22,7 +28,7 @@ const BEYOND_THE_ANSWER: [HeaderName; 8] = [
 /// Headers with which an answer on the API's host would act on its origin or speak for it.
 const OF_AN_ORIGIN: [HeaderName; 5] = [
     HeaderName::from_static("content-security-policy-report-only"),
-    HeaderName::from_static("origin-agent-cluster"),
+    AGENT_CLUSTER,
     HeaderName::from_static("reporting-endpoints"),
     HeaderName::from_static("service-worker-allowed"),
     HeaderName::from_static("timing-allow-origin"),
@@ -71,9 +77,10 @@ impl Place {
                 // Besides the agent's own policy: both hold.
                 let policy = HeaderValue::from_static("frame-ancestors 'self'");
                 headers.append(header::CONTENT_SECURITY_POLICY, policy);
-                // Neighbouring agents cannot be made one site by their scripts.
-                let cluster = HeaderValue::from_static("?1");
-                headers.insert(HeaderName::from_static("origin-agent-cluster"), cluster);
+                // Neighbouring agents are one site to a browser. Their pages can neither embed each
+                // other's answers nor be made one origin.
+                headers.insert(RESOURCE_POLICY, HeaderValue::from_static("same-origin"));
+                headers.insert(AGENT_CLUSTER, HeaderValue::from_static("?1"));
             }
         }
     }
@@ -97,10 +104,7 @@ fn set_own(headers: &mut HeaderMap, policy: &'static str) {
         (header::CONTENT_SECURITY_POLICY, policy),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
-        (
-            HeaderName::from_static("cross-origin-resource-policy"),
-            "same-origin",
-        ),
+        (RESOURCE_POLICY, "same-origin"),
         (
             HeaderName::from_static("cross-origin-opener-policy"),
             "same-origin",
@@ -147,7 +151,7 @@ mod tests {
             policy.len() == 1 && policy[0].starts_with("sandbox; default-src 'none'"),
             "{policy:?}"
         );
-        assert_eq!(headers["cross-origin-resource-policy"], "same-origin");
+        assert_eq!(headers[RESOURCE_POLICY], "same-origin");
         assert_eq!(headers["content-type"], "text/html");
         assert_eq!(headers.len(), 6, "{headers:?}");
     }
@@ -159,7 +163,8 @@ mod tests {
         let policy = values(&headers, "content-security-policy");
         assert_eq!(policy, ["default-src *", "frame-ancestors 'self'"]);
         assert_eq!(headers["access-control-allow-origin"], "*");
-        assert_eq!(headers["origin-agent-cluster"], "?1");
+        assert_eq!(headers[RESOURCE_POLICY], "same-origin");
+        assert_eq!(headers[AGENT_CLUSTER], "?1");
         assert!(!headers.contains_key("clear-site-data"), "{headers:?}");
         assert!(!headers.contains_key("alt-svc"), "{headers:?}");
     }
