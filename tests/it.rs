@@ -5,6 +5,8 @@ mod harness;
 
 #[path = "it/agents.rs"]
 mod agents;
+#[path = "it/browser.rs"]
+mod browser;
 #[path = "it/cli.rs"]
 mod cli;
 #[path = "it/conventions.rs"]
@@ -21,6 +23,8 @@ mod disk;
 mod fetch;
 #[path = "it/forged.rs"]
 mod forged;
+#[path = "it/gateway.rs"]
+mod gateway;
 #[path = "it/guard.rs"]
 mod guard;
 #[path = "it/impostor.rs"]

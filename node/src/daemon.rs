@@ -21,6 +21,7 @@ use tracing::{info, warn};
 pub use args::{Args, Command};
 
 use crate::config::{self, Config, Flags, Loaded, ProcessEnvironment, Store};
+use crate::gateway::Gateway;
 use crate::guard::Guarded;
 use crate::invitation::invitation;
 use crate::lock::{self, Lock};
@@ -110,11 +111,14 @@ impl Node {
         let service = Service::start(service_config(data_dir, &config, api_addr).await).await?;
         let store = Arc::new(Store::new(loaded, log));
         let access = store.access();
+        let gateway = Gateway::new(service.clone(), api_addr.port());
+        let agents = rest::agents(gateway.clone());
         let router = rest::router(App {
             service: service.clone(),
             config: store,
+            gateway,
         });
-        let guarded = Guarded::new(router, access, api_addr.port());
+        let guarded = Guarded::new(router, access, api_addr.port()).with_agents(agents);
         let stop = CancellationToken::new();
         let api = tokio::spawn(server::serve(listener, guarded, stop.clone()));
         let joins_somebody = !config.bootstrap.is_empty();

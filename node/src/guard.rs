@@ -6,7 +6,12 @@
 //! `Origin` and `Sec-Fetch-Site` against foreign pages, and the token. [`Guarded`] holds the
 //! finished router, and the server serves nothing but a [`Guarded`]; a route added later is
 //! covered without anybody remembering to.
+//!
+//! Agents have hosts of their own ([`AgentHost`]), where other rules hold and no route of the API
+//! is served: what agents answer is never of the API's origin.
 
+mod agent_host;
+mod answers;
 mod origin;
 
 use std::fmt;
@@ -20,7 +25,10 @@ use subtle::ConstantTimeEq;
 use tokio::sync::watch;
 use tower::Service as _;
 
+pub use agent_host::AgentHost;
+
 use crate::rest::Problem;
+use answers::Place;
 
 /// Says which site a browser request comes from.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -55,6 +63,24 @@ impl Access {
     }
 }
 
+impl Access {
+    /// Takes the token out of a request that is let in: nobody behind the guard needs it, and it
+    /// must not reach an agent, however it was written.
+    fn hide_token(&self, headers: &mut HeaderMap) {
+        let Some(token) = self.token.as_deref().map(str::as_bytes) else {
+            return;
+        };
+        let shows = |value: &HeaderValue| {
+            let value = value.as_bytes().trim_ascii_end();
+            let end = &value[value.len().saturating_sub(token.len())..];
+            bool::from(end.ct_eq(token))
+        };
+        if headers.get_all(header::AUTHORIZATION).iter().any(shows) {
+            headers.remove(header::AUTHORIZATION);
+        }
+    }
+}
+
 impl fmt::Debug for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Access")
@@ -83,10 +109,12 @@ impl From<SocketAddr> for Caller {
     }
 }
 
-/// A router behind the guard.
+/// The routers behind the guard.
 #[derive(Clone, Debug)]
 pub struct Guarded {
     router: Router,
+    /// What is served on the hosts of agents.
+    agents: Router,
     access: watch::Receiver<Access>,
     port: u16,
 }
@@ -96,39 +124,67 @@ impl Guarded {
     pub fn new(router: Router, access: watch::Receiver<Access>, port: u16) -> Self {
         Self {
             router,
+            agents: Router::new(),
             access,
             port,
         }
     }
 
-    /// Answers a request that came from `peer`: the router does, if the guard lets it.
+    /// Serves `agents`, and nothing else, on the hosts of agents; it finds an [`AgentHost`] among
+    /// each request's extensions.
+    #[must_use]
+    pub fn with_agents(self, agents: Router) -> Self {
+        Self { agents, ..self }
+    }
+
+    /// Answers a request that came from `peer`: a router does, if the guard lets it.
     pub async fn answer(&self, mut request: Request, peer: SocketAddr) -> Response {
         let caller = Caller::from(peer);
-        let mut response = match self.check(&request, caller) {
-            Ok(()) => {
+        let agent = agent_host(&request);
+        let place = Place::of(agent.is_some(), request.uri().path());
+        let mut response = match self.check(&request, caller, agent) {
+            Ok(agent) => {
+                self.access.borrow().hide_token(request.headers_mut());
                 request.extensions_mut().insert(caller);
-                let Ok(response) = self.router.clone().call(request).await;
+                let mut router = &self.router;
+                if let Some(agent) = agent {
+                    request.extensions_mut().insert(agent);
+                    router = &self.agents;
+                }
+                let Ok(response) = router.clone().call(request).await;
                 response
             }
             Err(refusal) => refusal.into_response(),
         };
-        set_security_headers(response.headers_mut());
+        place.secure(response.headers_mut());
         response
     }
 
-    fn check(&self, request: &Request, caller: Caller) -> Result<(), Refusal> {
+    /// Whether `request` is let in, and the agent whose host it is for.
+    fn check(
+        &self,
+        request: &Request,
+        caller: Caller,
+        agent: Option<Result<AgentHost, Refusal>>,
+    ) -> Result<Option<AgentHost>, Refusal> {
         let headers = request.headers();
-        if caller == Caller::Local && !has_local_host(request) {
-            return Err(Refusal::Host);
-        }
-        if !sole(headers, &header::ORIGIN).is_none_or(|value| origin::is_ours(value, self.port)) {
-            return Err(Refusal::Origin);
-        }
-        if !sole(headers, &SEC_FETCH_SITE).is_none_or(is_own_site) {
-            return Err(Refusal::Site);
+        let agent = agent.transpose()?;
+        if let Some(agent) = agent {
+            agent.check(request.method(), headers, self.port)?;
+        } else {
+            if caller == Caller::Local && !has_local_host(request) {
+                return Err(Refusal::Host);
+            }
+            let is_ours = |value| origin::is_ours(value, self.port);
+            if !sole(headers, &header::ORIGIN).is_none_or(is_ours) {
+                return Err(Refusal::Origin);
+            }
+            if !sole(headers, &SEC_FETCH_SITE).is_none_or(is_own_site) {
+                return Err(Refusal::Site);
+            }
         }
         if self.access.borrow().allows(caller, headers) {
-            Ok(())
+            Ok(agent)
         } else {
             Err(Refusal::Token)
         }
@@ -139,6 +195,7 @@ impl Guarded {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Refusal {
     Host,
+    Aid,
     Origin,
     Site,
     Token,
@@ -152,6 +209,7 @@ impl IntoResponse for Refusal {
                 "host header not allowed",
                 "bad_host",
             ),
+            Self::Aid => (StatusCode::BAD_REQUEST, "bad aid address", "bad_aid"),
             Self::Origin => (StatusCode::FORBIDDEN, "origin not allowed", "bad_origin"),
             Self::Site => (StatusCode::FORBIDDEN, "cross-site request", "cross_site"),
             Self::Token => (StatusCode::UNAUTHORIZED, "unauthorized", "unauthorized"),
@@ -181,6 +239,15 @@ fn has_local_host(request: &Request) -> bool {
     host.is_some_and(origin::is_local) && target.is_none_or(origin::is_local)
 }
 
+/// The host of an agent that the request names in its `Host`, and in its target where that has one.
+fn agent_host(request: &Request) -> Option<Result<AgentHost, Refusal>> {
+    let host = sole(request.headers(), &header::HOST)?;
+    let agent = AgentHost::named(host)?;
+    let target = request.uri().authority();
+    let is_same = target.is_none_or(|target| AgentHost::named(target.as_str()) == Some(agent));
+    Some(agent.and_then(|agent| is_same.then_some(agent).ok_or(Refusal::Host)))
+}
+
 fn is_own_site(value: &str) -> bool {
     matches!(value, "same-origin" | "none")
 }
@@ -188,22 +255,6 @@ fn is_own_site(value: &str) -> bool {
 fn shows_token(headers: &HeaderMap, token: &str) -> bool {
     let shown = sole(headers, &header::AUTHORIZATION).and_then(|text| text.strip_prefix("Bearer "));
     shown.is_some_and(|shown| shown.as_bytes().ct_eq(token.as_bytes()).into())
-}
-
-fn set_security_headers(headers: &mut HeaderMap) {
-    const POLICY: &str = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'";
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
-    headers.insert(
-        header::REFERRER_POLICY,
-        HeaderValue::from_static("no-referrer"),
-    );
-    headers.insert(
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static(POLICY),
-    );
 }
 
 #[cfg(test)]

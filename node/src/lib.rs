@@ -6,6 +6,7 @@
 //! - [`daemon`] is the life of `a2ald`: it reads the [`config`], starts the [`logging`], takes the
 //!   [`lock`] of its directory, starts the node, and drains it when it is told to stop;
 //! - [`rest`] is the API, served by [`server`] and only from behind the [`guard`];
+//! - [`gateway`] passes HTTP requests on to agents, beside the API and behind the same guard;
 //! - [`cli`] is `a2al`, a client of that API;
 //! - [`demo`] shows two nodes finding each other, in one process.
 
@@ -14,6 +15,7 @@ pub mod cli;
 pub mod config;
 pub mod daemon;
 pub mod demo;
+pub mod gateway;
 pub mod guard;
 mod invitation;
 pub mod lock;

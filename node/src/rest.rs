@@ -34,6 +34,7 @@ use utoipa_axum::router::OpenApiRouter;
 pub use problem::{Problem, ProblemBody};
 
 use crate::config::Store;
+use crate::gateway::{self, Gateway};
 
 /// What the routes work on.
 #[derive(Clone, Debug)]
@@ -42,6 +43,8 @@ pub struct App {
     pub service: Service,
     /// Its settings.
     pub config: Arc<Store>,
+    /// The way to the services of agents.
+    pub gateway: Gateway,
 }
 
 impl FromRef<App> for Service {
@@ -59,13 +62,25 @@ impl FromRef<App> for Arc<Store> {
 /// All routes, answering for `app`.
 pub fn router(app: App) -> Router {
     let (router, _) = routes().split_for_parts();
-    router
+    let agents = gateway::by_path(app.gateway.clone());
+    let router = router
+        .merge(agents)
         .fallback(conventions::unknown_path)
         .method_not_allowed_fallback(conventions::wrong_method)
-        .layer(from_fn(conventions::enforce))
+        .layer(from_fn(conventions::enforce));
+    reporting(router).with_state(app)
+}
+
+/// What the hosts of agents serve: the agents, and no route of the API.
+pub fn agents(gateway: Gateway) -> Router {
+    reporting(gateway::by_host(gateway))
+}
+
+/// Failures and panics of any route reach the log.
+fn reporting<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
+    router
         .layer(from_fn(conventions::report))
         .layer(CatchPanicLayer::custom(conventions::panicked))
-        .with_state(app)
 }
 
 /// The OpenAPI document of all routes.

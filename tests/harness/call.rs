@@ -11,6 +11,8 @@ pub(crate) struct Call<'a> {
     pub(crate) host: Option<&'a str>,
     pub(crate) origin: Option<&'a str>,
     pub(crate) site: Option<&'a str>,
+    pub(crate) mode: Option<&'a str>,
+    pub(crate) dest: Option<&'a str>,
     pub(crate) content_type: Option<&'a str>,
     pub(crate) authorization: Option<&'a str>,
     pub(crate) body: &'a str,
@@ -24,6 +26,8 @@ impl Default for Call<'_> {
             host: Some("{here}"),
             origin: None,
             site: None,
+            mode: None,
+            dest: None,
             content_type: Some("application/json"),
             authorization: None,
             body: "",
@@ -39,6 +43,8 @@ impl Call<'_> {
             ("Host", self.host),
             ("Origin", self.origin),
             ("Sec-Fetch-Site", self.site),
+            ("Sec-Fetch-Mode", self.mode),
+            ("Sec-Fetch-Dest", self.dest),
             ("Content-Type", self.content_type),
             ("Authorization", self.authorization),
         ];
@@ -68,8 +74,12 @@ impl Call<'_> {
             host,
             origin,
             site,
+            mode,
+            dest,
             ..
         } = self;
-        format!("{method} {path} Host {host:?} Origin {origin:?} Sec-Fetch-Site {site:?}")
+        format!(
+            "{method} {path} Host {host:?} Origin {origin:?} Sec-Fetch {site:?} {mode:?} {dest:?}"
+        )
     }
 }

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Call, Daemon, RawAnswer, Setup, say};
+use crate::harness::{Call, Daemon, Pair, RawAnswer, Setup, say};
 
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
@@ -16,7 +16,7 @@ const GOOD_HOSTS: [&str; 6] = [
     "127.9.9.9:1",
 ];
 
-const BAD_HOSTS: [Option<&str>; 12] = [
+const BAD_HOSTS: [Option<&str>; 15] = [
     None,
     Some(""),
     Some("evil.example"),
@@ -29,11 +29,14 @@ const BAD_HOSTS: [Option<&str>; 12] = [
     Some("[::]:{port}"),
     Some("192.168.1.1:{port}"),
     Some("a@127.0.0.1:{port}"),
+    Some("aid.localhost:{port}"),
+    Some("x.aid.localhost:{port}"),
+    Some("0x5aaeb6053f3e94c9b9a09f33669435e7ef1beaed.aid.localhost."),
 ];
 
 const GOOD_ORIGINS: [Option<&str>; 2] = [None, Some("http://{here}")];
 
-const BAD_ORIGINS: [&str; 8] = [
+const BAD_ORIGINS: [&str; 10] = [
     "null",
     "http://evil.example",
     "https://{here}",
@@ -42,6 +45,8 @@ const BAD_ORIGINS: [&str; 8] = [
     "http://{here}.evil.example",
     "file://",
     "chrome-extension://abcdefghijklmnop",
+    "http://0x5aaeb6053f3e94c9b9a09f33669435e7ef1beaed.aid.localhost:{port}",
+    "http://aid.localhost:{port}",
 ];
 
 const GOOD_SITES: [Option<&str>; 3] = [None, Some("same-origin"), Some("none")];
@@ -203,6 +208,65 @@ async fn a_foreign_host_is_told_as_the_reference_tells_it() {
         "{}",
         answer.body
     );
+}
+
+#[tokio::test]
+async fn an_agents_host_serves_the_agent_to_its_own_pages_and_visitors() {
+    let pair = Pair::start().await;
+    let host = format!("{}.aid.localhost:{{port}}", pair.aid.to_lowercase());
+    let own = format!("http://{host}");
+    let neighbour = "http://0x5aaeb6053f3e94c9b9a09f33669435e7ef1beaed.aid.localhost:{port}";
+    let origins = [(None, true), (Some(own.as_str()), true)].into_iter();
+    let origins = origins
+        .chain([(Some("http://{here}"), false), (Some(neighbour), false)])
+        .chain(BAD_ORIGINS.map(|origin| (Some(origin), false)));
+    let sites = GOOD_SITES.map(|site| (site, true)).into_iter();
+    let sites = sites.chain(BAD_SITES.map(|site| (Some(site), false)));
+    let purposes = [
+        (None, None),
+        (Some("navigate"), Some("document")),
+        (Some("navigate"), Some("iframe")),
+        (Some("cors"), Some("empty")),
+        (Some("no-cors"), Some("script")),
+    ];
+    let (mut passed, mut refused) = (0, 0);
+    for (origin, own_origin) in origins {
+        for (site, own_site) in sites.clone() {
+            for (mode, dest) in purposes {
+                for method in ["GET", "POST"] {
+                    let call = Call {
+                        method,
+                        path: "/status/418",
+                        host: Some(&host),
+                        origin,
+                        site,
+                        mode,
+                        dest,
+                        content_type: None,
+                        ..Call::default()
+                    };
+                    let is_visit = (method, dest) == ("GET", Some("document"));
+                    let answer = call.send(pair.caller()).await;
+                    if own_origin && (own_site || is_visit) {
+                        assert_eq!(answer.status, 418, "{}", call.shown());
+                        passed += 1;
+                    } else {
+                        assert_eq!(answer.status, 403, "{}", call.shown());
+                        assert_refused(&call, &answer);
+                        refused += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert_eq!(
+        pair.upstream.served(),
+        passed,
+        "a refused request reached the agent"
+    );
+    say(&format!(
+        "guard: {passed} requests to an agent's host pass, {refused} are refused"
+    ));
 }
 
 #[tokio::test]

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: MPL-2.0
-//! One HTTP request to an agent's service, over a stream to its node.
+//! HTTP requests to an agent's service, over streams to its node: in one piece ([`Service::fetch`])
+//! or as they come ([`Service::forward`]).
 //!
 //! The service is met as HTTP/1.1. Streams stay open between requests, per caller and agent
 //! ([`pool`]), so a service sees keep-alive connections. An agent of this node is called directly.
 
 mod answer;
 mod call;
+mod forward;
+mod hops;
+mod outgoing;
 mod pool;
 mod request;
 
@@ -13,9 +17,15 @@ use std::time::Duration;
 
 use a2al_protocol::Aid;
 use a2al_protocol::network::Paths;
-use tokio::time::timeout;
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::Request;
+use tokio::time::{timeout, timeout_at};
 
+pub use forward::ForwardedBody;
 pub(crate) use pool::Pool;
+
+use outgoing::Outgoing;
 
 use crate::error::Input;
 use crate::service_tcp::ServiceTcp;
@@ -23,6 +33,9 @@ use crate::{Error, Service, model};
 
 /// Longest time for one call, lookup and connecting included. Source: the reference.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Longest time from sending the request to the end of the answer. Source: the reference.
+const ROUND_TRIP_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Service {
     /// Sends one HTTP request to the service of `aid` and returns its answer, whatever its status.
@@ -49,8 +62,9 @@ impl Service {
                 Some(true) => Paths::Direct,
                 _ => self.paths(),
             },
+            patience: ROUND_TRIP_TIMEOUT,
         };
-        timeout(CALL_TIMEOUT, call.run(http))
+        timeout(CALL_TIMEOUT, fetched(&call, http))
             .await
             .map_err(|_| Error::FetchTimeout)?
     }
@@ -77,4 +91,22 @@ impl Service {
             None => Ok(None),
         }
     }
+}
+
+/// The whole answer to a request that is there as a whole.
+async fn fetched(
+    call: &call::Call<'_>,
+    request: Request<Full<Bytes>>,
+) -> Result<model::FetchAnswer, Error> {
+    let answered = call.run(Outgoing::new(request)).await?;
+    let (deadline, kept) = (answered.since + ROUND_TRIP_TIMEOUT, answered.kept);
+    let mut answer = timeout_at(deadline, answer::read(answered.response))
+        .await
+        .map_err(|_| Error::FetchTimeout)?
+        .map_err(Error::NoAnswer)?;
+    answer.is_relayed = kept.is_relayed();
+    if !answer.truncated {
+        kept.put_back();
+    }
+    Ok(answer)
 }

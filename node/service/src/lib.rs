@@ -10,7 +10,7 @@
 //! agents                register, look at, change, delete
 //! publish, renewal      endpoint records out, and kept alive
 //! records, resolve      records of any kind; where agents are reached
-//! fetch, connect        an HTTP request to an agent; a stream to an agent
+//! fetch, connect        HTTP requests to an agent, whole or streaming; a stream to an agent
 //! tunnels               TCP on this machine to an agent's service, and one-shot connections
 //! inbound               calls from other agents, to the services of ours
 //! status, peers         how the node is doing, and whom it is connected to
@@ -49,6 +49,7 @@ mod wallets;
 
 pub use config::{Config, InboundLimits, NetworkConfig};
 pub use error::{Error, Input, Wire};
+pub use fetch::ForwardedBody;
 pub use service::{Service, StartError};
 pub use service_tcp::OwnListener;
 pub use store::OpenError;

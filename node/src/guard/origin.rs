@@ -28,14 +28,14 @@ fn is_local_name(name: &str) -> bool {
         || name.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-fn split(host: &str) -> (&str, Option<&str>) {
+pub(super) fn split(host: &str) -> (&str, Option<&str>) {
     match host.rsplit_once(':') {
         Some((name, port)) if !port.ends_with(']') => (name, Some(port)),
         _ => (host, None),
     }
 }
 
-fn number(port: &str) -> Option<u16> {
+pub(super) fn number(port: &str) -> Option<u16> {
     port.parse()
         .ok()
         .filter(|_| port.bytes().all(|byte| byte.is_ascii_digit()))

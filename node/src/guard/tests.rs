@@ -270,3 +270,183 @@ async fn a_changed_token_holds_at_once() {
         .await;
     assert_eq!(after.status(), StatusCode::NOT_FOUND);
 }
+
+/// An address in lower case, as hosts have it, and another one.
+const AID: &str = "0x5aaeb6053f3e94c9b9a09f33669435e7ef1beaed";
+const OTHER: &str = "0xfb6916095ca1df60bb79ce92ce3ea74c37c5d359";
+
+/// A guard whose routers say which of them was reached.
+fn with_agents(access: &watch::Sender<Access>) -> Guarded {
+    // Told in a header as well: the answer to `HEAD` has no body.
+    let agents = |Extension(host): Extension<AgentHost>| async move {
+        let aid = host.aid.to_string();
+        ([("x-agent", aid.clone())], aid)
+    };
+    Guarded::new(
+        Router::new().fallback(any(|| async { "api" })),
+        access.subscribe(),
+        PORT,
+    )
+    .with_agents(Router::new().fallback(agents))
+}
+
+/// Status and text that `guarded` answers a caller on this machine.
+async fn told(guarded: &Guarded, request: Request<Body>) -> (StatusCode, String) {
+    let response = guarded
+        .answer(request, "127.0.0.1:9".parse().unwrap())
+        .await;
+    let status = response.status();
+    if let Some(agent) = response.headers().get("x-agent") {
+        return (status, agent.to_str().unwrap().to_owned());
+    }
+    let body = axum::body::to_bytes(response.into_body(), 1024).await;
+    let body = String::from_utf8(body.unwrap().to_vec()).unwrap();
+    (status, body)
+}
+
+#[tokio::test]
+async fn every_route_of_an_agents_host_is_the_agents() {
+    let access = watch::Sender::new(Access::default());
+    let guarded = with_agents(&access);
+    let host = format!("{AID}.AID.localhost:{PORT}");
+    for (path, method) in targets() {
+        let method: Method = method.parse().unwrap();
+        let asked = request(&method, &path, &[("host", Some(&host))]);
+        let (status, text) = told(&guarded, asked).await;
+        assert_eq!(status, StatusCode::OK, "{method} {path}");
+        assert!(text.eq_ignore_ascii_case(AID), "{method} {path}: {text}");
+    }
+    let stranger = request(&Method::GET, "/", &[("host", Some("x.aid.localhost:2121"))]);
+    let (status, text) = told(&guarded, stranger).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert!(text.contains("bad aid address"), "{text}");
+}
+
+/// `Sec-Fetch-Mode` and `Sec-Fetch-Dest`, and whether they are those of a window that is opened.
+const PURPOSES: [(Option<&str>, Option<&str>, bool); 7] = [
+    (None, None, false),
+    (Some("navigate"), Some("document"), true),
+    (Some("navigate"), Some("iframe"), false),
+    (Some("navigate"), None, false),
+    (Some("no-cors"), Some("image"), false),
+    (Some("cors"), Some("empty"), false),
+    (Some("websocket"), Some("document"), false),
+];
+
+#[tokio::test]
+async fn an_agents_host_lets_in_its_own_pages_and_visitors() {
+    let access = watch::Sender::new(Access::default());
+    let guarded = with_agents(&access);
+    let host = format!("{AID}.aid.localhost:{PORT}");
+    let own = format!("http://{host}");
+    let neighbour = format!("http://{OTHER}.aid.localhost:{PORT}");
+    let origins = ORIGINS.map(|(origin, _)| (origin, origin.is_none()));
+    let origins = origins.into_iter().chain([
+        (Some(own.as_str()), true),
+        (Some(neighbour.as_str()), false),
+    ]);
+    let (mut passed, mut refused) = (0, 0);
+    for (origin, is_own) in origins {
+        for (site, own_site) in SITES {
+            for (mode, dest, is_visit) in PURPOSES {
+                for method in [Method::GET, Method::HEAD, Method::POST, Method::OPTIONS] {
+                    let headers = [
+                        ("host", Some(host.as_str())),
+                        ("origin", origin),
+                        ("sec-fetch-site", site),
+                        ("sec-fetch-mode", mode),
+                        ("sec-fetch-dest", dest),
+                    ];
+                    let reads = method == Method::GET || method == Method::HEAD;
+                    let is_let_in = is_own && (own_site || is_visit && reads);
+                    let expected = if is_let_in {
+                        StatusCode::OK
+                    } else {
+                        StatusCode::FORBIDDEN
+                    };
+                    let (status, _) = told(&guarded, request(&method, "/", &headers)).await;
+                    assert_eq!(status, expected, "{method} {headers:?}");
+                    *(if is_let_in { &mut passed } else { &mut refused }) += 1;
+                }
+            }
+        }
+    }
+    assert!(passed > 100 && refused > 1000, "{passed} and {refused}");
+}
+
+#[tokio::test]
+async fn an_agents_page_is_a_stranger_to_the_api() {
+    let access = watch::Sender::new(Access::default());
+    let guarded = with_agents(&access);
+    let origin = format!("http://{AID}.aid.localhost:{PORT}");
+    for (path, method) in targets() {
+        let method: Method = method.parse().unwrap();
+        let headers = [
+            ("host", Some("127.0.0.1:2121")),
+            ("origin", Some(origin.as_str())),
+        ];
+        let (status, _) = told(&guarded, request(&method, &path, &headers)).await;
+        assert_eq!(status, StatusCode::FORBIDDEN, "{method} {path}");
+    }
+    // Whatever a browser makes of the answer, the API's host has no visitors from other sites.
+    for (mode, dest, _) in PURPOSES {
+        let headers = [
+            ("host", Some("127.0.0.1:2121")),
+            ("sec-fetch-site", Some("cross-site")),
+            ("sec-fetch-mode", mode),
+            ("sec-fetch-dest", dest),
+        ];
+        let (status, _) = told(&guarded, request(&Method::GET, "/aid/x/", &headers)).await;
+        assert_eq!(status, StatusCode::FORBIDDEN, "{mode:?} {dest:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_host_and_a_target_that_differ_are_refused() {
+    let access = watch::Sender::new(Access::default());
+    let guarded = with_agents(&access);
+    let agent = format!("{AID}.aid.localhost:{PORT}");
+    let other = format!("http://{OTHER}.aid.localhost:{PORT}/");
+    for (host, target) in [
+        (agent.as_str(), "http://127.0.0.1:2121/status"),
+        (agent.as_str(), other.as_str()),
+        ("127.0.0.1:2121", other.as_str()),
+    ] {
+        let asked = request(&Method::GET, target, &[("host", Some(host))]);
+        let (status, _) = told(&guarded, asked).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{host} {target}");
+    }
+}
+
+#[tokio::test]
+async fn agents_are_reached_with_the_token_wherever_the_api_is_and_never_see_it() {
+    let access = watch::Sender::new(Access::new(TOKEN, true));
+    let shown = |headers: HeaderMap| async move {
+        let shown = headers.get_all(header::AUTHORIZATION);
+        shown.iter().count().to_string()
+    };
+    let guarded = Guarded::new(Router::new().fallback(any(shown)), access.subscribe(), PORT)
+        .with_agents(Router::new().fallback(any(shown)));
+    let token = format!("Bearer {TOKEN}");
+    for host in ["127.0.0.1:2121", &format!("{AID}.aid.localhost:{PORT}")] {
+        let without = request(&Method::GET, "/aid/x/", &[("host", Some(host))]);
+        assert_eq!(told(&guarded, without).await.0, StatusCode::UNAUTHORIZED);
+        let with = [("host", Some(host)), ("authorization", Some(&*token))];
+        let with = request(&Method::GET, "/aid/x/", &with);
+        assert_eq!(told(&guarded, with).await, (StatusCode::OK, "0".to_owned()));
+    }
+    // Where none is needed, one that is shown all the same stays here, and others pass.
+    access.send_replace(Access::new(TOKEN, false));
+    for (authorization, passed) in [
+        (&*token, "0"),
+        ("bearer correct-horse", "0"),
+        ("Bearer of the agent", "1"),
+    ] {
+        let headers = [
+            ("host", Some("127.0.0.1:2121")),
+            ("authorization", Some(authorization)),
+        ];
+        let (_, count) = told(&guarded, request(&Method::GET, "/aid/x/", &headers)).await;
+        assert_eq!(count, passed, "{authorization}");
+    }
+}

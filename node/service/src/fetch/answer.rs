@@ -13,20 +13,11 @@ use crate::model::{FetchAnswer, Headers};
 /// Longest body handed back, in bytes; the rest is cut off. Source: the reference's fetch.
 const MAX_BODY_LEN: usize = 4 * 1024 * 1024;
 
-/// An answer, and whether all of it was read, so that its connection can carry another request.
-#[derive(Debug)]
-pub(super) struct Answer {
-    /// For the client.
-    pub(super) answer: FetchAnswer,
-    /// Nothing of it is left on the connection.
-    pub(super) is_complete: bool,
-}
-
-/// Reads the body up to the limit.
+/// Reads the body up to the limit. Its connection can carry another request if nothing was cut off.
 ///
 /// # Errors
 /// When the connection breaks before that.
-pub(super) async fn read(response: Response<Incoming>) -> Result<Answer, hyper::Error> {
+pub(super) async fn read(response: Response<Incoming>) -> Result<FetchAnswer, hyper::Error> {
     let (head, mut body) = response.into_parts();
     let mut bytes = Vec::with_capacity(expected_len(&body));
     while let Some(frame) = body.frame().await {
@@ -48,18 +39,13 @@ fn expected_len(body: &Incoming) -> usize {
     announced.min(MAX_BODY_LEN)
 }
 
-fn answer(status: u16, headers: &HeaderMap, body: &[u8], truncated: bool) -> Answer {
-    let body = BASE64_STANDARD.encode(body);
-    let answer = FetchAnswer {
+fn answer(status: u16, headers: &HeaderMap, body: &[u8], truncated: bool) -> FetchAnswer {
+    FetchAnswer {
         status,
         headers: outward(headers),
-        body,
+        body: BASE64_STANDARD.encode(body),
         truncated,
         is_relayed: false,
-    };
-    Answer {
-        answer,
-        is_complete: !truncated,
     }
 }
 

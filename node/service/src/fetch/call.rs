@@ -1,31 +1,26 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Getting a request to the service and its answer back.
+//! Getting a request to the service, up to the beginning of its answer.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use a2al_protocol::network::{Content, Paths, Refusal, RefusalHandle};
 use a2al_protocol::{Aid, VerifiedRecord};
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::Request;
+use hyper::Response;
+use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
-use super::answer::{self, Answer};
+use super::outgoing::Outgoing;
 use super::pool::{Route, Sender, Wanted, Way};
 use crate::connect::refused;
 use crate::service_tcp::ServiceTcp;
-use crate::{Error, Service, model, resolve};
-
-/// Longest time from sending the request to the end of the answer. Source: the reference.
-const ROUND_TRIP_TIMEOUT: Duration = Duration::from_secs(30);
+use crate::{Error, Service, resolve};
 
 /// Longest head of an answer, in bytes.
 const MAX_HEAD_LEN: usize = 64 * 1024;
-
-type HttpRequest = Request<Full<Bytes>>;
 
 /// Who calls whom.
 pub(super) struct Call<'a> {
@@ -36,6 +31,41 @@ pub(super) struct Call<'a> {
     pub(super) local: Option<ServiceTcp>,
     /// The paths that may be taken to an agent elsewhere.
     pub(super) paths: Paths,
+    /// Longest wait for the beginning of the answer, from when something of the request was last
+    /// sent.
+    pub(super) patience: Duration,
+}
+
+/// An answer that has begun, and the connection that the rest of it comes over.
+pub(super) struct Answered {
+    pub(super) response: Response<Incoming>,
+    /// When its request was begun.
+    pub(super) since: Instant,
+    /// For the next request, once this one is over.
+    pub(super) kept: Kept,
+}
+
+/// A connection that is busy with an answer.
+pub(super) struct Kept {
+    service: Service,
+    route: Route,
+    sender: Sender,
+    request: Outgoing,
+}
+
+impl Kept {
+    /// Whether the bytes pass through a relay.
+    pub(super) fn is_relayed(&self) -> bool {
+        self.sender.way.is_relayed
+    }
+
+    /// Lets the connection wait for its next request. Nothing of the answer may be left on it.
+    pub(super) fn put_back(self) {
+        // The service may have answered before it had heard everything.
+        if self.request.is_sent() {
+            self.service.core.pool.put(self.route, self.sender);
+        }
+    }
 }
 
 /// How a request failed on a connection.
@@ -44,9 +74,7 @@ enum Failure {
     NotSent(hyper::Error),
     /// No answer began.
     NoAnswer(hyper::Error),
-    /// The answer broke off.
-    Broken(hyper::Error),
-    /// The answer did not end in time.
+    /// The answer did not begin in time.
     Timeout,
     /// The agent's node refused the stream, so the service never saw the request.
     Refused(Refusal),
@@ -63,9 +91,7 @@ struct Connection {
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::NotSent(error) | Failure::NoAnswer(error) | Failure::Broken(error) => {
-                Self::NoAnswer(error)
-            }
+            Failure::NotSent(error) | Failure::NoAnswer(error) => Self::NoAnswer(error),
             Failure::Timeout => Self::FetchTimeout,
             Failure::Refused(refusal) => refused(refusal.into()),
         }
@@ -78,29 +104,34 @@ impl Call<'_> {
     /// A service closes waiting connections when it likes. A request that meets such an end is sent
     /// again on a new one if it was not sent at all or may be repeated. Where the agent's node
     /// wants a new handshake, does not host the agent any more, or is gone, one more stream is
-    /// opened.
-    pub(super) async fn run(&self, request: HttpRequest) -> Result<model::FetchAnswer, Error> {
-        let is_repeatable = request.method().is_idempotent();
-        if let Some(connection) = self.pooled(is_repeatable).await? {
+    /// opened. Whatever became of it, a request whose beginning is not there any more is not sent
+    /// again.
+    pub(super) async fn run(&self, request: Outgoing) -> Result<Answered, Error> {
+        let is_repeatable = request.is_idempotent();
+        if let Some(connection) = self.pooled(is_repeatable && request.is_short()).await? {
             let route = connection.route.clone();
-            let failure = match self.exchange(connection, request.clone()).await {
-                Ok(answer) => return Ok(answer),
+            let failure = match self.exchange(connection, &request).await {
+                Ok(begun) => return Ok(begun.with(self.service, request)),
                 Err(failure) => failure,
             };
             self.service.core.pool.forget(&route);
             match failure {
+                _ if !request.is_whole() => return Err(failure.into()),
                 Failure::NotSent(_) | Failure::Refused(_) => {}
                 Failure::NoAnswer(_) if is_repeatable => {}
                 failure => return Err(failure.into()),
             }
         }
         let connection = self.connect().await?;
-        match self.exchange(connection, request.clone()).await {
-            Err(failure) if self.is_worth_another(&failure, is_repeatable) => {}
-            result => return Ok(result?),
+        match self.exchange(connection, &request).await {
+            Err(failure)
+                if request.is_whole() && self.is_worth_another(&failure, is_repeatable) => {}
+            result => return Ok(result?.with(self.service, request)),
         }
         self.service.distrust_endpoint(&self.agent);
-        Ok(self.exchange(self.connect().await?, request).await?)
+        let connection = self.connect().await?;
+        let begun = self.exchange(connection, &request).await?;
+        Ok(begun.with(self.service, request))
     }
 
     /// Whether a request that failed on a new connection may succeed on one more.
@@ -112,7 +143,7 @@ impl Call<'_> {
             Failure::NoAnswer(error) => {
                 self.local.is_none() && is_repeatable && !error.is_incomplete_message()
             }
-            Failure::Broken(_) | Failure::Timeout | Failure::Refused(_) => false,
+            Failure::Timeout | Failure::Refused(_) => false,
         }
     }
 
@@ -188,44 +219,91 @@ impl Call<'_> {
             .await
             .map_err(Error::NoAnswer)?;
         self.service.spawn(async move {
-            if let Err(error) = connection.await {
+            if let Err(error) = connection.with_upgrades().await {
                 tracing::debug!(%error, "connection to a service ended");
             }
         });
         Ok(Sender { http, way })
     }
 
-    /// One request and its answer; keeps the connection for the next when it can carry one.
-    async fn exchange(
-        &self,
-        connection: Connection,
-        request: HttpRequest,
-    ) -> Result<model::FetchAnswer, Failure> {
+    /// One request, up to the beginning of its answer.
+    async fn exchange(&self, connection: Connection, request: &Outgoing) -> Result<Begun, Failure> {
         let Connection {
             route,
             mut sender,
             refusal,
         } = connection;
-        let answer = timeout(ROUND_TRIP_TIMEOUT, round_trip(&mut sender, request)).await;
-        let Answer {
-            mut answer,
-            is_complete,
-        } = answer
-            .unwrap_or(Err(Failure::Timeout))
+        let since = Instant::now();
+        let response = self
+            .in_time(request, round_trip(&mut sender, request))
+            .await
             .map_err(|failure| refusal.get().map_or(failure, Failure::Refused))?;
-        answer.is_relayed = sender.way.is_relayed;
-        if is_complete {
-            self.service.core.pool.put(route, sender);
+        Ok(Begun {
+            response,
+            since,
+            route,
+            sender,
+        })
+    }
+
+    /// What `answering` brings, as long as the request moves on or was sent only lately.
+    async fn in_time<T>(
+        &self,
+        request: &Outgoing,
+        answering: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let mut answering = pin!(answering);
+        let mut deadline = Instant::now() + self.patience;
+        loop {
+            if let Ok(answered) = timeout_at(deadline, answering.as_mut()).await {
+                return answered;
+            }
+            let later = request.since() + self.patience;
+            if later <= deadline {
+                return Err(Failure::Timeout);
+            }
+            deadline = later;
         }
-        Ok(answer)
     }
 }
 
-async fn round_trip(sender: &mut Sender, request: HttpRequest) -> Result<Answer, Failure> {
+/// An answer that has begun, on a connection that belongs to it alone.
+struct Begun {
+    response: Response<Incoming>,
+    since: Instant,
+    route: Route,
+    sender: Sender,
+}
+
+impl Begun {
+    fn with(self, service: &Service, request: Outgoing) -> Answered {
+        let Self {
+            response,
+            since,
+            route,
+            sender,
+        } = self;
+        Answered {
+            response,
+            since,
+            kept: Kept {
+                service: service.clone(),
+                route,
+                sender,
+                request,
+            },
+        }
+    }
+}
+
+async fn round_trip(
+    sender: &mut Sender,
+    request: &Outgoing,
+) -> Result<Response<Incoming>, Failure> {
     sender.http.ready().await.map_err(Failure::NotSent)?;
-    let response = sender
+    sender
         .http
-        .try_send_request(request)
+        .try_send_request(request.request())
         .await
         .map_err(|mut error| {
             let not_sent = error.take_message().is_some();
@@ -235,6 +313,5 @@ async fn round_trip(sender: &mut Sender, request: HttpRequest) -> Result<Answer,
             } else {
                 Failure::NoAnswer(error)
             }
-        })?;
-    answer::read(response).await.map_err(Failure::Broken)
+        })
 }

@@ -8,18 +8,17 @@ use std::time::Duration;
 
 use a2al_protocol::Aid;
 use a2al_protocol::network::{Paths, PeerId, StreamPath};
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::client::conn::http1::SendRequest;
 use tokio::time::Instant;
 
+use super::outgoing::Loan;
 use crate::service_tcp::ServiceTcp;
 
 /// One HTTP connection, ready for a request.
 #[derive(Debug)]
 pub(super) struct Sender {
     /// The connection.
-    pub(super) http: SendRequest<Full<Bytes>>,
+    pub(super) http: SendRequest<Loan>,
     /// The way that it takes.
     pub(super) way: Way,
 }

@@ -10,6 +10,7 @@ use http_body_util::Full;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, Uri};
 
+use super::hops::remove_hop_by_hop;
 use crate::error::Input;
 use crate::model;
 
@@ -20,19 +21,6 @@ const AGENT_HOST: HeaderValue = HeaderValue::from_static("a2al-agent");
 /// `User-Agent` unless the caller names one. The reference sends that of its HTTP library.
 const USER_AGENT: HeaderValue =
     HeaderValue::from_static(concat!("a2ald/", env!("CARGO_PKG_VERSION")));
-
-/// Headers that speak about one connection, and the one that the length of the body decides.
-const HOP_BY_HOP: [HeaderName; 9] = [
-    header::CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    header::TE,
-    header::TRAILER,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    header::CONTENT_LENGTH,
-    header::EXPECT,
-];
 
 /// Builds the request. `host` is what goes into `Host` unless the caller names one.
 ///
@@ -109,21 +97,9 @@ fn headers(given: &model::Headers) -> Result<HeaderMap, Input> {
         }
     }
     remove_hop_by_hop(&mut headers);
+    // The body decides it.
+    headers.remove(header::CONTENT_LENGTH);
     Ok(headers)
-}
-
-/// Takes out what is not for the other end: the fixed list and whatever `Connection` names.
-fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .collect();
-    for name in named.iter().chain(&HOP_BY_HOP) {
-        headers.remove(name);
-    }
 }
 
 fn body(base64: &str) -> Result<Full<Bytes>, Input> {

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use a2al_protocol::Aid;
-use a2al_protocol::network::{AgentStream, CallError, Paths, Refusal};
+use a2al_protocol::network::{AgentStream, CallError, Content, Paths, Refusal};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -98,7 +98,7 @@ impl Target {
             return Ok(None);
         };
         let target = agent.service.as_ref().ok_or(Error::NoInbound)?;
-        let stream = target.connect(core.config.api_addr).await;
+        let stream = target.connect(&core.targets).await;
         let stream = Stream::Service(stream.map_err(|_| Error::InboundUnreachable)?);
         let ended = agent.bridges.clone();
         Ok(Some(Remote { stream, ended }))
@@ -115,7 +115,8 @@ impl Target {
         } else {
             service.paths()
         };
-        let (_, mut stream) = service.call(self.caller, self.agent, paths).await?;
+        let called = service.call(self.caller, self.agent, paths, Content::Bytes);
+        let (_, mut stream) = called.await?;
         let accepted = poll_fn(|cx| client.poll_accepted(&mut stream, cx)).await;
         if let Err(error) = accepted {
             return Ok(Err(failure(error)));
