@@ -68,6 +68,8 @@ pub(super) async fn serve(
     listeners: Listeners,
     tls: Arc<ServerConfig>,
 ) {
+    // No agent of this node may lead others to a tunnel of its own.
+    let _own = [listeners.plain_addr, listeners.tls_addr].map(|at| service.core.targets.own(at));
     let serving = async {
         tokio::select! {
             () = accept(&service, &tunnel, &listeners, TlsAcceptor::from(tls)) => {}
