@@ -18,7 +18,20 @@ pub(crate) struct Link {
 
 impl Link {
     pub(crate) async fn to(service: TcpService) -> Self {
-        let net = Net::of(2).await;
+        Self::between(Net::of(2).await, service).await
+    }
+
+    /// The same with a connection of the transport whose addresses contain `part`: `/udp/` or `/tcp/`.
+    pub(crate) async fn over(part: &str, service: TcpService) -> Self {
+        let mut net = Net::of(1).await;
+        let mut addresses = net.nodes[0].addresses().await;
+        addresses.retain(|address| address.contains(part));
+        net.join(1, &addresses).await;
+        net.formed().await;
+        Self::between(net, service).await
+    }
+
+    async fn between(net: Net, service: TcpService) -> Self {
         let aid = net.nodes[1].api.serving(&service.address).await.aid;
         let probes = service.accepted();
         Self {

@@ -179,6 +179,29 @@ async fn a_call_without_relays_says_when_it_would_need_one() {
 }
 
 #[tokio::test]
+async fn a_tunnel_without_relays_says_when_it_would_need_one() {
+    let net = Net::of(2).await;
+    let (relay, caller) = (&net.nodes[0], &net.nodes[1]);
+    let node = beside(relay).await;
+    let record = behind_relay(&relay.addresses().await[0]);
+    let aid = published(&node.client, record).await;
+    for route in ["connect", "tunnel"] {
+        let path = format!("/{route}/{aid}");
+        let direct = json!({ "disable_relay": true });
+        let refused = caller.api.post(&path, direct).await;
+        refused.refused(412, "relay_required");
+    }
+    let path = format!("/tunnel/{aid}");
+    let unreached = caller.api.post(&path, json!({})).await;
+    unreached.refused(502, "quic connect failed");
+    let cli = Cli::of(caller);
+    let args = ["tunnel", "open", &aid, "--disable-relay"];
+    let told = cli.fails(5, &args).await;
+    assert!(told.contains("without --disable-relay"), "{told}");
+    node.client.shutdown().await;
+}
+
+#[tokio::test]
 async fn a_path_without_a_relay_is_not_called_one() {
     let pair = Pair::start().await;
     let direct = pair.get("/name").await;

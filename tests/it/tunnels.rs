@@ -72,18 +72,66 @@ async fn twenty_connections_at_once_keep_their_bytes_apart() {
 }
 
 #[tokio::test]
+async fn hundreds_of_connections_are_open_at_once() {
+    let count = number("A2AL_TUNNEL_OPEN", 500);
+    let link = Link::to(TcpService::echo().await).await;
+    let tunnel = link.tunnel().await;
+    let mut open = Vec::with_capacity(count);
+    for _ in 0..count {
+        open.push(tunnel.connect().await);
+    }
+    for stream in &mut open {
+        stream.write_all(b"x").await.expect("open");
+    }
+    for stream in &mut open {
+        let echoed = timeout(DEADLINE, stream.read_u8()).await.expect("in time");
+        assert_eq!(echoed.expect("open"), b'x');
+    }
+    assert_eq!(tunnel.shown().await.ok()["active_conns"], count);
+    let peers = link.caller().api.get("/peers").await.ok();
+    assert_eq!(peers["peers"][0]["connections"], 1, "{peers}");
+    drop(open);
+    eventually("all are closed", DEADLINE, async || {
+        (tunnel.shown().await.ok()["active_conns"] == 0).then_some(())
+    })
+    .await;
+}
+
+/// Memory that a daemon holds, in KiB.
+fn resident(daemon: &Daemon) -> usize {
+    let path = format!("/proc/{}/status", daemon.pid());
+    let status = std::fs::read_to_string(path).expect("a running process");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let number = line.and_then(|line| line.trim().split(' ').next());
+    number.and_then(|text| text.parse().ok()).expect("a number")
+}
+
+#[tokio::test]
 async fn many_connections_one_after_another() {
+    // Caches of the allocator and the network are filled by then.
+    const WARM: usize = 50;
+    const MOST_GROWTH: usize = 32 << 10;
     let count = number("A2AL_TUNNEL_SEQUENTIAL", 200);
     let link = Link::to(TcpService::echo().await).await;
     let tunnel = link.tunnel().await;
-    let started = Instant::now();
+    let daemons = [link.caller(), link.host()];
+    let (started, mut warm) = (Instant::now(), [0; 2]);
     for round in 0..count {
+        if round == WARM {
+            warm = daemons.map(resident);
+        }
         let sent = round.to_be_bytes();
         assert_eq!(exchange(tunnel.connect().await, &sent).await, sent);
     }
     let took = started.elapsed();
-    say(&format!("{count} connections one after another: {took:?}"));
+    let end = daemons.map(resident);
+    say(&format!(
+        "{count} connections one after another: {took:?}; KiB resident {warm:?}, then {end:?}"
+    ));
     assert_eq!(link.served(), count);
+    for (before, after) in warm.into_iter().zip(end) {
+        assert!(after < before + MOST_GROWTH, "{before} KiB, then {after}");
+    }
 }
 
 /// Sends `len` bytes that do not repeat soon, and ends the direction; returns their checksum.

@@ -46,9 +46,10 @@ const MAX_ONCE: usize = 1024;
 /// reference.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(360);
 
-/// How long the stream that opened a tunnel is kept for its first connection; a service would end
-/// it sooner or later.
-const FIRST_STREAM_KEPT: Duration = Duration::from_secs(10);
+/// How long the stream that opened a tunnel is kept for its first connection.
+///
+/// Programs connect at once; a service may end what stays silent, or be another one by then.
+const FIRST_STREAM_KEPT: Duration = Duration::from_secs(3);
 
 /// The tunnels of this node.
 #[derive(Debug)]

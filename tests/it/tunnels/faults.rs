@@ -39,19 +39,24 @@ async fn breaking() -> TcpService {
     .await
 }
 
-/// A service that reports how each connection ends, while it sends without end.
+/// A service that waits for a byte, then sends without end and reports how that ends.
 async fn endless() -> (TcpService, mpsc::Receiver<ErrorKind>) {
     let (told, ends) = mpsc::channel(1);
     let service = TcpService::start(move |mut stream: TcpStream| {
         let told = told.clone();
         async move {
+            // The daemon also looks whether the service is there.
+            if stream.read_u8().await.is_err() {
+                return;
+            }
             let chunk = [7; 4096];
             let ended = loop {
                 if let Err(error) = stream.write_all(&chunk).await {
                     break error.kind();
                 }
             };
-            told.send(ended).await.expect("the test waits");
+            // The test may have seen enough.
+            let _told = told.send(ended).await;
         }
     });
     (service.await, ends)
@@ -73,6 +78,7 @@ async fn breaks_off(tunnel: &Tunnel) {
 
 async fn is_broken_off(tunnel: &Tunnel, ends: &mut mpsc::Receiver<ErrorKind>) {
     let mut stream = tunnel.connect().await;
+    stream.write_all(b"!").await.expect("open");
     stream.read_u8().await.expect("the service sends");
     stream.set_zero_linger().expect("a TCP socket");
     drop(stream);
@@ -84,18 +90,20 @@ async fn is_broken_off(tunnel: &Tunnel, ends: &mut mpsc::Receiver<ErrorKind>) {
 
 #[tokio::test]
 async fn a_break_on_one_side_is_one_on_the_other() {
-    let link = Link::to(breaking().await).await;
-    let tunnel = link.tunnel().await;
-    for _ in 0..5 {
-        breaks_off(&tunnel).await;
-    }
-    let (service, mut ends) = endless().await;
-    let endless = link.host().api.serving(&service.address).await;
-    let path = format!("/tunnel/{}", endless.aid);
-    let answer = link.caller().api.post(&path, json!({})).await;
-    let tunnel = Tunnel::opened(link.caller(), &answer);
-    for _ in 0..5 {
-        is_broken_off(&tunnel, &mut ends).await;
+    for transport in ["/udp/", "/tcp/"] {
+        let link = Link::over(transport, breaking().await).await;
+        let tunnel = link.tunnel().await;
+        for _ in 0..5 {
+            breaks_off(&tunnel).await;
+        }
+        let (service, mut ends) = endless().await;
+        let endless = link.host().api.serving(&service.address).await;
+        let path = format!("/tunnel/{}", endless.aid);
+        let answer = link.caller().api.post(&path, json!({})).await;
+        let tunnel = Tunnel::opened(link.caller(), &answer);
+        for _ in 0..5 {
+            is_broken_off(&tunnel, &mut ends).await;
+        }
     }
 }
 
@@ -165,7 +173,7 @@ async fn a_service_that_went_away_breaks_connections_not_the_tunnel() {
 
 #[tokio::test]
 async fn a_tunnel_outlives_the_agents_daemon() {
-    let link = Link::to(TcpService::echo().await).await;
+    let link = Link::over("/udp/", TcpService::echo().await).await;
     let tunnel = link.tunnel().await;
     let mut open = tunnel.connect().await;
     open.write_all(b"x").await.expect("open");
@@ -235,4 +243,45 @@ async fn what_was_sent_to_the_agents_old_node_reaches_the_new_one_once() {
     for name in ["bytes_up", "bytes_down"] {
         assert_eq!(shown[name], 100_000 + 6, "{shown}");
     }
+}
+
+/// Sends `signal` to a daemon.
+fn signal(daemon: &Daemon, signal: &str) {
+    let pid = daemon.pid().to_string();
+    let sent = std::process::Command::new("kill")
+        .args(["-s", signal, &pid])
+        .status();
+    assert!(sent.expect("kill runs").success());
+}
+
+#[tokio::test]
+async fn a_transfer_whose_far_end_falls_silent_fails_and_the_next_works() {
+    let (service, _ends) = endless().await;
+    let link = Link::over("/udp/", service).await;
+    let tunnel = link.tunnel().await;
+    let mut stream = tunnel.connect().await;
+    stream.write_all(b"!").await.expect("open");
+    let mut chunk = vec![0; 1 << 20];
+    stream.read_exact(&mut chunk).await.expect("it flows");
+
+    signal(link.host(), "STOP");
+    let silent = Instant::now();
+    let failure = loop {
+        let read = timeout(LOST_DEADLINE, stream.read(&mut chunk)).await;
+        match read.expect("noticed") {
+            Ok(len) => assert!(len > 0, "half a transfer is no whole one"),
+            Err(error) => break error,
+        }
+    };
+    let noticed = silent.elapsed();
+    assert_eq!(failure.kind(), ErrorKind::ConnectionReset);
+    assert!(noticed < LOST_DEADLINE, "{noticed:?}");
+    signal(link.host(), "CONT");
+    eventually("the next connection works", LOST_DEADLINE, async || {
+        let mut stream = tunnel.connect().await;
+        stream.write_all(b"!").await.ok()?;
+        stream.read_exact(&mut chunk).await.ok().map(drop)
+    })
+    .await;
+    say(&format!("silence noticed after {noticed:?}"));
 }

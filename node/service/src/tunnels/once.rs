@@ -17,7 +17,7 @@ use super::{FIRST_STREAM_KEPT, MAX_ONCE, listen};
 use crate::{Error, Service, model};
 
 /// How long the port waits for its connection, after the agent's stream was given up.
-const CLIENT_TIMEOUT: Duration = Duration::from_secs(350);
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(360);
 
 impl Service {
     /// Reaches `aid` and listens for one TCP connection to its service. Takes at most 30 s.
