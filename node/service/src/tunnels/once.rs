@@ -69,6 +69,7 @@ async fn serve(
     listener: TcpListener,
     _slot: OwnedSemaphorePermit,
 ) {
+    let own = listener.local_addr().map(|at| service.core.targets.own(at));
     let (tcp, first) = match timeout(FIRST_STREAM_KEPT, listener.accept()).await {
         Ok(Ok((tcp, _))) => (tcp, Some(first)),
         Ok(Err(_)) => return,
@@ -80,7 +81,7 @@ async fn serve(
             }
         }
     };
-    drop(listener);
+    drop((listener, own));
     let _ = tcp.set_nodelay(true);
     join(&service, target, tcp, first).await;
 }
