@@ -13,6 +13,7 @@
 mod answer;
 mod base;
 mod card;
+mod held;
 mod request;
 mod splice;
 
@@ -31,18 +32,20 @@ use tokio::sync::Semaphore;
 use crate::guard::AgentHost;
 use crate::rest::Problem;
 use base::Base;
-use splice::Switch;
+use held::Held;
 
-/// Connections at a time that have changed their protocol, such as to WebSocket. The server has let
-/// go of them, so its own limit does not count them; it is half of that one.
-const MAX_SWITCHED: usize = 320;
+/// Requests under way at a time, and connections that have changed their protocol; a further one is
+/// refused.
+///
+/// Half of what the server takes, so that open streams leave the API its half.
+const MAX_OPEN: usize = 320;
 
 /// The way to the services of agents.
 #[derive(Clone, Debug)]
 pub struct Gateway {
     service: Service,
     port: u16,
-    switched: Arc<Semaphore>,
+    slots: Arc<Semaphore>,
 }
 
 impl Gateway {
@@ -51,7 +54,7 @@ impl Gateway {
         Self {
             service,
             port,
-            switched: Arc::new(Semaphore::new(MAX_SWITCHED)),
+            slots: Arc::new(Semaphore::new(MAX_OPEN)),
         }
     }
 }
@@ -100,6 +103,8 @@ impl Gateway {
         if request.method() == Method::CONNECT {
             return Err(no_connect());
         }
+        let slot = Arc::clone(&self.slots);
+        let slot = slot.try_acquire_owned().map_err(|_| busy())?;
         *request.uri_mut() = target.parse().map_err(|_| bad_target())?;
         request::rewrite(request.headers_mut(), aid, base);
         let is_head = request.method() == Method::HEAD;
@@ -107,12 +112,15 @@ impl Gateway {
         if is_card {
             card::ask_plainly(request.headers_mut());
         }
-        let switch = Switch::begin(&mut request, &self.switched)?;
-        let answer = self.service.forward(aid, request).await?;
-        let mut answer = switch.follow(answer)?.map(Body::new);
+        let client = splice::client(&mut request);
+        let mut answer = self.service.forward(aid, request).await?;
         answer::rewrite(answer.headers_mut(), base);
+        if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return splice::follow(client, answer.map(Body::new), slot);
+        }
+        let answer = answer.map(|body| Body::new(Held::new(body, slot)));
         if is_card {
-            answer = card::rewrite(answer, aid, base, is_head).await?;
+            return card::rewrite(answer, aid, base, is_head).await;
         }
         Ok(answer)
     }
@@ -125,6 +133,15 @@ fn to_own_host(aid: &Aid, port: u16, target: &str) -> Response {
         Ok(place) => (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, place)]).into_response(),
         Err(_) => bad_target().into_response(),
     }
+}
+
+fn busy() -> Problem {
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "too many requests to agents at a time",
+        "busy",
+    )
+    .but_later()
 }
 
 fn bad_aid() -> Problem {

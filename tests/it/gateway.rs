@@ -5,6 +5,8 @@
 mod bodies;
 #[path = "gateway/cards.rs"]
 mod cards;
+#[path = "gateway/ends.rs"]
+mod ends;
 #[path = "gateway/errors.rs"]
 mod errors;
 #[path = "gateway/heads.rs"]

@@ -7,6 +7,7 @@
 
 mod answer;
 mod call;
+mod ended;
 mod forward;
 mod hops;
 mod outgoing;

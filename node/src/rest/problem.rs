@@ -61,6 +61,13 @@ impl Problem {
             cause: None,
         }
     }
+
+    /// The same, but one that may have passed later.
+    #[must_use]
+    pub fn but_later(mut self) -> Self {
+        self.body.retryable = true;
+        self
+    }
 }
 
 impl From<Error> for Problem {

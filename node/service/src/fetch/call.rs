@@ -13,6 +13,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout_at};
 
+use super::ended::EndedAsOne;
 use super::outgoing::Outgoing;
 use super::pool::{Route, Sender, Wanted, Way};
 use crate::connect::refused;
@@ -57,6 +58,11 @@ impl Kept {
     /// Whether the bytes pass through a relay.
     pub(super) fn is_relayed(&self) -> bool {
         self.sender.way.is_relayed
+    }
+
+    /// Leaves the connection to another protocol, which may end one direction before the other.
+    pub(super) fn give_away(self) {
+        self.sender.halves.part();
     }
 
     /// Lets the connection wait for its next request. Nothing of the answer may be left on it.
@@ -211,6 +217,7 @@ impl Call<'_> {
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         way: Way,
     ) -> Result<Sender, Error> {
+        let (stream, halves) = EndedAsOne::new(stream);
         let (http, connection) = http1::Builder::new()
             // Some services look names up by their usual capitals, against the standard.
             .title_case_headers(true)
@@ -223,7 +230,7 @@ impl Call<'_> {
                 tracing::debug!(%error, "connection to a service ended");
             }
         });
-        Ok(Sender { http, way })
+        Ok(Sender { http, way, halves })
     }
 
     /// One request, up to the beginning of its answer.

@@ -59,8 +59,12 @@ impl Service {
         let mut response = answered.response;
         let is_switching = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         hand_on(response.headers_mut(), is_switching);
-        // A connection that changed its protocol carries no further request.
-        let kept = Some(answered.kept).filter(|_| !is_switching);
+        let kept = if is_switching {
+            answered.kept.give_away();
+            None
+        } else {
+            Some(answered.kept)
+        };
         Ok(response.map(|body| ForwardedBody {
             body,
             is_at_end: false,

@@ -11,6 +11,7 @@ use a2al_protocol::network::{Paths, PeerId, StreamPath};
 use hyper::client::conn::http1::SendRequest;
 use tokio::time::Instant;
 
+use super::ended::Halves;
 use super::outgoing::Loan;
 use crate::service_tcp::ServiceTcp;
 
@@ -21,6 +22,8 @@ pub(super) struct Sender {
     pub(super) http: SendRequest<Loan>,
     /// The way that it takes.
     pub(super) way: Way,
+    /// How its stream ends.
+    pub(super) halves: Halves,
 }
 
 /// The way that an HTTP connection takes.
@@ -199,7 +202,8 @@ mod tests {
             is_relayed,
             is_superseded: Box::new(move || is_relayed && has_direct.load(Ordering::Relaxed)),
         };
-        (Sender { http, way }, far)
+        let halves = Halves::default();
+        (Sender { http, way, halves }, far)
     }
 
     fn route() -> Route {
