@@ -10,7 +10,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use crate::harness::{Answer, Daemon, Net, Pair, RawCaller, Setup, Upstream, echoed, header};
+use crate::harness::{
+    Answer, Daemon, Net, Pair, RawCaller, Setup, Upstream, echoed, eventually, header,
+};
 
 /// Longest wait for what must come.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -133,6 +135,29 @@ async fn events_arrive_one_by_one() {
             .await
             .expect("an end");
         assert!(rest.is_empty(), "{rest:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_service_notices_that_its_caller_has_left() {
+    for content in [Content::Http, Content::Bytes] {
+        let (_net, mut played, _caller, mut stream) = called(content).await;
+        stream
+            .write_all(b"GET /events HTTP/1.1\r\nHost: a\r\n\r\n")
+            .await
+            .expect("an open stream");
+        let (mut service, _) = played.request().await;
+        service
+            .write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            .await
+            .expect("an open connection");
+        head(&mut stream).await;
+        drop(stream);
+        // With the events after that, no matter how slowly they come.
+        eventually("the connection breaks", PATIENCE, async || {
+            service.write_all(b"1\r\na\r\n").await.err()
+        })
+        .await;
     }
 }
 
@@ -324,7 +349,7 @@ async fn a_changed_service_serves_connected_callers_at_once() {
     let slow = pair.fetch(json!({ "method": "POST", "path": "/slow/400" }));
     let change = async {
         let begun = || pair.upstream.served() >= 2;
-        crate::harness::eventually("the answer begins", PATIENCE, async || {
+        eventually("the answer begins", PATIENCE, async || {
             begun().then_some(())
         })
         .await;
