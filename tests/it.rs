@@ -53,6 +53,8 @@ mod sessions;
 mod startup;
 #[path = "it/status.rs"]
 mod status;
+#[path = "it/targets.rs"]
+mod targets;
 #[path = "it/tidy.rs"]
 mod tidy;
 #[path = "it/tunnel_cli.rs"]

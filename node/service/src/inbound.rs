@@ -18,21 +18,35 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use a2al_protocol::Aid;
-use a2al_protocol::network::{AgentStream, Content, IncomingCall, Refusal};
+use a2al_protocol::network::{Content, IncomingCall, Refusal};
 use bytes::Bytes;
-use hyper::header::HeaderValue;
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, duplex};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::Service;
 use crate::service_tcp::{DialError, ServiceStream};
+use crate::{InboundLimits, Service};
 use meter::{Metered, Replayed};
 use places::{Place, Places};
 use raw::Passed;
-use session::{Listed, Session};
+use session::{Listed, Session, Sessions};
 
-pub(crate) use session::Sessions;
+/// What streams to services share.
+#[derive(Debug)]
+pub(crate) struct Inbound {
+    places: Arc<Places>,
+    sessions: Sessions,
+}
+
+impl Inbound {
+    pub(crate) fn new(limits: InboundLimits) -> Self {
+        Self {
+            places: Places::new(limits),
+            sessions: Sessions::default(),
+        }
+    }
+}
 
 /// How long telling the caller yes or no may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -68,9 +82,8 @@ enum Handling {
 
 /// Answers calls until the network or the service stops.
 pub(crate) async fn run(service: Service, mut calls: mpsc::Receiver<IncomingCall>) {
-    let places = Places::new(service.core.config.inbound);
     while let Some(call) = calls.recv().await {
-        let place = places.take(call.agent(), call.peer());
+        let place = service.core.inbound.places.take(call.agent(), call.peer());
         let answering = service.clone();
         service.spawn(async move {
             match place {
@@ -94,9 +107,7 @@ async fn answer(service: Service, call: IncomingCall, place: Place) {
     match timeout(ANSWER_TIMEOUT, call.accept()).await {
         Ok(Ok(stream)) => {
             tracing::debug!(%caller, %agent, "call accepted");
-            let caller = HeaderValue::from_str(&caller.to_string());
-            let caller = caller.expect("an address is visible ASCII");
-            bridge(stream, opened, caller, &place).await;
+            bridge(stream, opened, &place).await;
         }
         Ok(Err(error)) => tracing::debug!(%caller, %agent, %error, "caller left"),
         Err(_) => tracing::debug!(%caller, %agent, "caller did not take the stream in time"),
@@ -109,7 +120,10 @@ async fn refuse(call: IncomingCall, refusal: Refusal) {
 }
 
 /// Carries bytes both ways until either side ends, the agent's service changes, or nothing moves.
-async fn bridge(stream: AgentStream, opened: Opened, caller: HeaderValue, place: &Place) {
+async fn bridge<C>(stream: C, opened: Opened, place: &Place)
+where
+    C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let Opened {
         service,
         listed: _listed,
@@ -126,17 +140,15 @@ async fn bridge(stream: AgentStream, opened: Opened, caller: HeaderValue, place:
         biased;
         () = bridges.cancelled() => {}
         // Either side may break off; the other then sees its end, too.
-        () = carry(stream, service, caller, handling) => {}
+        () = carry(stream, service, handling) => {}
         () = silence(&session, place) => tracing::debug!("a stream without bytes is closed"),
     }
 }
 
-async fn carry(
-    mut stream: Replayed<AgentStream>,
-    mut service: Metered<ServiceStream>,
-    caller: HeaderValue,
-    handling: Handling,
-) {
+async fn carry<C>(mut stream: Replayed<C>, mut service: Metered<ServiceStream>, handling: Handling)
+where
+    C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     if let Handling::Watched = handling {
         match raw::watched(&mut stream, &mut service).await {
             Ok(Passed::Http(head)) => stream.head = head,
@@ -145,7 +157,7 @@ async fn carry(
         }
     }
     // Boxed, because most raw streams never need the room that this takes.
-    if let Err(error) = Box::pin(http::proxy(stream, service, caller)).await {
+    if let Err(error) = Box::pin(http::proxy(stream, service)).await {
         tracing::debug!(%error, "a stream with HTTP broke off");
     }
 }
@@ -169,6 +181,33 @@ async fn silence(session: &Session, place: &Place) {
 }
 
 impl Service {
+    /// Opens a stream from one address of this node to an agent of this node. It is what a stream
+    /// over the network would be: the service learns who calls, and ends it when it changes.
+    ///
+    /// # Errors
+    /// Why the stream is refused.
+    pub(crate) async fn call_own(
+        &self,
+        caller: Aid,
+        agent: Aid,
+        content: Content,
+    ) -> Result<DuplexStream, Refusal> {
+        let key = if caller == self.node_aid() {
+            self.core.node.public_key()
+        } else {
+            let caller = self.core.registry.get(&caller).ok_or(Refusal::Denied)?;
+            caller.credential.public_key()
+        };
+        let places = &self.core.inbound.places;
+        let place = places.take(agent, self.core.client.peer_id());
+        let place = place.ok_or(Refusal::Busy)?;
+        let session = Arc::new(Session::new(caller, key, agent));
+        let opened = self.open_service(agent, content, session).await?;
+        let (near, far) = duplex(pump::BLOCK_LEN);
+        self.spawn(async move { bridge(far, opened, &place).await });
+        Ok(near)
+    }
+
     /// Connects to the service of the called agent, and lists the session beforehand.
     async fn open_service(
         &self,
@@ -182,8 +221,8 @@ impl Service {
         let agent = self.core.registry.get(&aid).ok_or(Refusal::NotHosted)?;
         let target = agent.service.as_ref().ok_or(Refusal::NoService)?;
         let (stream, listed) = target
-            .connect_as(&self.core.targets, |port| {
-                self.core.sessions.list(port, &session)
+            .connect(&self.core.targets, |port| {
+                self.core.inbound.sessions.list(port, &session)
             })
             .await
             .map_err(|error| {

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::fetch::Pool;
-use crate::inbound::Sessions;
+use crate::inbound::Inbound;
 use crate::live::Live;
 use crate::registry::Registry;
 use crate::resolve::cache::Cache;
@@ -83,8 +83,8 @@ pub(crate) struct Core {
     pub(crate) tunnels: Tunnels,
     /// Where services may be.
     pub(crate) targets: Targets,
-    /// Who is behind the connections to services.
-    pub(crate) sessions: Sessions,
+    /// Streams to services.
+    pub(crate) inbound: Inbound,
     pub(crate) auto_publish: AtomicBool,
     use_relays: AtomicBool,
     /// Wakes the renewal when somebody may have become due.
@@ -147,7 +147,7 @@ impl Service {
             pool: Pool::default(),
             tunnels: Tunnels::default(),
             targets,
-            sessions: Sessions::default(),
+            inbound: Inbound::new(config.inbound),
             auto_publish: AtomicBool::new(config.auto_publish),
             use_relays: AtomicBool::new(config.network.use_relays),
             renewal: Notify::new(),

@@ -173,8 +173,10 @@ impl Call<'_> {
 
     async fn connect(&self) -> Result<Connection, Error> {
         if let Some(service) = &self.local {
-            let stream = service.connect(&self.service.core.targets).await;
-            let stream = stream.map_err(|_| Error::InboundUnreachable)?;
+            let calling = self
+                .service
+                .call_own(self.caller, self.agent, Content::Http);
+            let stream = calling.await.map_err(|refusal| refused(refusal.into()))?;
             let sender = self.handshake(stream, Way::local()).await?;
             let refusal = RefusalHandle::default();
             return Ok(Connection {
@@ -198,6 +200,7 @@ impl Call<'_> {
 
     fn local_route(&self, service: &ServiceTcp) -> Route {
         Route::Local {
+            caller: self.caller,
             agent: self.agent,
             service: service.clone(),
         }

@@ -89,6 +89,8 @@ pub(super) enum Route {
     },
     /// To a service of this node's own agent.
     Local {
+        /// Who calls.
+        caller: Aid,
         /// Who is called.
         agent: Aid,
         /// Its service.

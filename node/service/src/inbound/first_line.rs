@@ -302,6 +302,33 @@ mod tests {
     }
 
     #[test]
+    fn no_request_line_passes_however_it_is_cut_up() {
+        for text in [
+            "GET /a HTTP/1.1\r\n",
+            "\r\nBREW /a HTTP/1.0\n",
+            " get\t/a HTTP/1.1\r",
+        ] {
+            let text = text.as_bytes();
+            for one in 0..text.len() {
+                for two in one..text.len() {
+                    for is_late in [false, true] {
+                        let mut line = FirstLine::default();
+                        let mut last = Verdict::Pass;
+                        for piece in [&text[..one], &text[one..two], &text[two..]] {
+                            last = line.take(piece, false);
+                            if is_late && last == Verdict::Hold {
+                                line.pass();
+                            }
+                        }
+                        let is_caught = matches!(last, Verdict::Http | Verdict::Cut);
+                        assert!(is_caught, "{one} {two} {is_late}: {last:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
     fn nobody_waits_after_the_service_has_spoken() {
         let mut line = FirstLine::default();
         assert_eq!(line.take(b"GET ", true), Verdict::Pass);

@@ -47,11 +47,7 @@ struct Requests {
 /// # Errors
 /// When the caller sends no HTTP, or the service breaks off: the stream is then not ended, but
 /// broken by being dropped in the middle of an answer.
-pub(super) async fn proxy<C, S>(
-    caller: Replayed<C>,
-    service: Metered<S>,
-    aid: HeaderValue,
-) -> Result<(), Error>
+pub(super) async fn proxy<C, S>(caller: Replayed<C>, service: Metered<S>) -> Result<(), Error>
 where
     C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -62,8 +58,9 @@ where
         .max_buf_size(MAX_HEAD_LEN)
         .handshake(TokioIo::new(service))
         .await?;
+    let aid = session.caller().to_string();
     let requests = Arc::new(Requests {
-        caller: aid,
+        caller: HeaderValue::from_str(&aid).expect("an address is visible ASCII"),
         sender: tokio::sync::Mutex::new(sender),
         switch: Mutex::default(),
     });

@@ -16,7 +16,7 @@ use crate::{Error, Input, Service, clock, model};
 
 /// One connection to a service, and the stream that it belongs to.
 #[derive(Debug)]
-pub(crate) struct Session {
+pub(super) struct Session {
     caller: Aid,
     caller_key: PublicKey,
     agent: Aid,
@@ -51,6 +51,11 @@ impl Session {
             service_ended: AtomicBool::new(false),
             is_http: AtomicBool::new(false),
         }
+    }
+
+    /// The agent that calls.
+    pub(super) fn caller(&self) -> Aid {
+        self.caller
     }
 
     /// Counts bytes that went to the service.
@@ -98,7 +103,7 @@ impl Session {
 
 /// The sessions by the local port of their connection to the service.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Sessions(Arc<Mutex<HashMap<u16, Arc<Session>>>>);
+pub(super) struct Sessions(Arc<Mutex<HashMap<u16, Arc<Session>>>>);
 
 /// Keeps a session in the table until this is dropped.
 #[derive(Debug)]
@@ -151,7 +156,12 @@ impl Service {
             .ok()
             .filter(|&port| is_plain && port != 0);
         let port = port.ok_or(Input::Port)?;
-        let session = self.core.sessions.get(port).ok_or(Error::SessionNotFound)?;
+        let session = self
+            .core
+            .inbound
+            .sessions
+            .get(port)
+            .ok_or(Error::SessionNotFound)?;
         Ok(session.describe())
     }
 }

@@ -87,21 +87,12 @@ impl Drop for ServiceStream {
 }
 
 impl ServiceTcp {
-    /// Connects. Takes at most 5 s.
+    /// Connects, after telling `register` the local port, so before the service can see the
+    /// connection. Where it has no use for that port, another one is taken. Takes at most 5 s.
     ///
     /// # Errors
     /// [`DialError`].
-    pub(crate) async fn connect(&self, targets: &Targets) -> Result<ServiceStream, DialError> {
-        let (stream, ()) = self.connect_as(targets, |_| Some(())).await?;
-        Ok(stream)
-    }
-
-    /// Like [`connect`](Self::connect), but tells `register` the local port before the service can
-    /// see the connection. Where it has no use for that port, another one is taken.
-    ///
-    /// # Errors
-    /// [`DialError`].
-    pub(crate) async fn connect_as<R>(
+    pub(crate) async fn connect<R>(
         &self,
         targets: &Targets,
         register: impl Fn(u16) -> Option<R>,
@@ -266,13 +257,13 @@ mod tests {
             *declined = Some(port);
             None
         };
-        let (stream, port) = service.connect_as(&targets, register).await.unwrap();
+        let (stream, port) = service.connect(&targets, register).await.unwrap();
         let ServiceStream::Plain(tcp) = &stream else {
             panic!("no TLS was asked for")
         };
         assert_eq!(tcp.local_addr().unwrap().port(), port);
         assert_ne!(*declined.lock().unwrap(), Some(port));
-        let never = service.connect_as(&targets, |_| None::<()>).await;
+        let never = service.connect(&targets, |_| None::<()>).await;
         assert!(matches!(never, Err(DialError::NoSockets(_))));
     }
 
@@ -282,7 +273,7 @@ mod tests {
         let mut ports = HashSet::new();
         let mut live = Vec::new();
         for number in 0..600 {
-            let connected = service.connect_as(&targets, Some).await;
+            let connected = service.connect(&targets, Some).await;
             let (mut stream, port) =
                 connected.unwrap_or_else(|error| panic!("connection {number}: {error}"));
             ports.insert(port);

@@ -80,12 +80,26 @@ async fn an_own_agent_is_called_directly() {
     let echo = Echo::start().await;
     let node = Node::first().await;
     let aid = node.agent(&format!("http://{}", echo.address)).await;
-    let answer = fetch(&node.service, aid, get("/")).await;
-    assert!(
-        text(&answer).contains(&format!("Host: {}\r\n", echo.address)),
-        "{}",
-        text(&answer)
-    );
+    let other = node.agent("").await;
+    for caller in [node.service.node_aid(), other] {
+        let forged = [("X-A2AL-Caller-AID".to_owned(), vec!["forged".to_owned()])];
+        let request = Fetch {
+            local_aid: Some(caller.to_string()),
+            headers: forged.into_iter().collect(),
+            ..get("/")
+        };
+        let seen = text(&fetch(&node.service, aid, request).await);
+        assert!(
+            seen.contains(&format!("Host: {}\r\n", echo.address)),
+            "{seen}"
+        );
+        assert!(
+            seen.contains(&format!("X-A2al-Caller-Aid: {caller}\r\n")),
+            "{seen}"
+        );
+        assert!(!seen.contains("forged"), "{seen}");
+    }
+    assert_eq!(echo.connections(), 2, "callers do not share connections");
 }
 
 #[tokio::test(flavor = "multi_thread")]
