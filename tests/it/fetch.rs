@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::json;
 
-use crate::harness::{Daemon, Pair, Upstream, body, counting, echoed, header};
+use crate::harness::{Daemon, Pair, Setup, Upstream, body, counting, echoed, header};
 
 /// Largest answer body that a fetch carries, in bytes.
 const MAX_ANSWER_LEN: usize = 4_194_304;
@@ -274,4 +274,18 @@ async fn mistakes_of_the_caller_are_told_as_such() {
             "{tolerated}"
         );
     }
+}
+
+/// As existing clients start daemons, which need the flag elsewhere.
+#[tokio::test]
+async fn an_advertised_host_of_this_machine_does_not_make_the_network_a_public_one() {
+    let advertise = ["--fallback-host", "127.0.0.1"];
+    let host = Setup::new().with(&advertise).start().await;
+    let joining = Setup::new().joining(&host.addresses().await);
+    let caller = joining.with(&advertise).start().await;
+    let upstream = Upstream::start("first").await;
+    let aid = host.api.serving(&upstream.address).await.aid;
+    let fetch = format!("/fetch/{aid}");
+    let answer = caller.api.post(&fetch, json!({ "path": "/name" })).await;
+    assert_eq!(body(&answer.ok()), b"first");
 }

@@ -192,7 +192,8 @@ impl Behaviour {
             .keys()
             .filter(confirmed)
             .filter(|address| agreed.contains(address));
-        let host = if !self.configured.is_empty() || public_own.iter().any(confirmed) {
+        let vouched_for = self.configured.iter().any(|address| !is_private(address));
+        let host = if vouched_for || public_own.iter().any(confirmed) {
             Standing::Confirmed
         } else if standing.clone().next().is_some() {
             Standing::Presumed
@@ -209,11 +210,14 @@ impl Behaviour {
         Outlook {
             host,
             is_private_network: public_own.is_empty()
-                && self.configured.is_empty()
+                && !vouched_for
                 && !self.met.public
                 && (!self.expects_public || self.met.private),
             has_met_public: self.met.public,
-            nat: self.nat(!external.is_empty(), public_own.is_empty()),
+            nat: self.nat(
+                external.iter().any(|address| !is_private(address)),
+                public_own.is_empty(),
+            ),
             external,
         }
     }
@@ -266,6 +270,11 @@ impl Behaviour {
 /// Whether an address of ours is one of the public network.
 fn is_public(address: &Multiaddr) -> bool {
     address::ip(address).is_some_and(|ip| !address::is_private(ip))
+}
+
+/// Whether an address is one of a private network; a name is not.
+fn is_private(address: &Multiaddr) -> bool {
+    address::ip(address).is_some_and(address::is_private)
 }
 
 impl NetworkBehaviour for Behaviour {

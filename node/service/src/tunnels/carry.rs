@@ -50,22 +50,15 @@ pub(super) async fn carry(
     traffic: Arc<Traffic>,
     stop: &CancellationToken,
 ) {
-    let ended = remote.ended.clone();
     let mut remote = remote.metered(traffic);
     let copying = copy_bidirectional_with_sizes(&mut local, &mut remote, BUFFER_LEN, BUFFER_LEN);
-    let copied = stop
-        .run_until_cancelled(ended.run_until_cancelled(copying))
-        .await;
-    match copied.flatten() {
+    // The other end of a stream that is dropped knows that it broke by that it takes no more bytes.
+    match stop.run_until_cancelled(copying).await {
         Some(Ok(_)) => {}
         Some(Err(error)) => {
             tracing::debug!(%error, "connection broke");
             local.reset();
-            remote.reset();
         }
-        None => {
-            local.reset();
-            remote.reset();
-        }
+        None => local.reset(),
     }
 }

@@ -10,14 +10,12 @@ use std::time::Duration;
 
 use a2al_protocol::Aid;
 use a2al_protocol::network::{AgentStream, CallError, Content, Paths, Refusal};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
 
 use super::ahead::{Nobody, Waiting};
 use super::traffic::Traffic;
 use crate::connect::refused;
-use crate::service_tcp::ServiceStream;
 use crate::{Error, Service};
 
 /// Longest time to reach an agent's service, lookup and both handshakes included.
@@ -38,14 +36,13 @@ pub(super) struct Target {
 #[derive(Debug)]
 pub(super) struct Remote {
     stream: Stream,
-    /// Ends it early; set when the agent is one of this node.
-    pub(super) ended: CancellationToken,
 }
 
 #[derive(Debug)]
 enum Stream {
     Agent(Box<AgentStream>),
-    Service(ServiceStream),
+    /// To an agent of this node.
+    Own(DuplexStream),
 }
 
 impl Target {
@@ -91,17 +88,15 @@ impl Target {
         self.call(service, client).await?.map_err(refused)
     }
 
-    /// The service of an agent of this node.
+    /// A stream to an agent of this node; `None` if it is elsewhere.
     async fn own(self, service: &Service) -> Result<Option<Remote>, Error> {
-        let core = &service.core;
-        let Some(agent) = core.registry.get(&self.agent) else {
+        if service.core.registry.get(&self.agent).is_none() {
             return Ok(None);
-        };
-        let target = agent.service.as_ref().ok_or(Error::NoInbound)?;
-        let stream = target.connect(&core.targets).await;
-        let stream = Stream::Service(stream.map_err(|_| Error::InboundUnreachable)?);
-        let ended = agent.bridges.clone();
-        Ok(Some(Remote { stream, ended }))
+        }
+        let calling = service.call_own(self.caller, self.agent, Content::Bytes);
+        let stream = calling.await.map_err(|refusal| refused(refusal.into()))?;
+        let stream = Stream::Own(stream);
+        Ok(Some(Remote { stream }))
     }
 
     /// One stream, and what the agent's node answered to it.
@@ -123,7 +118,6 @@ impl Target {
         }
         Ok(Ok(Remote {
             stream: Stream::Agent(Box::new(stream)),
-            ended: CancellationToken::new(),
         }))
     }
 }
@@ -151,7 +145,7 @@ impl Remote {
     pub(super) fn is_relayed(&self) -> bool {
         match &self.stream {
             Stream::Agent(stream) => stream.path().is_relayed(),
-            Stream::Service(_) => false,
+            Stream::Own(_) => false,
         }
     }
 
@@ -175,30 +169,14 @@ pub(super) struct Metered {
 }
 
 impl Metered {
-    /// Lets the other side see that this stream was broken off, not ended.
-    pub(super) fn reset(self) {
-        if let Stream::Service(stream) = &self.stream {
-            let tcp = match stream {
-                ServiceStream::Plain(tcp) => tcp,
-                ServiceStream::Tls(tls) => tls.get_ref().0,
-            };
-            // A service that has closed the socket needs no reset.
-            let _ = tcp.set_zero_linger();
-        }
-        // A dropped agent stream takes no more bytes, and that is how its other end knows.
-    }
-
     /// Fails if the end that was read is that of a stream which the other side dropped.
     ///
     /// QUIC streams end alike either way; one that was dropped refuses what is written to it.
     fn poll_is_whole(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        let Stream::Agent(stream) = &mut self.stream else {
-            return Ok(());
-        };
         if self.is_shut {
             return Ok(());
         }
-        match Pin::new(stream).poll_write(cx, &[]) {
+        match self.stream.poll_write(cx, &[]) {
             Poll::Ready(Err(_)) => Err(io::ErrorKind::ConnectionReset.into()),
             Poll::Ready(Ok(_)) | Poll::Pending => Ok(()),
         }
@@ -227,10 +205,7 @@ impl AsyncWrite for Metered {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let len = ready!(match &mut self.stream {
-            Stream::Agent(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Stream::Service(stream) => Pin::new(stream).poll_write(cx, bytes),
-        })?;
+        let len = ready!(self.stream.poll_write(cx, bytes))?;
         self.traffic.sent(len);
         Poll::Ready(Ok(len))
     }
@@ -238,7 +213,7 @@ impl AsyncWrite for Metered {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.stream {
             Stream::Agent(stream) => Pin::new(stream).poll_flush(cx),
-            Stream::Service(stream) => Pin::new(stream).poll_flush(cx),
+            Stream::Own(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
@@ -246,7 +221,7 @@ impl AsyncWrite for Metered {
         self.is_shut = true;
         match &mut self.stream {
             Stream::Agent(stream) => Pin::new(stream).poll_shutdown(cx),
-            Stream::Service(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Own(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }
@@ -259,7 +234,14 @@ impl Stream {
     ) -> Poll<io::Result<()>> {
         match self {
             Self::Agent(stream) => Pin::new(stream).poll_read(cx, buffer),
-            Self::Service(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Own(stream) => Pin::new(stream).poll_read(cx, buffer),
+        }
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Agent(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Own(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 }

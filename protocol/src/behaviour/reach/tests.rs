@@ -189,6 +189,11 @@ fn a_network_is_private_as_long_as_nothing_public_is_known_or_expected() {
     let vouched = Behaviour::new(vec![address(OWN)], false).outlook();
     assert!(!vouched.is_private_network);
     assert_eq!(vouched.host, Standing::Confirmed);
+
+    let at_home = Behaviour::new(vec![address(LAN)], false).outlook();
+    assert!(at_home.is_private_network, "it is vouched for, and private");
+    assert_eq!(at_home.host, Standing::Hidden);
+    assert_eq!(at_home.external, [address(LAN)]);
 }
 
 #[test]
