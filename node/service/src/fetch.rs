@@ -3,7 +3,8 @@
 //! or as they come ([`Service::forward`]).
 //!
 //! The service is met as HTTP/1.1. Streams stay open between requests, per caller and agent
-//! ([`pool`]), so a service sees keep-alive connections. An agent of this node is called directly.
+//! ([`pool`]), so a service sees keep-alive connections. An agent of this node is called
+//! without the network in between.
 
 mod answer;
 mod call;

@@ -117,8 +117,11 @@ async fn silent() -> (String, Arc<AtomicUsize>) {
         while let Ok((mut stream, _)) = listener.accept().await {
             let count = Arc::clone(&count);
             tokio::spawn(async move {
-                while let Ok(1..) = stream.read(&mut [0; 4096]).await {
+                let mut request = [0; 4096];
+                // A connection without a request is the daemon's probe, and a request may come in pieces.
+                if let Ok(1..) = stream.read(&mut request).await {
                     count.fetch_add(1, Ordering::SeqCst);
+                    while let Ok(1..) = stream.read(&mut request).await {}
                 }
             });
         }
