@@ -3,9 +3,11 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use quinn::{ClientConfig, Connection, Endpoint, RecvStream, SendStream, ServerConfig};
+use quinn::{
+    ClientConfig, Connection, Endpoint, RecvStream, SendStream, ServerConfig, TransportConfig,
+};
 use rustls::RootCertStore;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::io::copy_bidirectional_with_sizes;
@@ -15,6 +17,9 @@ use crate::peer::Peer;
 
 /// Bytes of a question and of an answer in [`Echo`]: about a request for a record, and the record.
 const MESSAGE_LEN: usize = 512;
+
+/// How often an idle connection says that it is alive.
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
 /// A connection to a process that answers each QUIC stream with what came in.
 #[derive(Debug)]
@@ -153,7 +158,12 @@ impl Client {
             .expect("a valid certificate");
         let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut endpoint = Endpoint::client(loopback).expect("a free port");
-        let config = ClientConfig::with_root_certificates(Arc::new(roots)).expect("a valid root");
+        let mut config =
+            ClientConfig::with_root_certificates(Arc::new(roots)).expect("a valid root");
+        // One that waits while others are measured is not to time out.
+        let mut transport = TransportConfig::default();
+        transport.keep_alive_interval(Some(KEEP_ALIVE));
+        config.transport_config(Arc::new(transport));
         endpoint.set_default_client_config(config);
         let address = address.parse().expect("an address");
         let connecting = endpoint

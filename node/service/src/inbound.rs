@@ -9,7 +9,6 @@ mod first_line;
 mod http;
 mod meter;
 mod places;
-mod pump;
 mod raw;
 mod session;
 
@@ -26,7 +25,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::service_tcp::{DialError, ServiceStream};
-use crate::{InboundLimits, Service};
+use crate::{InboundLimits, Service, pump};
 use meter::{Metered, Replayed};
 use places::{Place, Places};
 use raw::Passed;

@@ -34,6 +34,7 @@ mod live;
 pub mod model;
 mod peers;
 mod publish;
+mod pump;
 mod records;
 mod registry;
 mod relaying;

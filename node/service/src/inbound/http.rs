@@ -21,8 +21,8 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::meter::{Metered, Replayed};
-use super::raw;
 use super::session::Session;
+use crate::pump::both_ways;
 
 /// Longest head of a request or answer, in bytes.
 const MAX_HEAD_LEN: usize = 64 * 1024;
@@ -179,7 +179,7 @@ where
     if !service.read_buf.is_empty() {
         tokio::io::AsyncWriteExt::write_all(&mut caller_io, &service.read_buf).await?;
     }
-    Ok(raw::bridge(&mut caller_io, &mut service_io).await?)
+    Ok(both_ways(&mut caller_io, &mut service_io).await?)
 }
 
 /// Why a stream with HTTP broke.

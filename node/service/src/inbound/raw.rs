@@ -14,7 +14,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::first_line::{FirstLine, Verdict};
 use super::meter::{Metered, Replayed};
-use super::pump::Pump;
+use crate::pump::Pump;
 
 /// How long the beginning of what may be a request is held when nothing follows.
 const HOLD: Duration = Duration::from_secs(1);
@@ -28,33 +28,10 @@ pub(super) enum Passed {
     Http(Bytes),
 }
 
-/// Moves bytes both ways, each until its end.
+/// Moves bytes both ways, each until its end, but gives the stream back when it turns out to be HTTP.
 ///
 /// # Errors
-/// When either side breaks off; dropping both then tells the other one.
-pub(super) async fn bridge<C, S>(
-    caller: &mut Replayed<C>,
-    service: &mut Metered<S>,
-) -> io::Result<()>
-where
-    C: AsyncRead + AsyncWrite + Unpin,
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let (mut up, mut down) = (Pump::default(), Pump::default());
-    poll_fn(|cx| {
-        let sent = up.poll(cx, caller, service)?;
-        let received = down.poll(cx, service, caller)?;
-        ready!(sent);
-        ready!(received);
-        Poll::Ready(Ok(()))
-    })
-    .await
-}
-
-/// Like [`bridge`], but gives the stream back when it turns out to be HTTP.
-///
-/// # Errors
-/// As [`bridge`]; also when that is noticed too late.
+/// When either side breaks off, or what it carries is noticed too late.
 pub(super) async fn watched<C, S>(
     caller: &mut Replayed<C>,
     service: &mut Metered<S>,

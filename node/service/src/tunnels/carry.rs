@@ -3,16 +3,14 @@
 
 use std::sync::Arc;
 
-use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional_with_sizes};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 use super::remote::Remote;
 use super::traffic::Traffic;
-
-/// Bytes copied at a time, per direction. Smaller writes cost QUIC streams throughput.
-const BUFFER_LEN: usize = 64 * 1024;
+use crate::pump::both_ways;
 
 /// The near side: TCP, bare or under TLS that ends here.
 pub(super) trait Local: AsyncRead + AsyncWrite + Unpin + Send {
@@ -51,10 +49,10 @@ pub(super) async fn carry(
     stop: &CancellationToken,
 ) {
     let mut remote = remote.metered(traffic);
-    let copying = copy_bidirectional_with_sizes(&mut local, &mut remote, BUFFER_LEN, BUFFER_LEN);
+    let copying = both_ways(&mut local, &mut remote);
     // The other end of a stream that is dropped knows that it broke by that it takes no more bytes.
     match stop.run_until_cancelled(copying).await {
-        Some(Ok(_)) => {}
+        Some(Ok(())) => {}
         Some(Err(error)) => {
             tracing::debug!(%error, "connection broke");
             local.reset();

@@ -20,8 +20,8 @@ use crate::Service;
 
 /// Connections of one tunnel at a time; further ones wait in the kernel's queue.
 ///
-/// Each holds two buffers of 64 KiB and a file descriptor, and the agent's node takes 1024 streams
-/// in all.
+/// Each holds a file descriptor, and two buffers of 64 KiB while bytes wait. Half of what an
+/// agent's node takes from one calling node.
 const MAX_CONNECTIONS: usize = 2048;
 
 /// How long a client may take for its part of the TLS handshake.

@@ -3,6 +3,7 @@
 //! direction costs nothing.
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io;
 use std::ops::Range;
 use std::pin::Pin;
@@ -12,7 +13,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Bytes moved at a time. Smaller writes cost QUIC streams throughput.
-pub(super) const BLOCK_LEN: usize = 64 * 1024;
+pub(crate) const BLOCK_LEN: usize = 64 * 1024;
 
 /// Bytes moved at a time where more than [`MAX_BLOCKS`] are stuck.
 const SMALL_BLOCK_LEN: usize = 4 * 1024;
@@ -62,7 +63,7 @@ impl Drop for Block {
 
 /// One direction: what was read and not written yet, and how far it has come to its end.
 #[derive(Debug, Default)]
-pub(super) struct Pump {
+pub(crate) struct Pump {
     block: Option<Block>,
     waiting: Range<usize>,
     needs_flush: bool,
@@ -72,7 +73,7 @@ pub(super) struct Pump {
 
 impl Pump {
     /// The bytes that wait.
-    pub(super) fn waiting(&self) -> &[u8] {
+    pub(crate) fn waiting(&self) -> &[u8] {
         match &self.block {
             Some(block) => &block.0[self.waiting.clone()],
             None => &[],
@@ -80,19 +81,19 @@ impl Pump {
     }
 
     /// Whether the reader has come to its end.
-    pub(super) fn is_read(&self) -> bool {
+    pub(crate) fn is_read(&self) -> bool {
         self.is_read
     }
 
     /// Whether there is no room behind the bytes that wait.
-    pub(super) fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.block
             .as_ref()
             .is_some_and(|block| self.waiting.end == block.0.len())
     }
 
     /// Reads behind what waits; the number of bytes, 0 at the reader's end.
-    pub(super) fn poll_fill(
+    pub(crate) fn poll_fill(
         &mut self,
         cx: &mut Context<'_>,
         reader: &mut (impl AsyncRead + Unpin),
@@ -111,7 +112,7 @@ impl Pump {
     }
 
     /// Writes all that waits.
-    pub(super) fn poll_drain(
+    pub(crate) fn poll_drain(
         &mut self,
         cx: &mut Context<'_>,
         writer: &mut (impl AsyncWrite + Unpin),
@@ -130,7 +131,7 @@ impl Pump {
     }
 
     /// Sees to it that what was written gets out.
-    pub(super) fn poll_flush(
+    pub(crate) fn poll_flush(
         &mut self,
         cx: &mut Context<'_>,
         writer: &mut (impl AsyncWrite + Unpin),
@@ -143,7 +144,7 @@ impl Pump {
     }
 
     /// Tells the writer that nothing more comes.
-    pub(super) fn poll_finish(
+    pub(crate) fn poll_finish(
         &mut self,
         cx: &mut Context<'_>,
         writer: &mut (impl AsyncWrite + Unpin),
@@ -157,7 +158,7 @@ impl Pump {
     }
 
     /// Moves all there is, up to the reader's end and the writer's.
-    pub(super) fn poll(
+    pub(crate) fn poll(
         &mut self,
         cx: &mut Context<'_>,
         reader: &mut (impl AsyncRead + Unpin),
@@ -181,10 +182,27 @@ impl Pump {
     }
 }
 
+/// Moves bytes both ways, each until its end.
+///
+/// # Errors
+/// When either side breaks off; dropping both then tells the other one.
+pub(crate) async fn both_ways(
+    one: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    other: &mut (impl AsyncRead + AsyncWrite + Unpin),
+) -> io::Result<()> {
+    let (mut there, mut back) = (Pump::default(), Pump::default());
+    poll_fn(|cx| {
+        let sent = there.poll(cx, one, other)?;
+        let received = back.poll(cx, other, one)?;
+        ready!(sent);
+        ready!(received);
+        Poll::Ready(Ok(()))
+    })
+    .await
+}
+
 #[cfg(test)]
 mod tests {
-    use std::future::poll_fn;
-
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
 
     use super::*;
