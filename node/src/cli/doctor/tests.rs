@@ -28,6 +28,7 @@ fn status(changes: &Value) -> Status {
         "external_addrs": [], "bootstrap_addrs": [], "reachability": "private",
         "nat_type": 3, "nat": "port_restricted", "udp": "open", "relays": [relay("R"), relay("S")],
         "connected_peers": 3,
+        "tunnel_active_count": 0, "tunnel_bytes_up_total": 0, "tunnel_bytes_down_total": 0,
         "relaying": {
             "offered": false, "reservations": 0, "circuits": 0, "carried_bytes": 0, "exhausted": false,
         },
