@@ -15,6 +15,7 @@ mod dialer;
 mod driver;
 mod error;
 mod peer;
+mod prompt;
 pub(crate) mod relaying;
 mod routing;
 mod start;

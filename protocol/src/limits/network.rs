@@ -197,6 +197,9 @@ pub const MAX_ADDRESSES_PER_NAME: usize = 4;
 /// How often bootstrap nodes are dialled again while no peer is connected.
 pub const BOOTSTRAP_RETRY: Duration = Duration::from_secs(5);
 
+/// Longest time to close a connection in order: over TCP, a peer that is gone takes no goodbye.
+pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// How often a peer is asked whether it is still there: TCP notices a vanished host in no other way.
 ///
 /// libp2p's ping keeps the first failure to itself, so that a dead connection is known after two rounds: at most four times this.

@@ -176,6 +176,7 @@ impl Driver {
             );
             self.on_moved(|_| true);
         }
+        self.connections.care();
         self.paths
             .care(&mut self.swarm, &self.connections, &self.relays);
         self.hold_relays();

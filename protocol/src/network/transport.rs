@@ -2,6 +2,7 @@
 //! The transports: QUIC, TCP with Noise and yamux, names, and circuits through relays.
 
 use futures::future::Either;
+use libp2p::core::StreamMuxer;
 use libp2p::core::muxing::StreamMuxerBox;
 use libp2p::core::transport::timeout::TransportTimeout;
 use libp2p::core::transport::{Boxed, OrTransport};
@@ -10,6 +11,7 @@ use libp2p::identity::Keypair;
 use libp2p::{PeerId, Transport, dns, noise, quic, relay, tcp, yamux};
 
 use super::error::StartError;
+use super::prompt::Prompt;
 use super::relaying::{Muxer, RelayMeter};
 use crate::limits::{
     HANDSHAKE_TIMEOUT, MAX_STREAMS_PER_CONNECTION, QUIC_IDLE_TIMEOUT, QUIC_KEEP_ALIVE,
@@ -32,8 +34,8 @@ pub(super) fn build(
     let quic = quic::tokio::Transport::new(quic_config(keypair));
     let meter = meter.clone();
     let direct = OrTransport::new(quic, tcp).map(|either, _| match either {
-        Either::Left((peer, muxer)) => (peer, StreamMuxerBox::new(Muxer::new(muxer, peer, meter))),
-        Either::Right((peer, muxer)) => (peer, StreamMuxerBox::new(Muxer::new(muxer, peer, meter))),
+        Either::Left((peer, muxer)) => (peer, boxed(Muxer::new(muxer, peer, meter))),
+        Either::Right((peer, muxer)) => (peer, boxed(Muxer::new(muxer, peer, meter))),
     });
     let direct = TransportTimeout::new(direct, HANDSHAKE_TIMEOUT);
     let named = dns::tokio::Transport::system(direct).map_err(|error| failed(error.into()))?;
@@ -42,10 +44,19 @@ pub(super) fn build(
         .upgrade(Version::V1Lazy)
         .authenticate(noise()?)
         .multiplex(yamux::Config::default())
-        .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
+        .map(|(peer, muxer), _| (peer, boxed(muxer)));
     let circuits = TransportTimeout::new(circuits, HANDSHAKE_TIMEOUT);
     let all = OrTransport::new(circuits, named).map(|either, _| either.into_inner());
     Ok((all.boxed(), client))
+}
+
+fn boxed<M>(muxer: M) -> StreamMuxerBox
+where
+    M: StreamMuxer + Send + Unpin + 'static,
+    M::Substream: Send + 'static,
+    M::Error: Send + Sync + 'static,
+{
+    StreamMuxerBox::new(Prompt::new(muxer))
 }
 
 fn quic_config(keypair: &Keypair) -> quic::Config {

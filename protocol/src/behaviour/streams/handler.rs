@@ -31,6 +31,13 @@ pub(crate) struct Handler {
     pub(super) relayed: bool,
 }
 
+impl Drop for Handler {
+    /// The connection ends, or is about to: over TCP to a peer that is gone, nobody else tells the streams.
+    fn drop(&mut self) {
+        self.usage.close();
+    }
+}
+
 impl Handler {
     fn stream(&self, negotiated: libp2p::Stream) -> Stream {
         Stream::new(negotiated, Arc::clone(&self.usage), self.relayed)

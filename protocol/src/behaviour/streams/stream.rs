@@ -5,10 +5,11 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::compat::{Compat, FuturesAsyncReadCompatExt};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 /// What is in use of one connection.
 #[derive(Debug, Default)]
@@ -16,6 +17,7 @@ pub(crate) struct Usage {
     streams: AtomicUsize,
     bytes: AtomicU64,
     superseded: AtomicBool,
+    closed: CancellationToken,
 }
 
 impl Usage {
@@ -32,6 +34,11 @@ impl Usage {
     /// Whether another connection has taken over.
     pub(crate) fn is_superseded(&self) -> bool {
         self.superseded.load(Ordering::Relaxed)
+    }
+
+    /// The connection carries nothing any more.
+    pub(super) fn close(&self) {
+        self.closed.cancel();
     }
 
     pub(super) fn supersede(&self) {
@@ -64,7 +71,15 @@ pub(crate) struct Stream {
     inner: Compat<libp2p::Stream>,
     usage: Arc<Usage>,
     relayed: bool,
+    /// The end of the connection, for whoever reads and for whoever writes.
+    closed: [Closed; 2],
 }
+
+/// Resolves when the connection carries nothing any more; made when it is waited for.
+type Closed = Option<Pin<Box<WaitForCancellationFutureOwned>>>;
+
+const READER: usize = 0;
+const WRITER: usize = 1;
 
 impl Stream {
     pub(super) fn new(inner: libp2p::Stream, usage: Arc<Usage>, relayed: bool) -> Self {
@@ -73,7 +88,27 @@ impl Stream {
             inner: inner.compat(),
             usage,
             relayed,
+            closed: [None, None],
         }
+    }
+
+    /// What a direction that cannot go on waits for besides: yamux leaves its streams waiting for ever when their connection is closed
+    /// while the peer is gone.
+    fn or_closed<T>(
+        &mut self,
+        direction: usize,
+        polled: Poll<io::Result<T>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<T>> {
+        if polled.is_ready() {
+            return polled;
+        }
+        let token = &self.usage.closed;
+        let closed =
+            self.closed[direction].get_or_insert_with(|| Box::pin(token.clone().cancelled_owned()));
+        ready!(closed.as_mut().poll(cx));
+        self.closed[direction] = None;
+        Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()))
     }
 
     /// Whether the bytes pass through a relay.
@@ -108,7 +143,7 @@ impl AsyncRead for Stream {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.inner).poll_read(cx, buffer);
         self.count(buffer.filled().len() - before);
-        polled
+        self.or_closed(READER, polled, cx)
     }
 }
 
@@ -122,14 +157,16 @@ impl AsyncWrite for Stream {
         if let Poll::Ready(Ok(len)) = polled {
             self.count(len);
         }
-        polled
+        self.or_closed(WRITER, polled, cx)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
+        let polled = Pin::new(&mut self.inner).poll_flush(cx);
+        self.or_closed(WRITER, polled, cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
+        let polled = Pin::new(&mut self.inner).poll_shutdown(cx);
+        self.or_closed(WRITER, polled, cx)
     }
 }

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::behaviour::streams::{Links, Paths, Usage, is_relayed};
 use crate::clock;
+use crate::limits::PING_TIMEOUT;
 use crate::network::address;
 use crate::network::peer::{Path, Peer, Transport};
 use crate::time::UnixSeconds;
@@ -39,8 +40,9 @@ pub(super) struct Connection {
     pub(super) is_dialer: bool,
     pub(super) since: Instant,
     pub(super) rtt: Option<Duration>,
-    /// What agents' streams had carried when the peer was asked last whether it is there.
+    /// What agents' streams had carried when that was looked at last, and when that had changed.
     carried: u64,
+    moved_at: Instant,
     since_wall: UnixSeconds,
 }
 
@@ -60,6 +62,7 @@ impl Connection {
             since: Instant::now(),
             rtt: None,
             carried: 0,
+            moved_at: Instant::now(),
             since_wall: clock::now(),
         }
     }
@@ -122,16 +125,33 @@ impl Connections {
     ///
     /// Where bytes still move, the answer only waits behind them: a slow line with much to carry is alive.
     pub(super) fn on_pinged(&mut self, id: ConnectionId, rtt: Option<Duration>) -> bool {
-        let Some(peer) = self.table.get(&id).map(|connection| connection.peer) else {
-            return false;
-        };
-        let carried = self.usage(&peer, id).map_or(0, |usage| usage.bytes());
+        self.note_movement(id);
         let Some(connection) = self.table.get_mut(&id) else {
             return false;
         };
-        let has_moved = std::mem::replace(&mut connection.carried, carried) != carried;
         connection.rtt = rtt.or(connection.rtt);
-        rtt.is_none() && !has_moved
+        rtt.is_none() && connection.moved_at.elapsed() >= PING_TIMEOUT
+    }
+
+    /// Looks on which connections bytes move; to be called about once a second.
+    pub(super) fn care(&mut self) {
+        let ids: Vec<ConnectionId> = self.table.keys().copied().collect();
+        for id in ids {
+            self.note_movement(id);
+        }
+    }
+
+    fn note_movement(&mut self, id: ConnectionId) {
+        let Some(peer) = self.table.get(&id).map(|connection| connection.peer) else {
+            return;
+        };
+        let carried = self.usage(&peer, id).map_or(0, |usage| usage.bytes());
+        if let Some(connection) = self.table.get_mut(&id)
+            && connection.carried != carried
+        {
+            connection.carried = carried;
+            connection.moved_at = Instant::now();
+        }
     }
 
     pub(super) fn get(&self, connection: ConnectionId) -> Option<&Connection> {
