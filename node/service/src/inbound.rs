@@ -134,6 +134,7 @@ where
         head: Bytes::new(),
         inner: stream,
         session: Arc::clone(&session),
+        is_shut: false,
     };
     tokio::select! {
         biased;
@@ -152,7 +153,10 @@ where
         match raw::watched(&mut stream, &mut service).await {
             Ok(Passed::Http(head)) => stream.head = head,
             Ok(Passed::Whole) => return,
-            Err(error) => return tracing::debug!(%error, "a stream broke off"),
+            Err(error) => {
+                service.inner.reset();
+                return tracing::debug!(%error, "a stream broke off");
+            }
         }
     }
     // Boxed, because most raw streams never need the room that this takes.

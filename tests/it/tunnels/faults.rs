@@ -76,6 +76,48 @@ async fn breaks_off(tunnel: &Tunnel) {
     );
 }
 
+/// A service that takes one byte, then only listens, and reports how that ends.
+async fn listening() -> (TcpService, mpsc::Receiver<std::io::Result<u64>>) {
+    let (told, ends) = mpsc::channel(1);
+    let service = TcpService::start(move |mut stream: TcpStream| {
+        let told = told.clone();
+        async move {
+            if stream.read_u8().await.is_ok() {
+                let ended = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
+                // The test may have seen enough.
+                let _told = told.send(ended).await;
+            }
+        }
+    });
+    (service.await, ends)
+}
+
+#[tokio::test]
+async fn a_service_that_only_listens_tells_a_break_from_an_end() {
+    for transport in ["/udp/", "/tcp/"] {
+        let (service, mut ends) = listening().await;
+        let link = Link::over(transport, service).await;
+        let tunnel = link.tunnel().await;
+        for breaks in [true, false, true] {
+            let mut stream = tunnel.connect().await;
+            stream.write_all(b"!half").await.expect("open");
+            eventually("the bytes are carried", DEADLINE, async || {
+                (tunnel.shown().await.ok()["bytes_up"].as_u64()? % 5 == 0).then_some(())
+            })
+            .await;
+            if breaks {
+                stream.set_zero_linger().expect("a TCP socket");
+            } else {
+                stream.shutdown().await.expect("open");
+            }
+            drop(stream);
+            let ended = timeout(DEADLINE, ends.recv()).await.expect("in time");
+            let ended = ended.expect("told");
+            assert_eq!(ended.is_err(), breaks, "{ended:?} over {transport}");
+        }
+    }
+}
+
 async fn is_broken_off(tunnel: &Tunnel, ends: &mut mpsc::Receiver<ErrorKind>) {
     let mut stream = tunnel.connect().await;
     stream.write_all(b"!").await.expect("open");
@@ -256,8 +298,12 @@ fn signal(daemon: &Daemon, signal: &str) {
 
 #[tokio::test]
 async fn a_transfer_whose_far_end_falls_silent_fails_and_the_next_works() {
+    tokio::join!(falls_silent("/udp/"), falls_silent("/tcp/"));
+}
+
+async fn falls_silent(transport: &str) {
     let (service, _ends) = endless().await;
-    let link = Link::over("/udp/", service).await;
+    let link = Link::over(transport, service).await;
     let tunnel = link.tunnel().await;
     let mut stream = tunnel.connect().await;
     stream.write_all(b"!").await.expect("open");
@@ -283,5 +329,7 @@ async fn a_transfer_whose_far_end_falls_silent_fails_and_the_next_works() {
         stream.read_exact(&mut chunk).await.ok().map(drop)
     })
     .await;
-    say(&format!("silence noticed after {noticed:?}"));
+    say(&format!(
+        "silence noticed after {noticed:?} over {transport}"
+    ));
 }

@@ -25,6 +25,23 @@ pub(super) struct Replayed<S> {
     pub(super) head: Bytes,
     pub(super) inner: S,
     pub(super) session: Arc<Session>,
+    /// Whether our direction was ended.
+    pub(super) is_shut: bool,
+}
+
+impl<S: AsyncWrite + Unpin> Replayed<S> {
+    /// Fails if the end that was read is that of a stream which the caller dropped.
+    ///
+    /// QUIC streams end alike either way; one that was dropped takes nothing any more.
+    fn poll_is_whole(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        if self.is_shut {
+            return Ok(());
+        }
+        match Pin::new(&mut self.inner).poll_write(cx, &[]) {
+            Poll::Ready(Err(_)) => Err(io::ErrorKind::ConnectionReset.into()),
+            Poll::Ready(Ok(_)) | Poll::Pending => Ok(()),
+        }
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
@@ -65,7 +82,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Replayed<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Replayed<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -81,6 +98,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Replayed<S> {
         ready!(Pin::new(&mut this.inner).poll_read(cx, buffer))?;
         if buffer.filled().len() == before {
             this.session.caller_ended.store(true, Ordering::Relaxed);
+            this.poll_is_whole(cx)?;
         }
         Poll::Ready(Ok(()))
     }
@@ -100,6 +118,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Replayed<S> {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().inner).poll_shutdown(cx)
+        let this = self.get_mut();
+        this.is_shut = true;
+        Pin::new(&mut this.inner).poll_shutdown(cx)
     }
 }

@@ -66,15 +66,24 @@ pub(crate) enum ServiceStream {
 }
 
 impl ServiceStream {
+    fn tcp(&self) -> &TcpStream {
+        match self {
+            Self::Plain(tcp) => tcp,
+            Self::Tls(tls) => tls.get_ref().0,
+        }
+    }
+
+    /// Has the service see, once this is dropped, that the connection broke, not that it ended.
+    pub(crate) fn reset(&self) {
+        // A service that has closed the socket needs no reset.
+        let _ = self.tcp().set_zero_linger();
+    }
+
     /// Lets the local port be used again as soon as the connection is closed; the system keeps it
     /// for a minute otherwise, and a busy service could use them all up. Not before: while the
     /// connection lives, nobody else may connect from its port, and pass for the same session.
     fn release_port(&self) {
-        let tcp = match self {
-            Self::Plain(tcp) => tcp,
-            Self::Tls(tls) => tls.get_ref().0,
-        };
-        if let Err(error) = set_socket_reuseaddr(tcp, true) {
+        if let Err(error) = set_socket_reuseaddr(self.tcp(), true) {
             tracing::debug!(%error, "a local port stays in use for a minute");
         }
     }
