@@ -72,9 +72,8 @@ impl Router {
         self.edit_cut("add", other);
     }
 
-    /// Takes [`Router::cut`] back, and forgets what was tracked between the two.
+    /// Forgets what was tracked between the two, and takes [`Router::cut`] back; in this order, since what passes is in use at once.
     pub(super) fn uncut(&self, other: &Self) {
-        self.edit_cut("delete", other);
         let [v4, v6] = other.faces();
         for (family, faces) in [("ipv4", v4), ("ipv6", v6)] {
             for face in faces {
@@ -84,6 +83,7 @@ impl Router {
                 }
             }
         }
+        self.edit_cut("delete", other);
     }
 
     fn edit_cut(&self, verb: &str, other: &Self) {
