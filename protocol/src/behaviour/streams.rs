@@ -33,6 +33,8 @@ use libp2p::swarm::{
 use libp2p::{Multiaddr, PeerId, StreamProtocol};
 use tokio::sync::mpsc;
 
+use crate::limits::MAX_YAMUX_STREAMS;
+use crate::network::address;
 use handler::Handler;
 
 /// A stream that a remote peer opened.
@@ -74,7 +76,13 @@ impl Behaviour {
 
     fn handler(&self, peer: PeerId, connection: ConnectionId, address: &Multiaddr) -> Handler {
         let relayed = is_relayed(address);
-        let (requests, usage) = self.links.insert(peer, connection, relayed);
+        let is_quic = !relayed && address::is_quic(address);
+        let room = if is_quic {
+            usize::MAX
+        } else {
+            MAX_YAMUX_STREAMS
+        };
+        let (requests, usage) = self.links.insert(peer, connection, relayed, room);
         Handler {
             protocol: self.protocol.clone(),
             requests,

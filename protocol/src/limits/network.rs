@@ -255,6 +255,14 @@ pub const MAX_PENDING_OUTBOUND: u32 = 128;
 /// further ones are refused.
 pub const MAX_STREAMS_PER_CONNECTION: u32 = 4096 + 512;
 
+/// The same over TCP and through relays. yamux keeps 256 KiB of window for each, and takes no connection for which that is more than
+/// 1 GiB.
+pub const YAMUX_STREAMS: usize = 4096;
+
+/// Streams of one protocol after which our side opens no further one there: yamux closes the whole connection of a peer that opens too
+/// many.
+pub const MAX_YAMUX_STREAMS: usize = YAMUX_STREAMS - 256;
+
 /// Streams to services of this node's agents, idle ones included; further calls are refused as busy.
 ///
 /// An idle one holds a socket and some KiB, buffers only while bytes wait.

@@ -290,6 +290,7 @@ impl From<OpenError> for CallError {
             OpenError::NotConnected => Self::Unreachable,
             OpenError::Unsupported => Self::Unsupported,
             OpenError::Timeout => Self::Timeout,
+            OpenError::Full => Self::Refused(Refusal::Busy),
             OpenError::Io(source) => Self::Stream(source),
         }
     }

@@ -39,6 +39,9 @@ pub(crate) enum OpenError {
     /// The peer did not answer in time.
     #[error("no stream was opened in time")]
     Timeout,
+    /// There are as many streams on the connection as it bears.
+    #[error("no further stream fits on the connection")]
+    Full,
     /// The connection failed.
     #[error("the connection failed")]
     Io(#[source] io::Error),
@@ -54,6 +57,8 @@ pub(crate) struct Links {
 struct Link {
     connection: ConnectionId,
     relayed: bool,
+    /// Most streams.
+    room: usize,
     usage: Arc<Usage>,
     requests: mpsc::Sender<OpenRequest>,
 }
@@ -73,7 +78,11 @@ impl Links {
         peer: &PeerId,
         paths: Paths,
     ) -> Result<(ConnectionId, Stream), OpenError> {
-        let (connection, requests) = self.best(peer, paths).ok_or(OpenError::NotConnected)?;
+        let (connection, requests, has_room) =
+            self.best(peer, paths).ok_or(OpenError::NotConnected)?;
+        if !has_room {
+            return Err(OpenError::Full);
+        }
         let (reply, opened) = oneshot::channel();
         requests
             .send(reply)
@@ -108,12 +117,14 @@ impl Links {
         peer: PeerId,
         connection: ConnectionId,
         relayed: bool,
+        room: usize,
     ) -> (mpsc::Receiver<OpenRequest>, Arc<Usage>) {
         let (requests, served) = mpsc::channel(OPEN_QUEUE);
         let usage = Arc::<Usage>::default();
         let link = Link {
             connection,
             relayed,
+            room,
             usage: Arc::clone(&usage),
             requests,
         };
@@ -146,7 +157,7 @@ impl Links {
         &self,
         peer: &PeerId,
         paths: Paths,
-    ) -> Option<(ConnectionId, mpsc::Sender<OpenRequest>)> {
+    ) -> Option<(ConnectionId, mpsc::Sender<OpenRequest>, bool)> {
         self.with(|table| {
             let live = table
                 .get(peer)?
@@ -154,7 +165,8 @@ impl Links {
                 .filter(|link| !link.requests.is_closed())
                 .filter(|link| paths == Paths::Any || !link.relayed);
             let best = live.min_by_key(|link| (link.relayed, link.usage.is_superseded()))?;
-            Some((best.connection, best.requests.clone()))
+            let has_room = best.usage.streams() < best.room;
+            Some((best.connection, best.requests.clone(), has_room))
         })
     }
 
