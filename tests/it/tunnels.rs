@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
 //! TCP through tunnels and one-shot connections, between two daemons.
 
+#[path = "tunnels/ends.rs"]
+mod ends;
 #[path = "tunnels/faults.rs"]
 mod faults;
 #[path = "tunnels/management.rs"]

@@ -7,6 +7,7 @@
 
 mod first_line;
 mod http;
+mod lent;
 mod meter;
 mod places;
 mod raw;
@@ -26,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::service_tcp::{DialError, ServiceStream};
 use crate::{InboundLimits, Service, pump};
+use lent::Lent;
 use meter::{Metered, Replayed};
 use places::{Place, Places};
 use raw::Passed;
@@ -56,11 +58,17 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// long it is to last. Source: the reference.
 const MAX_SILENCE: Duration = Duration::from_secs(6 * 60);
 
+/// How long a stream with HTTP may be without a byte: longer than a gateway waits for an answer.
+const MAX_HTTP_SILENCE: Duration = Duration::from_secs(11 * 60);
+
 /// How long an HTTP answer may be without a byte once the caller has ended its side, which is how
 /// callers leave. Ours: most servers do not wait at all.
 const MAX_SILENCE_AFTER_CALLER: Duration = Duration::from_secs(30);
 
-/// How often that is looked at.
+/// How long a caller may take to end a stream that is over.
+const MAX_SILENCE_AFTER_END: Duration = Duration::from_secs(30);
+
+/// How often silence is looked at.
 const SILENCE_CHECK: Duration = Duration::from_secs(10);
 
 /// An accepted way to a service.
@@ -125,7 +133,7 @@ where
 {
     let Opened {
         service,
-        listed: _listed,
+        listed,
         bridges,
         handling,
     } = opened;
@@ -136,32 +144,52 @@ where
         session: Arc::clone(&session),
         is_shut: false,
     };
-    tokio::select! {
+    let ended = tokio::select! {
         biased;
-        () = bridges.cancelled() => {}
+        () = bridges.cancelled() => None,
         // Either side may break off; the other then sees its end, too.
-        () = carry(stream, service, handling) => {}
-        () = silence(&session, place) => tracing::debug!("a stream without bytes is closed"),
+        ended = carry(stream, service, handling) => ended,
+        () = silence(&session, place) => {
+            tracing::debug!("a stream without bytes is closed");
+            None
+        }
+    };
+    // The service's connection is gone, and its port may be another's by now.
+    drop(listed);
+    if let Some(stream) = ended {
+        // Who takes longer has been told of the end all the same.
+        let _ = timeout(MAX_SILENCE_AFTER_END, stream.finish()).await;
     }
 }
 
-async fn carry<C>(mut stream: Replayed<C>, mut service: Metered<ServiceStream>, handling: Handling)
+/// Returns the stream if both sides have said all.
+async fn carry<C>(
+    stream: Replayed<C>,
+    mut service: Metered<ServiceStream>,
+    handling: Handling,
+) -> Option<Lent<C>>
 where
     C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let (mut stream, kept) = stream.lent();
     if let Handling::Watched = handling {
         match raw::watched(&mut stream, &mut service).await {
             Ok(Passed::Http(head)) => stream.head = head,
-            Ok(Passed::Whole) => return,
+            Ok(Passed::Whole) => return Some(kept),
             Err(error) => {
+                tracing::debug!(%error, "a stream broke off");
                 service.inner.reset();
-                return tracing::debug!(%error, "a stream broke off");
+                return None;
             }
         }
     }
     // Boxed, because most raw streams never need the room that this takes.
-    if let Err(error) = Box::pin(http::proxy(stream, service)).await {
-        tracing::debug!(%error, "a stream with HTTP broke off");
+    match Box::pin(http::proxy(stream, service)).await {
+        Ok(()) => Some(kept),
+        Err(error) => {
+            tracing::debug!(%error, "a stream with HTTP broke off");
+            None
+        }
     }
 }
 
@@ -172,10 +200,10 @@ async fn silence(session: &Session, place: &Place) {
         let is_http = session.is_http.load(Ordering::Relaxed);
         let has_caller_ended = session.caller_ended.load(Ordering::Relaxed);
         let is_open = !has_caller_ended && !session.service_ended.load(Ordering::Relaxed);
-        let limit = if is_http && has_caller_ended {
-            MAX_SILENCE_AFTER_CALLER
-        } else {
-            MAX_SILENCE
+        let limit = match (is_http, has_caller_ended) {
+            (true, true) => MAX_SILENCE_AFTER_CALLER,
+            (true, false) => MAX_HTTP_SILENCE,
+            (false, _) => MAX_SILENCE,
         };
         if session.silence() >= limit && (is_http || !is_open || place.is_crowded()) {
             return;
@@ -297,7 +325,7 @@ mod tests {
         assert_eq!(lifetime(&half, &roomy).await, Some(MAX_SILENCE));
         let http = session();
         http.is_http.store(true, Ordering::Relaxed);
-        assert_eq!(lifetime(&http, &roomy).await, Some(MAX_SILENCE));
+        assert_eq!(lifetime(&http, &roomy).await, Some(MAX_HTTP_SILENCE));
         let left = session();
         left.is_http.store(true, Ordering::Relaxed);
         left.caller_ended.store(true, Ordering::Relaxed);

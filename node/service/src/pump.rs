@@ -69,9 +69,30 @@ pub(crate) struct Pump {
     needs_flush: bool,
     is_read: bool,
     is_done: bool,
+    /// The writer takes nothing more.
+    is_refused: bool,
 }
 
 impl Pump {
+    /// How this direction stands, given whether the other one has come to its end. That a writer takes nothing more is no break by
+    /// itself: it may have said all, and if it has broken off, reading from it tells.
+    pub(crate) fn judged(
+        &self,
+        polled: Poll<io::Result<()>>,
+        has_other_ended: bool,
+    ) -> Poll<io::Result<()>> {
+        match polled {
+            Poll::Ready(Err(_)) if self.is_refused && has_other_ended => Poll::Ready(Ok(())),
+            Poll::Ready(Err(_)) if self.is_refused => Poll::Pending,
+            polled => polled,
+        }
+    }
+
+    /// Whether everything was passed on, and the end of it.
+    pub(crate) fn is_done(&self) -> bool {
+        self.is_done
+    }
+
     /// The bytes that wait.
     pub(crate) fn waiting(&self) -> &[u8] {
         match &self.block {
@@ -118,7 +139,8 @@ impl Pump {
         writer: &mut (impl AsyncWrite + Unpin),
     ) -> Poll<io::Result<()>> {
         while !self.waiting.is_empty() {
-            let len = ready!(Pin::new(&mut *writer).poll_write(cx, self.waiting()))?;
+            let polled = Pin::new(&mut *writer).poll_write(cx, self.waiting());
+            let len = ready!(self.written(polled))?;
             if len == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -137,7 +159,8 @@ impl Pump {
         writer: &mut (impl AsyncWrite + Unpin),
     ) -> Poll<io::Result<()>> {
         if self.needs_flush {
-            ready!(Pin::new(writer).poll_flush(cx))?;
+            let polled = Pin::new(writer).poll_flush(cx);
+            ready!(self.written(polled))?;
             self.needs_flush = false;
         }
         Poll::Ready(Ok(()))
@@ -150,11 +173,18 @@ impl Pump {
         writer: &mut (impl AsyncWrite + Unpin),
     ) -> Poll<io::Result<()>> {
         if !self.is_done {
-            ready!(Pin::new(writer).poll_shutdown(cx))?;
+            let polled = Pin::new(writer).poll_shutdown(cx);
+            ready!(self.written(polled))?;
             self.is_done = true;
             self.recycle();
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Notes whether the writer has failed.
+    fn written<T>(&mut self, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        self.is_refused |= matches!(polled, Poll::Ready(Err(_)));
+        polled
     }
 
     /// Moves all there is, up to the reader's end and the writer's.
@@ -182,7 +212,7 @@ impl Pump {
     }
 }
 
-/// Moves bytes both ways, each until its end.
+/// Moves bytes both ways, each until its end. A side that says all it has to say may refuse the rest of what comes.
 ///
 /// # Errors
 /// When either side breaks off; dropping both then tells the other one.
@@ -192,8 +222,9 @@ pub(crate) async fn both_ways(
 ) -> io::Result<()> {
     let (mut there, mut back) = (Pump::default(), Pump::default());
     poll_fn(|cx| {
-        let sent = there.poll(cx, one, other)?;
-        let received = back.poll(cx, other, one)?;
+        let (sent, received) = (there.poll(cx, one, other), back.poll(cx, other, one));
+        let sent = there.judged(sent, back.is_done())?;
+        let received = back.judged(received, there.is_done())?;
         ready!(sent);
         ready!(received);
         Poll::Ready(Ok(()))

@@ -44,11 +44,13 @@ where
     let mut hold = pin!(sleep_until(Instant::now()));
     poll_fn(|cx| {
         // What the service says first decides how the caller's bytes are read.
-        let received = down.poll(cx, service, caller)?;
-        let sent = up.poll(cx, caller, service, hold.as_mut())?;
-        if let Poll::Ready(Some(head)) = sent {
-            return Poll::Ready(Ok(Passed::Http(head)));
-        }
+        let received = down.poll(cx, service, caller);
+        let sent = match up.poll(cx, caller, service, hold.as_mut()) {
+            Poll::Ready(Ok(Some(head))) => return Poll::Ready(Ok(Passed::Http(head))),
+            sent => sent.map_ok(drop),
+        };
+        let sent = up.pump.judged(sent, down.is_done())?;
+        let received = down.judged(received, up.pump.is_done())?;
         ready!(sent);
         ready!(received);
         Poll::Ready(Ok(Passed::Whole))

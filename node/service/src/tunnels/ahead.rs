@@ -151,7 +151,7 @@ impl<L: Local> AsyncRead for Ahead<L> {
             self.sent += len;
             return Poll::Ready(Ok(()));
         }
-        if self.sent > 0 {
+        if self.bytes.capacity() > 0 {
             (self.bytes, self.sent) = (Vec::new(), 0);
         }
         match &mut self.ended {

@@ -78,9 +78,9 @@ pub(super) async fn serve(
         }
     };
     let _ = tunnel.ended().run_until_cancelled(serving).await;
-    drop(listeners);
-    // Whoever closed the tunnel has removed it already.
+    // Whoever closed the tunnel has removed it already. It is not to be found while its ports are closed.
     let _ = service.core.tunnels.remove(tunnel.id());
+    drop(listeners);
 }
 
 /// Never returns.
