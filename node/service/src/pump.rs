@@ -67,10 +67,20 @@ pub(crate) struct Pump {
     block: Option<Block>,
     waiting: Range<usize>,
     needs_flush: bool,
-    is_read: bool,
-    is_done: bool,
+    stage: Stage,
     /// The writer takes nothing more.
     is_refused: bool,
+}
+
+/// How far a direction has come to its end.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+enum Stage {
+    #[default]
+    Open,
+    /// The reader has.
+    Read,
+    /// The writer was told.
+    Done,
 }
 
 impl Pump {
@@ -90,7 +100,7 @@ impl Pump {
 
     /// Whether everything was passed on, and the end of it.
     pub(crate) fn is_done(&self) -> bool {
-        self.is_done
+        self.stage == Stage::Done
     }
 
     /// The bytes that wait.
@@ -103,7 +113,7 @@ impl Pump {
 
     /// Whether the reader has come to its end.
     pub(crate) fn is_read(&self) -> bool {
-        self.is_read
+        self.stage != Stage::Open
     }
 
     /// Whether there is no room behind the bytes that wait.
@@ -128,7 +138,9 @@ impl Pump {
             self.recycle();
         }
         ready!(polled)?;
-        self.is_read = len == 0;
+        if len == 0 {
+            self.stage = Stage::Read;
+        }
         Poll::Ready(Ok(len))
     }
 
@@ -172,10 +184,10 @@ impl Pump {
         cx: &mut Context<'_>,
         writer: &mut (impl AsyncWrite + Unpin),
     ) -> Poll<io::Result<()>> {
-        if !self.is_done {
+        if !self.is_done() {
             let polled = Pin::new(writer).poll_shutdown(cx);
             ready!(self.written(polled))?;
-            self.is_done = true;
+            self.stage = Stage::Done;
             self.recycle();
         }
         Poll::Ready(Ok(()))
@@ -196,7 +208,7 @@ impl Pump {
     ) -> Poll<io::Result<()>> {
         loop {
             ready!(self.poll_drain(cx, writer))?;
-            if self.is_read {
+            if self.is_read() {
                 return self.poll_finish(cx, writer);
             }
             if self.poll_fill(cx, reader)?.is_pending() {
