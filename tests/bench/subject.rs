@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Two daemons of any executable with the flags and the API that existing clients use: the first hosts, the second calls.
 
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
 use std::path::Path;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -113,8 +114,16 @@ async fn posted(api: &Api, path: &str, body: Value) -> Value {
     answer.json()
 }
 
-/// A port that was free a moment ago: not every daemon says which one it has taken.
+/// A port that was free a moment ago, below those that the system hands out for connections: not every daemon says which one it
+/// has taken.
 fn free_address() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("a bound socket").to_string()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = std::process::id() % 10_000;
+    loop {
+        let port = 20_000 + (start + u32::from(NEXT.fetch_add(1, Ordering::Relaxed))) % 10_000;
+        let address = format!("127.0.0.1:{port}");
+        if TcpListener::bind(&address).is_ok() && UdpSocket::bind(&address).is_ok() {
+            return address;
+        }
+    }
 }
