@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use crate::harness::{Api, Net, RawCaller, body, eventually};
 
 /// Calls of the two callers together; `A2AL_TEST_CALLS` sets another number.
-const CALLS: usize = 200;
+const CALLS: usize = 1000;
 
 /// Calls under way at one time.
 const AT_ONCE: usize = 16;
