@@ -12,7 +12,7 @@ use axum::routing::any;
 use futures::StreamExt as _;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use crate::harness::{Api, Net, RawCaller, body, eventually};
 
@@ -149,6 +149,7 @@ async fn a_session_is_known_as_soon_as_a_service_can_ask_and_for_as_long_as_it_l
             .await
             .expect("the bytes come back");
         let session = host.api.get(&format!("/sessions/{port}")).await.ok();
+        assert_eq!(session["addr"], format!("127.0.0.1:{port}"));
         let down = line.len() + 5;
         assert_eq!(
             (&session["bytes_up"], &session["bytes_down"]),
@@ -167,8 +168,59 @@ async fn a_session_is_known_as_soon_as_a_service_can_ask_and_for_as_long_as_it_l
     })
     .await;
     host.api.get(&path).await.refused(404, "session not found");
-    for bad in ["0", "65536", "x", "+1", "-1", "80x"] {
+    for bad in [
+        "0",
+        "65536",
+        "x",
+        "+1",
+        "-1",
+        "80x",
+        "127.0.0.1:0",
+        "::1:80",
+    ] {
         let path = format!("/sessions/{bad}");
         host.api.get(&path).await.refused(400, "invalid port");
     }
+}
+
+#[tokio::test]
+async fn another_program_with_the_same_port_has_no_callers_address() {
+    let net = Net::of(1).await;
+    let host = &net.nodes[0];
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let service = listener.local_addr().expect("a bound socket");
+    let agent = host.api.serving(&service.to_string()).await.aid;
+    let caller = RawCaller::beside(host).await;
+    let endpoint = caller.endpoint(&agent).await;
+    let accepting = async {
+        loop {
+            let (mut stream, from) = listener.accept().await.expect("a connection");
+            // Probes bring nothing.
+            if stream.read_u8().await.is_ok() {
+                return (stream, from);
+            }
+        }
+    };
+    let calling = async {
+        let mut stream = caller.call(&endpoint, Content::Bytes).await;
+        stream.write_u8(0).await.expect("an open stream");
+        stream
+    };
+    let (_stream, (_service, called)) = tokio::join!(calling, accepting);
+
+    let thief = TcpSocket::new_v4().expect("a socket");
+    let taken = SocketAddr::new([127, 0, 0, 2].into(), called.port());
+    thief.bind(taken).expect("the same port of another address");
+    let _thief = thief.connect(service).await.expect("the service listens");
+    let (_stolen, seen) = listener.accept().await.expect("a connection");
+    assert_eq!(seen, taken);
+
+    let port = format!("/sessions/{}", called.port());
+    for path in [port, format!("/sessions/{called}")] {
+        let session = host.api.get(&path).await.ok();
+        assert_eq!(session["caller_aid"], caller.aid.to_string(), "{path}");
+        assert_eq!(session["addr"], called.to_string(), "{path}");
+    }
+    let path = format!("/sessions/{seen}");
+    host.api.get(&path).await.refused(404, "session not found");
 }
