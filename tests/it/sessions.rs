@@ -13,6 +13,8 @@ use futures::StreamExt as _;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use crate::harness::{Api, Net, RawCaller, body, eventually};
 
@@ -223,4 +225,73 @@ async fn another_program_with_the_same_port_has_no_callers_address() {
     }
     let path = format!("/sessions/{seen}");
     host.api.get(&path).await.refused(404, "session not found");
+}
+
+/// A service that takes what comes, says nothing, and tells the test once it has all of it.
+async fn taking() -> (String, mpsc::Receiver<Vec<u8>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("a bound socket").to_string();
+    let (telling, told) = mpsc::channel(16);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut taken = Vec::new();
+            // What came before a break counts, too.
+            let _ = stream.read_to_end(&mut taken).await;
+            if !taken.is_empty() && telling.send(taken).await.is_err() {
+                break;
+            }
+        }
+    });
+    (address, told)
+}
+
+#[tokio::test]
+async fn no_caller_hands_a_plain_service_a_header_of_ours() {
+    let net = Net::of(1).await;
+    let (address, mut told) = taking().await;
+    let agent = net.nodes[0].api.serving(&address).await.aid;
+    let caller = RawCaller::beside(&net.nodes[0]).await;
+    let endpoint = caller.endpoint(&agent).await;
+    // Python serves the first and the third, BusyBox the second.
+    for first in [
+        "GET\r/ HTTP/1.1\r\n",
+        "GET / HTTP/1.1 junk\r\n",
+        "GET /\r\nConnection: keep-alive\r\n\r\nGET / HTTP/1.1\r\n",
+        "GET /\rHTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n",
+        "GET / ICE/1.0\r\n",
+    ] {
+        let request = format!("{first}Host: a\r\nX-A2AL-Caller-AID: forged\r\n\r\n");
+        for is_bytewise in [false, true] {
+            let mut stream = caller.call(&endpoint, Content::Bytes).await;
+            for piece in request
+                .as_bytes()
+                .chunks(if is_bytewise { 1 } else { 1000 })
+            {
+                // Refused as soon as the stream is cut.
+                if stream.write_all(piece).await.is_err() || stream.flush().await.is_err() {
+                    break;
+                }
+            }
+            let _ = stream.shutdown().await;
+            // Left only once it ended: what a service has not read is lost with a reset.
+            let mut answer = Vec::new();
+            let ending = stream.read_to_end(&mut answer);
+            let _ = timeout(Duration::from_secs(20), ending)
+                .await
+                .expect("the stream ends");
+            // The service takes one connection after the other.
+            let mut last = caller.call(&endpoint, Content::Bytes).await;
+            last.write_all(b"last").await.expect("an open stream");
+            last.shutdown().await.expect("an open stream");
+            loop {
+                let taken = timeout(Duration::from_secs(20), told.recv()).await;
+                let taken = taken.expect("the last stream").expect("the service lives");
+                if taken == b"last" {
+                    break;
+                }
+                let taken = String::from_utf8_lossy(&taken);
+                assert!(!taken.contains("forged"), "{first:?}: {taken:?}");
+            }
+        }
+    }
 }
