@@ -114,7 +114,7 @@ impl Gateway {
         }
         let client = splice::client(&mut request);
         let mut answer = self.service.forward(aid, request).await?;
-        answer::rewrite(answer.headers_mut(), base);
+        answer::rewrite(answer.headers_mut(), aid, base);
         if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
             return splice::follow(client, answer.map(Body::new), slot);
         }

@@ -12,12 +12,14 @@ use axum::routing::any;
 use futures::StreamExt as _;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use crate::harness::{Api, Net, RawCaller, body, eventually};
 
 /// Calls of the two callers together; `A2AL_TEST_CALLS` sets another number.
-const CALLS: usize = 200;
+const CALLS: usize = 1000;
 
 /// Calls under way at one time.
 const AT_ONCE: usize = 16;
@@ -149,6 +151,7 @@ async fn a_session_is_known_as_soon_as_a_service_can_ask_and_for_as_long_as_it_l
             .await
             .expect("the bytes come back");
         let session = host.api.get(&format!("/sessions/{port}")).await.ok();
+        assert_eq!(session["addr"], format!("127.0.0.1:{port}"));
         let down = line.len() + 5;
         assert_eq!(
             (&session["bytes_up"], &session["bytes_down"]),
@@ -167,8 +170,128 @@ async fn a_session_is_known_as_soon_as_a_service_can_ask_and_for_as_long_as_it_l
     })
     .await;
     host.api.get(&path).await.refused(404, "session not found");
-    for bad in ["0", "65536", "x", "+1", "-1", "80x"] {
+    for bad in [
+        "0",
+        "65536",
+        "x",
+        "+1",
+        "-1",
+        "80x",
+        "127.0.0.1:0",
+        "::1:80",
+    ] {
         let path = format!("/sessions/{bad}");
         host.api.get(&path).await.refused(400, "invalid port");
+    }
+}
+
+#[tokio::test]
+async fn another_program_with_the_same_port_has_no_callers_address() {
+    let net = Net::of(1).await;
+    let host = &net.nodes[0];
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let service = listener.local_addr().expect("a bound socket");
+    let agent = host.api.serving(&service.to_string()).await.aid;
+    let caller = RawCaller::beside(host).await;
+    let endpoint = caller.endpoint(&agent).await;
+    let accepting = async {
+        loop {
+            let (mut stream, from) = listener.accept().await.expect("a connection");
+            // Probes bring nothing.
+            if stream.read_u8().await.is_ok() {
+                return (stream, from);
+            }
+        }
+    };
+    let calling = async {
+        let mut stream = caller.call(&endpoint, Content::Bytes).await;
+        stream.write_u8(0).await.expect("an open stream");
+        stream
+    };
+    let (_stream, (_service, called)) = tokio::join!(calling, accepting);
+
+    let thief = TcpSocket::new_v4().expect("a socket");
+    let taken = SocketAddr::new([127, 0, 0, 2].into(), called.port());
+    thief.bind(taken).expect("the same port of another address");
+    let _thief = thief.connect(service).await.expect("the service listens");
+    let (_stolen, seen) = listener.accept().await.expect("a connection");
+    assert_eq!(seen, taken);
+
+    let port = format!("/sessions/{}", called.port());
+    for path in [port, format!("/sessions/{called}")] {
+        let session = host.api.get(&path).await.ok();
+        assert_eq!(session["caller_aid"], caller.aid.to_string(), "{path}");
+        assert_eq!(session["addr"], called.to_string(), "{path}");
+    }
+    let path = format!("/sessions/{seen}");
+    host.api.get(&path).await.refused(404, "session not found");
+}
+
+/// A service that takes what comes, says nothing, and tells the test once it has all of it.
+async fn taking() -> (String, mpsc::Receiver<Vec<u8>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("a bound socket").to_string();
+    let (telling, told) = mpsc::channel(16);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut taken = Vec::new();
+            // What came before a break counts, too.
+            let _ = stream.read_to_end(&mut taken).await;
+            if !taken.is_empty() && telling.send(taken).await.is_err() {
+                break;
+            }
+        }
+    });
+    (address, told)
+}
+
+#[tokio::test]
+async fn no_caller_hands_a_plain_service_a_header_of_ours() {
+    let net = Net::of(1).await;
+    let (address, mut told) = taking().await;
+    let agent = net.nodes[0].api.serving(&address).await.aid;
+    let caller = RawCaller::beside(&net.nodes[0]).await;
+    let endpoint = caller.endpoint(&agent).await;
+    // Python serves the first and the third, BusyBox the second.
+    for first in [
+        "GET\r/ HTTP/1.1\r\n",
+        "GET / HTTP/1.1 junk\r\n",
+        "GET /\r\nConnection: keep-alive\r\n\r\nGET / HTTP/1.1\r\n",
+        "GET /\rHTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n",
+        "GET / ICE/1.0\r\n",
+    ] {
+        let request = format!("{first}Host: a\r\nX-A2AL-Caller-AID: forged\r\n\r\n");
+        for is_bytewise in [false, true] {
+            let mut stream = caller.call(&endpoint, Content::Bytes).await;
+            for piece in request
+                .as_bytes()
+                .chunks(if is_bytewise { 1 } else { 1000 })
+            {
+                // Refused as soon as the stream is cut.
+                if stream.write_all(piece).await.is_err() || stream.flush().await.is_err() {
+                    break;
+                }
+            }
+            let _ = stream.shutdown().await;
+            // Left only once it ended: what a service has not read is lost with a reset.
+            let mut answer = Vec::new();
+            let ending = stream.read_to_end(&mut answer);
+            let _ = timeout(Duration::from_secs(20), ending)
+                .await
+                .expect("the stream ends");
+            // The service takes one connection after the other.
+            let mut last = caller.call(&endpoint, Content::Bytes).await;
+            last.write_all(b"last").await.expect("an open stream");
+            last.shutdown().await.expect("an open stream");
+            loop {
+                let taken = timeout(Duration::from_secs(20), told.recv()).await;
+                let taken = taken.expect("the last stream").expect("the service lives");
+                if taken == b"last" {
+                    break;
+                }
+                let taken = String::from_utf8_lossy(&taken);
+                assert!(!taken.contains("forged"), "{first:?}: {taken:?}");
+            }
+        }
     }
 }

@@ -53,6 +53,20 @@ pub(super) fn target(uri: &Uri) -> String {
     if target.is_empty() { "/" } else { target }.to_owned()
 }
 
+/// The path without a prefix of this gateway, or another one, that the agent was told of and has put
+/// in front already.
+pub(super) fn own_path(path: &str, aid: Aid) -> &str {
+    let Some(rest) = path.strip_prefix("/aid/") else {
+        return path;
+    };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    if rest[..end].parse() == Ok(aid) {
+        &rest[end..]
+    } else {
+        path
+    }
+}
+
 fn host(request: &Request, port: u16) -> String {
     let host = request.headers().get(header::HOST);
     let host = host

@@ -64,7 +64,8 @@ async fn statuses_redirects_and_heads_pass_through() {
         }
         let redirect = door.ask("GET", "/redirect", "").await;
         assert_eq!(redirect.status, 302);
-        assert_eq!(redirect.header("location"), Some("/echo"));
+        let place = format!("{}/echo", door.prefix);
+        assert_eq!(redirect.header("location"), Some(place.as_str()));
         let head = door.ask("HEAD", "/bytes/1000", "").await;
         assert_eq!((head.status, head.body.as_str()), (200, ""));
         assert_eq!(head.header("content-length"), Some("1000"));

@@ -3,7 +3,9 @@
 //!
 //! A service that takes `X-A2AL-Caller-AID` for the truth must not get it from the caller, so HTTP
 //! is told apart from everything else by its first line, as the most lenient servers read it. What
-//! is not HTTP passes at once; only the beginning of what may become a request line is held.
+//! is not HTTP passes at once; only the beginning of what may become a request line is held. Where
+//! some server may still take what passes for requests, a line that begins like a header of ours
+//! ends the stream.
 
 /// Methods that are waited for: what starts like a request with one of these is held until the
 /// line ends. Another method is recognised when its line arrives in one piece.
@@ -26,14 +28,14 @@ const METHODS: [&[u8]; 16] = [
     b"REPORT ",
 ];
 
-/// What header names of ours begin with; servers that make variables of them take `_` for `-`.
-const OWN_PREFIX: &[u8] = b"x-a2al-";
+/// What header names of ours begin with, as [`fold`] has it.
+pub(super) const OWN_PREFIX: &[u8] = b"x-a2al-";
 
-/// Bytes of the line that are remembered at its beginning, to know the method by.
-const START_LEN: usize = 16;
+/// What opens HTTP/2, which has no header lines.
+const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Bytes of the last word that are remembered, to know the version by.
-const WORD_LEN: usize = 8;
+/// What a word begins with that makes its line a request.
+const VERSION: &[u8] = b"HTTP/";
 
 /// What is to be done with what has arrived and was not passed on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -46,34 +48,47 @@ pub(super) enum Verdict {
     Raw,
     /// Treat the stream as HTTP from its first byte; nothing but empty lines was passed on.
     Http,
-    /// End the stream: a part of an HTTP request was passed on before it was known for one.
+    /// End the stream: a part of an HTTP request was passed on before it was known for one, or a
+    /// header of ours would be.
     Cut,
 }
 
-/// Reads the first line of a stream as it arrives.
-#[derive(Debug, Default)]
+/// Reads the first line of a stream as it arrives, and header lines that may follow.
+#[derive(Debug)]
 pub(super) struct FirstLine {
     stage: Stage,
-    /// The first bytes of the line.
+    /// How far the line at hand agrees with [`OWN_PREFIX`]; `None` if it is another line.
+    matched: Option<usize>,
+    /// The first bytes of the stream from its first line on, as many as [`HTTP2_PREFACE`] has.
     start: Vec<u8>,
-    /// Words that have begun.
-    words: usize,
-    /// The first bytes of the word that began last.
-    word: Vec<u8>,
-    is_in_word: bool,
+    words: Words,
     /// A part of the line was passed on.
     has_passed: bool,
 }
 
-#[derive(Debug, Default)]
+/// The words of the first line.
+#[derive(Debug)]
+struct Words {
+    /// Those that have begun.
+    count: usize,
+    /// The first bytes of the one that began last, as many as [`VERSION`] has.
+    last: Vec<u8>,
+    /// The last one has not ended.
+    is_open: bool,
+    /// The first one may be a method.
+    is_method: bool,
+    /// Another one begins with [`VERSION`].
+    is_versioned: bool,
+}
+
+#[derive(Debug)]
 enum Stage {
     /// Before or within the first line.
-    #[default]
     Line,
-    /// What may be a request of HTTP/0.9 was passed on, and some servers read headers even then.
+    /// The first line was passed on; some servers read headers whatever it was.
     Headers {
-        /// How far the line at hand agrees with [`OWN_PREFIX`]; `None` if it is another line.
-        matched: Option<usize>,
+        /// The line may have been a request for a server that then reads further ones.
+        is_endless: bool,
         /// Nothing of the line at hand has arrived.
         is_empty: bool,
     },
@@ -81,15 +96,39 @@ enum Stage {
     Raw,
 }
 
+impl Default for FirstLine {
+    fn default() -> Self {
+        Self {
+            stage: Stage::Line,
+            matched: Some(0),
+            start: Vec::new(),
+            words: Words {
+                count: 0,
+                last: Vec::new(),
+                is_open: false,
+                is_method: true,
+                is_versioned: false,
+            },
+            has_passed: false,
+        }
+    }
+}
+
 impl FirstLine {
     /// Takes in the bytes that arrived next. `has_answered`: the service has sent something, so
     /// this is not the beginning of HTTP, and nobody is to be kept waiting.
     pub(super) fn take(&mut self, bytes: &[u8], has_answered: bool) -> Verdict {
-        for &byte in bytes {
-            match self.step(byte) {
+        let mut rest = bytes;
+        while let [byte, after @ ..] = rest {
+            match self.step(*byte) {
                 None => {}
                 Some(Verdict::Http) if has_answered || self.has_passed => return Verdict::Cut,
                 Some(verdict) => return verdict,
+            }
+            rest = after;
+            if self.is_word_indifferent() {
+                let len = rest.iter().take_while(|byte| !is_space(**byte)).count();
+                rest = &rest[len..];
             }
         }
         if !has_answered && !self.has_passed && self.may_be_request() {
@@ -105,69 +144,73 @@ impl FirstLine {
     }
 
     fn step(&mut self, byte: u8) -> Option<Verdict> {
-        match &mut self.stage {
-            Stage::Raw => Some(Verdict::Raw),
-            Stage::Headers { matched, is_empty } => {
-                if byte == b'\n' && std::mem::replace(is_empty, true) {
-                    self.stage = Stage::Raw;
-                    return Some(Verdict::Raw);
-                }
-                *is_empty &= matches!(byte, b'\r' | b'\n');
-                *matched = agree(*matched, byte);
-                (*matched == Some(OWN_PREFIX.len())).then_some(Verdict::Cut)
+        if matches!(self.stage, Stage::Raw) {
+            return Some(Verdict::Raw);
+        }
+        self.matched = agree(self.matched, byte);
+        if self.matched == Some(OWN_PREFIX.len()) {
+            return Some(Verdict::Cut);
+        }
+        let is_end = matches!(byte, b'\r' | b'\n');
+        if matches!(self.stage, Stage::Line) && self.words.count == 0 && is_end {
+            // Servers skip empty lines.
+            return None;
+        }
+        if self.start.len() < HTTP2_PREFACE.len() {
+            self.start.push(byte);
+            if self.start == HTTP2_PREFACE {
+                return Some(self.let_pass());
             }
-            Stage::Line => self.read(byte),
+        }
+        match &mut self.stage {
+            Stage::Headers {
+                is_endless,
+                is_empty,
+            } => {
+                let ends_empty = byte == b'\n' && *is_empty;
+                *is_empty = byte == b'\n' || byte == b'\r' && *is_empty;
+                (ends_empty && !*is_endless).then(|| self.let_pass())
+            }
+            _ if is_end => self.end(byte),
+            _ => {
+                self.words.take(byte);
+                None
+            }
         }
     }
 
-    fn read(&mut self, byte: u8) -> Option<Verdict> {
-        if matches!(byte, b'\r' | b'\n') {
-            // Servers skip empty lines.
-            return (self.words > 0).then(|| self.end(byte)).flatten();
+    /// Nothing more is to be watched.
+    fn let_pass(&mut self) -> Verdict {
+        self.stage = Stage::Raw;
+        Verdict::Raw
+    }
+
+    /// The verdict on the first line at a byte that may be its end; `None` if more is to be
+    /// watched. Only a line feed ends it for everybody: others take a carriage return for a space.
+    fn end(&mut self, byte: u8) -> Option<Verdict> {
+        let words = &mut self.words;
+        words.is_open = false;
+        if words.is_versioned && words.is_method && !HTTP2_PREFACE.starts_with(&self.start) {
+            return Some(Verdict::Http);
         }
-        if self.start.len() < START_LEN {
-            self.start.push(byte);
-        }
-        if is_space(byte) {
-            self.is_in_word = false;
-        } else if self.words <= 1 && !is_method(byte) && (self.words == 0 || self.is_in_word) {
-            self.stage = Stage::Raw;
-            return Some(Verdict::Raw);
-        } else {
-            if !self.is_in_word {
-                self.words += 1;
-                self.word.clear();
-                self.is_in_word = true;
-            }
-            if self.word.len() < WORD_LEN {
-                self.word.push(byte);
-            }
+        if byte == b'\n' {
+            // Servers ask for a version or not, and take any word for a method or not.
+            self.stage = Stage::Headers {
+                is_endless: words.is_versioned || words.is_method && words.count > 1,
+                is_empty: true,
+            };
         }
         None
     }
 
-    /// The verdict on a whole line; `None` if more is to be watched.
-    fn end(&mut self, byte: u8) -> Option<Verdict> {
-        let is_versioned = self.words > 1
-            && self
-                .word
-                .get(..5)
-                .is_some_and(|start| start.eq_ignore_ascii_case(b"HTTP/"));
-        if is_versioned && !self.is_http2() {
-            return Some(Verdict::Http);
-        }
-        if self.words == 2 {
-            let (matched, is_empty) = (Some(0), byte == b'\n');
-            self.stage = Stage::Headers { matched, is_empty };
-            return None;
-        }
-        self.stage = Stage::Raw;
-        Some(Verdict::Raw)
-    }
-
-    /// Whether the line opens HTTP/2, which has no header lines.
-    fn is_http2(&self) -> bool {
-        self.start == b"PRI * HTTP/2.0"
+    /// Whether the rest of the word at hand decides nothing.
+    fn is_word_indifferent(&self) -> bool {
+        let is_indifferent = match self.stage {
+            Stage::Line => self.words.is_indifferent(),
+            Stage::Headers { .. } => true,
+            Stage::Raw => false,
+        };
+        is_indifferent && self.matched.is_none() && self.start.len() == HTTP2_PREFACE.len()
     }
 
     /// Whether what has arrived may become a request line with one of [`METHODS`].
@@ -181,23 +224,64 @@ impl FirstLine {
     }
 }
 
+impl Words {
+    fn take(&mut self, byte: u8) {
+        if is_space(byte) {
+            self.is_open = false;
+            return;
+        }
+        if !self.is_open {
+            self.is_open = true;
+            self.count += 1;
+            self.last.clear();
+        }
+        if self.count == 1 {
+            self.is_method &= is_method(byte);
+        } else if self.last.len() < VERSION.len() {
+            self.last.push(byte);
+            self.is_versioned |= self.last.eq_ignore_ascii_case(VERSION);
+        }
+    }
+
+    /// Whether the rest of the word at hand decides nothing.
+    fn is_indifferent(&self) -> bool {
+        let is_known = if self.count == 1 {
+            !self.is_method
+        } else {
+            self.last.len() == VERSION.len()
+        };
+        self.is_open && is_known
+    }
+}
+
+/// What is left of a byte of a header's name where servers make variables of headers: some take
+/// every byte that is neither a letter nor a digit for the same.
+pub(super) fn fold(byte: u8) -> u8 {
+    if byte.is_ascii_alphanumeric() {
+        byte.to_ascii_lowercase()
+    } else {
+        b'-'
+    }
+}
+
 /// How far a line agrees with [`OWN_PREFIX`] after `byte`.
 fn agree(matched: Option<usize>, byte: u8) -> Option<usize> {
-    if matches!(byte, b'\r' | b'\n') {
-        return Some(0);
+    match matched {
+        _ if is_break(byte) => Some(0),
+        Some(0) if is_space(byte) => Some(0),
+        Some(len) if OWN_PREFIX.get(len) == Some(&fold(byte)) => Some(len + 1),
+        _ => None,
     }
-    let matched = matched?;
-    let byte = if byte == b'_' {
-        b'-'
-    } else {
-        byte.to_ascii_lowercase()
-    };
-    (OWN_PREFIX.get(matched) == Some(&byte)).then_some(matched + 1)
+}
+
+/// What some server takes for the end of a header line.
+fn is_break(byte: u8) -> bool {
+    matches!(byte, b'\r' | b'\n' | 0x0b | 0x0c | 0x1c..=0x1e | 0x85)
 }
 
 /// What some server takes for the space between two words.
 fn is_space(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | 0x0b | 0x0c | 0x1c..=0x1f | 0x85 | 0xa0)
+    is_break(byte) || matches!(byte, b' ' | b'\t' | 0x1f | 0xa0)
 }
 
 /// What the name of a method may hold.
@@ -239,7 +323,17 @@ mod tests {
             b" \tGET\x0b/ HTTP/01.1\n",
             b"OPTIONS * HTTP/1.1\r",
             b"GET / a b HTTP/9\n",
+            b"GET /cgi-bin/x HTTP/1.1 junk\r\n",
+            b"GET / HTTP/1.1 junk more\n",
+            b"GET\r/ HTTP/1.1\r\n",
+            b"GET\r/\rhttp/1.1\n",
+            b"GET /\rHTTP/1.1\r\n\r\n",
+            b"GET HTTP/1.1\n",
+            b"\rGET\x0c/\x1fHTTP/1.1\0\n",
+            b"GET /\0 HTTP/1.1\n",
             b"PRI / HTTP/2.0\r\n",
+            b"PRI * HTTP/2.0\n",
+            b"PRI * HTTP/2.0\r/ HTTP/1.1\r\n",
         ] {
             assert_eq!(at_once(text), Verdict::Http, "{text:?}");
         }
@@ -258,6 +352,9 @@ mod tests {
             b"{\"jsonrpc\":\"2.0\"}\n",
             b"OPTIONS rtsp://a RTSP/1.0\r\n",
             b"HTTP/1.1 200 OK\r\n",
+            b"GET key\rGET http://a\r\n",
+            b"\x16\x03\x01 \x08http/1.1\n",
+            b"70:SERVER_PROTOCOL\0HTTP/1.1\0,\n",
         ] {
             let verdict = at_once(text);
             assert!(
@@ -275,13 +372,10 @@ mod tests {
         );
         assert_eq!(
             bytewise(b"POST is late\n"),
-            [Verdict::Hold, Verdict::Raw],
+            [Verdict::Hold, Verdict::Pass],
             "until the line is known"
         );
-        assert_eq!(
-            bytewise(b"GEESE\n"),
-            [Verdict::Hold, Verdict::Pass, Verdict::Raw]
-        );
+        assert_eq!(bytewise(b"GEESE\n"), [Verdict::Hold, Verdict::Pass]);
         for byte in 0..=u8::MAX {
             let is_held = at_once(&[byte]) == Verdict::Hold;
             assert_eq!(is_held, b"GHPDOTCMLR".contains(&byte), "{byte}");
@@ -307,6 +401,9 @@ mod tests {
             "GET /a HTTP/1.1\r\n",
             "\r\nBREW /a HTTP/1.0\n",
             " get\t/a HTTP/1.1\r",
+            "GET\r/a HTTP/1.1\r\n",
+            "GET /a HTTP/1.1 junk\n",
+            "GET /a\rHTTP/1.1\r",
         ] {
             let text = text.as_bytes();
             for one in 0..text.len() {
@@ -343,18 +440,61 @@ mod tests {
     }
 
     #[test]
-    fn headers_behind_a_request_without_a_version_are_ours_alone() {
-        for text in [
-            b"GET /\r\nX-A2AL-Caller-AID: forged\r\n".as_slice(),
-            b"GET /\nhost: a\nx_a2al_caller_aid: forged\n",
+    fn a_header_of_ours_passes_behind_no_first_line() {
+        for first in [
+            "GET /\r\n",
+            "GET /\nhost: a\n",
+            "GET /\r",
+            "GET /\0 a b\n",
+            "GET / ICE/1.0\r\n",
+            "OPTIONS * RTSP/1.0\r\nCSeq: 1\n",
+            "( / HTTP/1.1\r\n",
+            "PROXY TCP4 ::1 ::1 1 2\r\nGET / HTTP/1.1\r\n",
+            "PRI * HTTP/2.0\r\n",
+            "one\n",
+            "\0\n",
         ] {
-            assert_eq!(at_once(text), Verdict::Cut, "{text:?}");
-            assert_eq!(bytewise(text).last(), Some(&Verdict::Cut), "{text:?}");
+            for own in [
+                "X-A2AL-Caller-AID: forged",
+                "x_a2al_caller_aid: forged",
+                "X.A2AL.Caller.AID: forged",
+                " \tX-A2AL-Caller-AID: forged",
+                "a: b\rX-A2AL-Caller-AID: forged",
+                "a: b\x0bX-A2AL-Caller-AID: forged",
+            ] {
+                let text = [first, own].concat();
+                let text = text.as_bytes();
+                assert_eq!(at_once(text), Verdict::Cut, "{text:?}");
+                assert_eq!(bytewise(text).last(), Some(&Verdict::Cut), "{text:?}");
+            }
         }
+    }
+
+    #[test]
+    fn a_header_of_ours_passes_with_no_later_request() {
+        for first in [
+            "GET /\r\nConnection: keep-alive\r\n\r\n",
+            "GET / ICE/1.0\n\nbody",
+            "( / HTTP/1.1\r\n\r\n",
+            "PRI * HTTP/2.0\r\n\r\n",
+        ] {
+            let text = [first, "GET / HTTP/1.1\r\nX-A2AL-Caller-AID: forged\r\n"].concat();
+            assert_eq!(at_once(text.as_bytes()), Verdict::Cut, "{text}");
+            assert_eq!(bytewise(text.as_bytes()).last(), Some(&Verdict::Cut));
+        }
+    }
+
+    #[test]
+    fn what_is_like_a_header_of_ours_passes_elsewhere() {
         let harmless = b"GET key\r\nSET x-a2al-caller 1\r\nGET x-a2al\r\n";
         assert_eq!(at_once(harmless), Verdict::Pass);
-        let body = b"GET key\r\na: b\r\n\r\nx-a2al-: in a body";
-        assert_eq!(at_once(body), Verdict::Raw);
+        for text in [
+            b"\x16\x03 a\n\n\nx-a2al-: b".as_slice(),
+            b"*1\r\n\r\nx-a2al-: b",
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\nx-a2al-: b",
+        ] {
+            assert_eq!(at_once(text), Verdict::Raw, "{text:?}");
+        }
     }
 
     #[test]
@@ -363,7 +503,37 @@ mod tests {
         for _ in 0..1000 {
             line.take(&[b'a'; 1000], false);
         }
-        assert!(line.start.capacity() + line.word.capacity() <= 64);
+        assert!(line.start.capacity() + line.words.last.capacity() <= 64);
         assert_eq!(line.take(b" / HTTP/1.1\n", false), Verdict::Cut);
+    }
+
+    #[test]
+    fn what_is_skipped_changes_no_verdict() {
+        let words = [
+            "GET",
+            "(",
+            "/",
+            "HTTP/1.1",
+            "X-A2AL-A:",
+            "aaaaaaaaaaaaaaaaaaaaaaaaa",
+        ];
+        let ends = [" ", "\r", "\n", "\r\n", "\n\n", "\x0b"];
+        let mut number = 0_usize;
+        for round in 0..5000 {
+            let mut text = String::new();
+            for _ in 0..=round % 7 {
+                number = number.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+                text += words[(number >> 40) % words.len()];
+                text += ends[(number >> 50) % ends.len()];
+            }
+            let text = text.as_bytes();
+            let last = bytewise(text).pop().unwrap();
+            let whole = at_once(text);
+            let is_same = match last {
+                Verdict::Cut => matches!(whole, Verdict::Cut | Verdict::Http),
+                last => last == whole,
+            };
+            assert!(is_same, "{text:?}: {last:?} {whole:?}");
+        }
     }
 }

@@ -3,6 +3,8 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -86,13 +88,14 @@ impl Session {
         self.progress_ms.store(millis, Ordering::Relaxed);
     }
 
-    fn describe(&self) -> model::Session {
+    fn describe(&self, local: SocketAddr) -> model::Session {
         let now = clock::now();
         let last = UnixSeconds(now.0.saturating_sub(self.silence().as_secs()));
         model::Session {
             caller_aid: self.caller,
             caller_pubkey: BASE64_URL_SAFE_NO_PAD.encode(self.caller_key.as_bytes()),
             local_aid: self.agent,
+            addr: local.to_string(),
             connected_at: clock::rfc3339(self.connected_at),
             bytes_up: self.up.load(Ordering::Relaxed),
             bytes_down: self.down.load(Ordering::Relaxed),
@@ -103,7 +106,14 @@ impl Session {
 
 /// The sessions by the local port of their connection to the service.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Sessions(Arc<Mutex<HashMap<u16, Arc<Session>>>>);
+pub(super) struct Sessions(Arc<Mutex<HashMap<u16, Entered>>>);
+
+/// A session, and the local address of its connection to the service.
+#[derive(Clone, Debug)]
+struct Entered {
+    local: SocketAddr,
+    session: Arc<Session>,
+}
 
 /// Keeps a session in the table until this is dropped.
 #[derive(Debug)]
@@ -113,23 +123,31 @@ pub(super) struct Listed {
 }
 
 impl Sessions {
-    /// Lists a session; `None` if another one has that port, with another address.
-    pub(super) fn list(&self, port: u16, session: &Arc<Session>) -> Option<Listed> {
+    /// Lists a session whose connection comes from `local`; `None` if another one has that port,
+    /// with another address.
+    pub(super) fn list(&self, local: SocketAddr, session: &Arc<Session>) -> Option<Listed> {
+        let port = local.port();
         match self.table().entry(port) {
             Entry::Occupied(_) => None,
             Entry::Vacant(free) => {
-                free.insert(Arc::clone(session));
+                let session = Arc::clone(session);
+                free.insert(Entered { local, session });
                 let sessions = self.clone();
                 Some(Listed { sessions, port })
             }
         }
     }
 
-    fn get(&self, port: u16) -> Option<Arc<Session>> {
-        self.table().get(&port).cloned()
+    fn get(&self, asked: Asked) -> Option<Entered> {
+        let (Asked::Port(port) | Asked::Addr(_, port)) = asked;
+        let entered = self.table().get(&port).cloned()?;
+        match asked {
+            Asked::Addr(ip, _) if ip != entered.local.ip() => None,
+            _ => Some(entered),
+        }
     }
 
-    fn table(&self) -> MutexGuard<'_, HashMap<u16, Arc<Session>>> {
+    fn table(&self) -> MutexGuard<'_, HashMap<u16, Entered>> {
         // Nothing panics while the lock is held; a poisoned table is still whole.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -141,27 +159,98 @@ impl Drop for Listed {
     }
 }
 
+/// What a service sees of the other end of a connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Asked {
+    Port(u16),
+    Addr(IpAddr, u16),
+}
+
+impl FromStr for Asked {
+    type Err = Input;
+
+    fn from_str(text: &str) -> Result<Self, Input> {
+        let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
+        let asked = if is_plain {
+            text.parse().ok().map(Self::Port)
+        } else {
+            let addr = text.parse::<SocketAddr>().ok();
+            // A service that listens on IPv6 and IPv4 at once sees addresses of IPv4 as mapped.
+            addr.map(|addr| Self::Addr(addr.ip().to_canonical(), addr.port()))
+        };
+        asked
+            .filter(|asked| !matches!(asked, Self::Port(0) | Self::Addr(_, 0)))
+            .ok_or(Input::Port)
+    }
+}
+
 impl Service {
-    /// Who calls over a connection that a local service accepted; `port` is the remote port that
-    /// the service sees.
+    /// Who calls over a connection that a local service accepted; `remote` is the remote address
+    /// that the service sees, or its port alone.
     ///
-    /// Known before the service can have accepted, until the connection ends.
+    /// Known before the service can have accepted, until the connection ends. While it lives, a
+    /// program of this machine may connect from the same port of another address, such as
+    /// 127.0.0.2: only the whole address tells it apart.
+    ///
     ///
     /// # Errors
     /// [`Input::Port`], [`Error::SessionNotFound`].
-    pub fn session(&self, port: &str) -> Result<model::Session, Error> {
-        let is_plain = port.bytes().all(|byte| byte.is_ascii_digit());
-        let port = port
-            .parse::<u16>()
-            .ok()
-            .filter(|&port| is_plain && port != 0);
-        let port = port.ok_or(Input::Port)?;
-        let session = self
-            .core
-            .inbound
-            .sessions
-            .get(port)
-            .ok_or(Error::SessionNotFound)?;
-        Ok(session.describe())
+    pub fn session(&self, remote: &str) -> Result<model::Session, Error> {
+        let entered = self.core.inbound.sessions.get(remote.parse()?);
+        let Entered { local, session } = entered.ok_or(Error::SessionNotFound)?;
+        Ok(session.describe(local))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use a2al_protocol::SigningKey;
+
+    use super::*;
+
+    #[test]
+    fn a_session_is_asked_for_by_port_or_by_its_very_address() {
+        let key = SigningKey::generate().public();
+        let session = Arc::new(Session::new(key.aid(), key, key.aid()));
+        let sessions = Sessions::default();
+        let get = |text: &str| sessions.get(text.parse().unwrap());
+        let local = "127.0.0.1:4000".parse().unwrap();
+        let listed = sessions.list(local, &session);
+        assert!(
+            sessions
+                .list("127.0.0.2:4000".parse().unwrap(), &session)
+                .is_none()
+        );
+        for right in ["4000", "127.0.0.1:4000", "[::ffff:127.0.0.1]:4000"] {
+            assert_eq!(get(right).map(|found| found.local), Some(local), "{right}");
+        }
+        for wrong in ["4001", "127.0.0.1:4001", "127.0.0.2:4000", "[::1]:4000"] {
+            assert!(get(wrong).is_none(), "{wrong}");
+        }
+        drop(listed);
+        assert!(get("4000").is_none());
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        for bad in [
+            "",
+            "0",
+            "65536",
+            "+1",
+            "-1",
+            "80x",
+            "127.0.0.1",
+            "127.0.0.1:",
+            "127.0.0.1:0",
+            "127.0.0.1:65536",
+            ":80",
+            "::1:80",
+            "[::1]",
+            "localhost:80",
+            "127.0.0.1:80 ",
+        ] {
+            assert!(matches!(bad.parse::<Asked>(), Err(Input::Port)), "{bad}");
+        }
     }
 }

@@ -20,6 +20,9 @@ pub struct Session {
     #[schema(value_type = String, example = "A0eB165E6D5d1dE7C44e0228E8efE48E4D05F6479A")]
     #[schemars(with = "String")]
     pub local_aid: Aid,
+    /// The node's end of the connection, which the service sees as the remote one.
+    #[schema(example = "127.0.0.1:40312")]
+    pub addr: String,
     /// Since when, RFC 3339.
     #[schema(example = "2026-11-23T22:40:00Z")]
     pub connected_at: String,

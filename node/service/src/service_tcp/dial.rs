@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
 
-use super::ports::Ports;
+use super::ports::{Ports, source_for};
 use super::{Forbidden, ServiceTcp, Targets, tls};
 
 /// How long a service may take to accept a connection, TLS included. Source: the reference.
@@ -96,7 +96,7 @@ impl Drop for ServiceStream {
 }
 
 impl ServiceTcp {
-    /// Connects, after telling `register` the local port, so before the service can see the
+    /// Connects, after telling `register` the local address, so before the service can see the
     /// connection. Where it has no use for that port, another one is taken. Takes at most 5 s.
     ///
     /// # Errors
@@ -104,7 +104,7 @@ impl ServiceTcp {
     pub(crate) async fn connect<R>(
         &self,
         targets: &Targets,
-        register: impl Fn(u16) -> Option<R>,
+        register: impl Fn(SocketAddr) -> Option<R>,
     ) -> Result<(ServiceStream, R), DialError> {
         timeout(CONNECT_TIMEOUT, async {
             let (tcp, registered) = self.connect_tcp(targets, register).await?;
@@ -131,7 +131,7 @@ impl ServiceTcp {
     async fn connect_tcp<R>(
         &self,
         targets: &Targets,
-        register: impl Fn(u16) -> Option<R>,
+        register: impl Fn(SocketAddr) -> Option<R>,
     ) -> Result<(TcpStream, R), DialError> {
         let mut refusal = DialError::Failed(io::ErrorKind::NotFound.into());
         for addr in tokio::net::lookup_host(self.authority()).await? {
@@ -151,9 +151,10 @@ impl ServiceTcp {
 async fn dial<R>(
     addr: SocketAddr,
     ports: &Ports,
-    register: impl Fn(u16) -> Option<R>,
+    register: impl Fn(SocketAddr) -> Option<R>,
 ) -> Result<(TcpStream, R), DialError> {
     let mut refusal = io::Error::from(io::ErrorKind::AddrInUse);
+    let mut source = source_for(addr)?;
     for _ in 0..PORT_TRIES {
         let socket = match ports.socket_for(addr) {
             Ok(socket) => socket,
@@ -163,11 +164,20 @@ async fn dial<R>(
             }
             Err(error) => return Err(error.into()),
         };
-        let Some(registered) = register(socket.local_addr()?.port()) else {
+        let local = SocketAddr::new(source.to_canonical(), socket.local_addr()?.port());
+        let Some(registered) = register(local) else {
             continue;
         };
         match socket.connect(addr).await {
-            Ok(tcp) => return Ok((tcp, registered)),
+            Ok(tcp) => {
+                let actual = tcp.local_addr()?.ip();
+                if actual == source {
+                    return Ok((tcp, registered));
+                }
+                // The system chooses otherwise for TCP, or now.
+                source = actual;
+                refusal = io::ErrorKind::AddrNotAvailable.into();
+            }
             Err(error) if is_about_port(&error) => refusal = error,
             Err(error) => return Err(error.into()),
         }
@@ -255,25 +265,46 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_port_is_told_before_the_connection_and_can_be_declined() {
+    async fn the_address_is_told_before_the_connection_and_can_be_declined() {
         let (service, targets) = (service().await, targets());
         let declined = Mutex::new(None);
-        let register = |port| {
+        let register = |local| {
             let mut declined = declined.lock().unwrap();
             if declined.is_some() {
-                return Some(port);
+                return Some(local);
             }
-            *declined = Some(port);
+            *declined = Some(local);
             None
         };
-        let (stream, port) = service.connect(&targets, register).await.unwrap();
+        let (stream, local) = service.connect(&targets, register).await.unwrap();
         let ServiceStream::Plain(tcp) = &stream else {
             panic!("no TLS was asked for")
         };
-        assert_eq!(tcp.local_addr().unwrap().port(), port);
-        assert_ne!(*declined.lock().unwrap(), Some(port));
+        assert_eq!(tcp.local_addr().unwrap(), local);
+        assert_ne!(*declined.lock().unwrap(), Some(local));
         let never = service.connect(&targets, |_| None::<()>).await;
         assert!(matches!(never, Err(DialError::NoSockets(_))));
+    }
+
+    #[tokio::test]
+    async fn the_address_that_is_told_is_the_one_that_the_service_sees() {
+        let targets = targets();
+        for (at, host) in [
+            ("127.0.0.1:0", "127.0.0.1"),
+            ("127.0.0.5:0", "127.0.0.5"),
+            ("127.0.0.1:0", "[::ffff:127.0.0.1]"),
+            ("[::1]:0", "[::1]"),
+        ] {
+            let Ok(listener) = TcpListener::bind(at).await else {
+                assert_ne!(at, "127.0.0.1:0", "every machine has it");
+                continue;
+            };
+            let port = listener.local_addr().unwrap().port();
+            let service: ServiceTcp = format!("{host}:{port}").parse().unwrap();
+            let connected = service.connect(&targets, Some).await;
+            let (_stream, told) = connected.unwrap_or_else(|error| panic!("{host}: {error}"));
+            assert_eq!(listener.accept().await.unwrap().1, told, "{host}");
+        }
     }
 
     #[tokio::test]

@@ -2,13 +2,15 @@
 //! Local ports for connections to services.
 //!
 //! Each connection is bound to a port of its own before it is made, and no other socket of the
-//! machine can use that port while the connection lives: a service that asks who is behind a port
-//! cannot be told of somebody else. The system gives such a port to nobody for a minute after a
+//! machine can use that port at the same address while the connection lives. At another one, such
+//! as 127.0.0.2, a program of this machine can once the connection is made, so a service that does
+//! not trust those programs asks who is behind the whole address that it sees, not the port alone.
+//! The system gives such a port to nobody for a minute after a
 //! connection that this side ended, so a busy node is given no more at some 470 connections a
 //! second; it then tries ports that nothing but that minute keeps.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -81,6 +83,17 @@ impl Ports {
             .unwrap_or_else(PoisonError::into_inner);
         *until = Some(Instant::now() + SCARCITY);
     }
+}
+
+/// The address that a connection to `addr` comes from.
+///
+/// # Errors
+/// When no way leads there.
+pub(super) fn source_for(addr: SocketAddr) -> io::Result<IpAddr> {
+    let socket = UdpSocket::bind(any(addr, 0))?;
+    // Sends nothing.
+    socket.connect(addr)?;
+    Ok(socket.local_addr()?.ip())
 }
 
 fn socket_like(addr: SocketAddr) -> io::Result<TcpSocket> {

@@ -2,7 +2,8 @@
 //! Where services of agents may be: what others call through an agent must be what its user meant.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::io;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -163,8 +164,19 @@ impl Drop for OwnListener {
 
 /// Whether dialling `addr` leads to a listener at `at`.
 fn is_listener(addr: SocketAddr, at: SocketAddr) -> bool {
-    let (ip, own) = (addr.ip(), at.ip().to_canonical());
-    addr.port() == at.port() && (ip.is_loopback() || ip.is_unspecified() || ip == own)
+    let (ip, own) = (addr.ip().to_canonical(), at.ip().to_canonical());
+    addr.port() == at.port()
+        && (ip.is_loopback()
+            || ip.is_unspecified()
+            || ip == own
+            || own.is_unspecified() && is_local(ip))
+}
+
+/// Whether this machine has the address `ip`: only then can a socket be bound to it.
+fn is_local(ip: IpAddr) -> bool {
+    let bound = UdpSocket::bind((ip, 0));
+    // Any other failure tells nothing, so the address may be local.
+    !bound.is_err_and(|error| error.kind() == io::ErrorKind::AddrNotAvailable)
 }
 
 fn is_never(ip: IpAddr) -> bool {
@@ -207,6 +219,39 @@ mod tests {
         for addr in ["127.0.0.1:4122", "192.168.1.8:4121", "192.168.1.8:2121"] {
             assert_eq!(check(&targets, addr), Ok(()), "{addr}");
         }
+    }
+
+    /// An address of this machine by which others reach it; loopback where it has none.
+    fn own_ip() -> IpAddr {
+        let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+        let connected = socket.connect("203.0.113.1:9");
+        let ip = socket.local_addr().unwrap().ip();
+        connected.map_or("127.0.0.1".parse().unwrap(), |()| ip)
+    }
+
+    #[test]
+    fn a_listener_on_every_address_is_no_service_at_any_of_them() {
+        let IpAddr::V4(own) = own_ip() else {
+            panic!("asked for IPv4")
+        };
+        for at in ["0.0.0.0:2121", "[::]:2121", "[::ffff:0.0.0.0]:2121"] {
+            let (_, network) = watch::channel(Arc::new(State::default()));
+            let targets = Targets::new(at.parse().ok(), true, network);
+            for addr in [format!("{own}:2121"), format!("[::ffff:{own}]:2121")] {
+                assert_eq!(check(&targets, &addr), Err(Forbidden::Api), "{at} {addr}");
+            }
+            for addr in [format!("{own}:2122"), "203.0.113.1:2121".to_owned()] {
+                assert_eq!(check(&targets, &addr), Ok(()), "{at} {addr}");
+            }
+            let targets = Targets {
+                api: None,
+                ..targets
+            };
+            let _listener = targets.own(at.parse().unwrap());
+            assert_eq!(check(&targets, &format!("{own}:2121")), Err(Forbidden::Own));
+        }
+        assert!(is_local("127.0.0.1".parse().unwrap()));
+        assert!(!is_local("2001:db8::1".parse().unwrap()));
     }
 
     #[test]

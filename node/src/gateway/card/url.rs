@@ -4,7 +4,7 @@
 use a2al_protocol::Aid;
 use serde_json::Value;
 
-use super::super::base::Base;
+use super::super::base::{Base, own_path};
 
 /// Replaces the URL in `field`, if there is one of HTTP; says whether it is another one now.
 pub(super) fn replace(field: &mut Value, aid: Aid, base: &Base) -> bool {
@@ -36,20 +36,6 @@ fn path(url: &str) -> Option<&str> {
         .any(|http| scheme.eq_ignore_ascii_case(http));
     let start = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     (is_http && start > 0).then(|| &rest[start..])
-}
-
-/// The path without a prefix of this gateway, or another one, that the agent was told of and has put
-/// in front already.
-fn own_path(path: &str, aid: Aid) -> &str {
-    let Some(rest) = path.strip_prefix("/aid/") else {
-        return path;
-    };
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    if rest[..end].parse() == Ok(aid) {
-        &rest[end..]
-    } else {
-        path
-    }
 }
 
 #[cfg(test)]

@@ -4,11 +4,10 @@
 use hyper::body::{Bytes, Frame};
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 
+use crate::inbound::first_line::{OWN_PREFIX, fold};
+
 /// Tells the service who calls.
 const CALLER: HeaderName = HeaderName::from_static("x-a2al-caller-aid");
-
-/// What the names begin with that only this node may set.
-const OWN_PREFIX: &[u8] = b"x-a2al-";
 
 /// Parameters of an upgrade to HTTP/2.
 const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
@@ -34,7 +33,7 @@ pub(super) fn strip_trailers(mut frame: Frame<Bytes>) -> Frame<Bytes> {
 }
 
 fn strip(headers: &mut HeaderMap) {
-    while let Some(own) = headers.keys().find(|name| is_own(name.as_str())).cloned() {
+    while let Some(own) = headers.keys().find(|name| is_own(name.as_ref())).cloned() {
         headers.remove(own);
     }
 }
@@ -54,46 +53,37 @@ fn strip_options(headers: &mut HeaderMap) {
         .flat_map(options)
         .filter(|option| !is_own(option))
         .collect::<Vec<_>>()
-        .join(", ");
-    match HeaderValue::from_str(&kept) {
+        .join(b", ".as_slice());
+    match HeaderValue::from_bytes(&kept) {
         Ok(kept) if !kept.is_empty() => drop(headers.insert(header::CONNECTION, kept)),
         _ => drop(headers.remove(header::CONNECTION)),
     }
 }
 
-fn options(value: &HeaderValue) -> impl Iterator<Item = &str> {
-    // One that is not text names no header.
-    value.to_str().unwrap_or_default().split(',').map(str::trim)
+fn options(value: &HeaderValue) -> impl Iterator<Item = &[u8]> {
+    let options = value.as_bytes().split(|byte| *byte == b',');
+    options.map(<[u8]>::trim_ascii)
 }
 
 /// Whether what follows an upgrade would be requests again.
 fn upgrades_to_http(headers: &HeaderMap) -> bool {
     let mut wanted = headers.get_all(header::UPGRADE).iter().flat_map(options);
     wanted.any(|protocol| {
-        let name = protocol.split('/').next().unwrap_or_default();
+        let name = protocol.split(|byte| *byte == b'/').next();
         ["h2c", "h2", "http", "tls"]
             .iter()
-            .any(|http| name.eq_ignore_ascii_case(http))
+            .any(|http| name.is_some_and(|name| name.eq_ignore_ascii_case(http.as_bytes())))
     })
 }
 
-/// Whether only this node may set a header of that name. Servers that make variables of headers
-/// take `_` for `-`.
-fn is_own(name: &str) -> bool {
-    name.as_bytes()
-        .get(..OWN_PREFIX.len())
-        .is_some_and(|start| {
-            start
-                .iter()
-                .map(|byte| {
-                    if *byte == b'_' {
-                        b'-'
-                    } else {
-                        byte.to_ascii_lowercase()
-                    }
-                })
-                .eq(OWN_PREFIX.iter().copied())
-        })
+/// Whether only this node may set a header of that name, or of one that a server takes for it.
+fn is_own(name: &[u8]) -> bool {
+    name.get(..OWN_PREFIX.len()).is_some_and(|start| {
+        start
+            .iter()
+            .map(|byte| fold(*byte))
+            .eq(OWN_PREFIX.iter().copied())
+    })
 }
 
 #[cfg(test)]
@@ -125,6 +115,8 @@ mod tests {
             ("x-a2al-caller-aid", "forged"),
             ("X_A2AL_Caller_AID", "forged"),
             ("x-a2al_caller-aid", "forged"),
+            ("X.A2AL.Caller.AID", "forged"),
+            ("x!a2al~caller'aid", "forged"),
             ("X-A2AL-Else", "forged"),
             ("x-a2", "kept"),
             ("host", "kept"),
@@ -139,6 +131,8 @@ mod tests {
         assert_eq!(seen["connection"], "close, x-mine");
         let seen = identified(&[("connection", "x_a2al_caller_aid")]);
         assert!(!seen.contains_key("connection"));
+        let seen = identified(&[("connection", "x-mine, X.A2AL.Caller.AID, \u{e4}")]);
+        assert_eq!(seen["connection"].as_bytes(), "x-mine, \u{e4}".as_bytes());
         let seen = identified(&[("connection", "Upgrade"), ("upgrade", "websocket")]);
         assert_eq!(
             (&seen["connection"], &seen["upgrade"]),
@@ -148,7 +142,13 @@ mod tests {
 
     #[test]
     fn nothing_is_upgraded_to_requests_that_nobody_reads() {
-        for wanted in ["h2c", "websocket, H2C", "HTTP/2.0", "TLS/1.2"] {
+        for wanted in [
+            "h2c",
+            "websocket, H2C",
+            "\u{e4}, h2c",
+            "HTTP/2.0",
+            "TLS/1.2",
+        ] {
             let seen = identified(&[("upgrade", wanted), ("http2-settings", "x")]);
             assert_eq!(seen.len(), 1, "{wanted}: {seen:?}");
         }
@@ -156,7 +156,11 @@ mod tests {
 
     #[test]
     fn trailers_of_ours_are_taken_out() {
-        let sent = headers(&[("x-a2al-caller-aid", "forged"), ("checksum", "1")]);
+        let sent = headers(&[
+            ("x-a2al-caller-aid", "forged"),
+            ("x.a2al.caller.aid", "forged"),
+            ("checksum", "1"),
+        ]);
         let passed = strip_trailers(Frame::trailers(sent));
         assert_eq!(
             passed.into_trailers().unwrap(),
