@@ -84,8 +84,8 @@ enum Stage {
 }
 
 impl Pump {
-    /// How this direction stands, given whether the other one has come to its end. That a writer takes nothing more is no break by
-    /// itself: it may have said all, and if it has broken off, reading from it tells.
+    /// How this direction stands, given whether the other one has come to its end: a side that has said all, and takes nothing more,
+    /// has not broken off.
     pub(crate) fn judged(
         &self,
         polled: Poll<io::Result<()>>,
@@ -93,7 +93,6 @@ impl Pump {
     ) -> Poll<io::Result<()>> {
         match polled {
             Poll::Ready(Err(_)) if self.is_refused && has_other_ended => Poll::Ready(Ok(())),
-            Poll::Ready(Err(_)) if self.is_refused => Poll::Pending,
             polled => polled,
         }
     }
@@ -224,7 +223,7 @@ impl Pump {
     }
 }
 
-/// Moves bytes both ways, each until its end. A side that says all it has to say may refuse the rest of what comes.
+/// Moves bytes both ways, each until its end. A side that has said all may refuse the rest of what comes.
 ///
 /// # Errors
 /// When either side breaks off; dropping both then tells the other one.
