@@ -21,7 +21,9 @@ async fn measured_peer(daemon: &Daemon) -> Value {
         let [peer] = &list["peers"].as_array().expect("a list")[..] else {
             return None;
         };
-        peer["rtt_ms"].is_number().then(|| peer.clone())
+        // What the peer calls itself may come after its first answer to a ping.
+        let is_known = peer["rtt_ms"].is_number() && peer["agent_version"] != "";
+        is_known.then(|| peer.clone())
     })
     .await
 }
