@@ -37,6 +37,11 @@ const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// What a word begins with that makes its line a request.
 const VERSION: &[u8] = b"HTTP/";
 
+/// Bytes of a stream after which nobody reads it as HTTP any more, unless its first line passed for a request.
+///
+/// Servers give up a request whose lines take 8 KiB to 64 KiB, the most generous at 1 MiB.
+const MAX_HEAD: usize = 1024 * 1024;
+
 /// What is to be done with what has arrived and was not passed on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Verdict {
@@ -62,6 +67,8 @@ pub(super) struct FirstLine {
     /// The first bytes of the stream from its first line on, as many as [`HTTP2_PREFACE`] has.
     start: Vec<u8>,
     words: Words,
+    /// Bytes that have arrived.
+    seen: usize,
     /// A part of the line was passed on.
     has_passed: bool,
 }
@@ -109,6 +116,7 @@ impl Default for FirstLine {
                 is_method: true,
                 is_versioned: false,
             },
+            seen: 0,
             has_passed: false,
         }
     }
@@ -133,6 +141,10 @@ impl FirstLine {
         }
         if !has_answered && !self.has_passed && self.may_be_request() {
             return Verdict::Hold;
+        }
+        self.seen = self.seen.saturating_add(bytes.len());
+        if self.seen > MAX_HEAD && !self.is_endless() {
+            return self.let_pass();
         }
         self.pass();
         Verdict::Pass
@@ -201,6 +213,17 @@ impl FirstLine {
             };
         }
         None
+    }
+
+    /// Whether some server may read requests behind whatever else arrives.
+    fn is_endless(&self) -> bool {
+        matches!(
+            self.stage,
+            Stage::Headers {
+                is_endless: true,
+                ..
+            }
+        )
     }
 
     /// Whether the rest of the word at hand decides nothing.
@@ -505,6 +528,21 @@ mod tests {
         }
         assert!(line.start.capacity() + line.words.last.capacity() <= 64);
         assert_eq!(line.take(b" / HTTP/1.1\n", false), Verdict::Cut);
+    }
+
+    #[test]
+    fn a_stream_is_watched_as_far_as_a_server_reads_a_head() {
+        for first in ["a", "one\n", "GET key\n"] {
+            let mut line = FirstLine::default();
+            line.take(first.as_bytes(), false);
+            line.pass();
+            for _ in 0..MAX_HEAD / 1024 - 1 {
+                assert_eq!(line.take(&[b'a'; 1024], false), Verdict::Pass);
+            }
+            let after = line.take(&[b'a'; 1024], false);
+            let is_endless = first.starts_with("GET");
+            assert_eq!(after == Verdict::Pass, is_endless, "{first:?}");
+        }
     }
 
     #[test]
