@@ -5,34 +5,28 @@
 //! machine can use that port at the same address while the connection lives. At another one, such
 //! as 127.0.0.2, a program of this machine can once the connection is made, so a service that does
 //! not trust those programs asks who is behind the whole address that it sees, not the port alone.
-//! The system gives such a port to nobody for a minute after a
-//! connection that this side ended, so a busy node is given no more at some 470 connections a
-//! second; it then tries ports that nothing but that minute keeps.
+//!
+//! The system would choose such ports slowly once many are taken, and gives none to anybody for a
+//! minute after a connection that this side ended: that is all of them at some 470 connections a
+//! second. So they are chosen here, those that nothing but that minute keeps included.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use tokio::net::TcpSocket;
-use tokio::time::Instant;
 
-/// The ports that are tried when the system has none to give. Source: Linux' own choice.
+/// The ports that are tried. Source: Linux' own choice for connections.
 const PORTS: Range<u32> = 32_768..61_000;
 
 /// From each port that is tried to the next; it has no divisor in common with their number.
 const STRIDE: u32 = 7919;
 
-/// How long the system is not asked again: it would look at all ports each time.
-const SCARCITY: Duration = Duration::from_secs(1);
-
 /// Where the next port comes from.
 #[derive(Debug, Default)]
 pub(super) struct Ports {
     tried: AtomicU32,
-    scarce_until: Mutex<Option<Instant>>,
 }
 
 impl Ports {
@@ -41,13 +35,6 @@ impl Ports {
     /// # Errors
     /// `AddrInUse` if the port that was tried is in use; another call tries another one.
     pub(super) fn socket_for(&self, addr: SocketAddr) -> io::Result<TcpSocket> {
-        if !self.is_scarce() {
-            let socket = socket_like(addr)?;
-            match socket.bind(any(addr, 0)) {
-                Err(error) if error.kind() == io::ErrorKind::AddrInUse => self.note_scarcity(),
-                bound => return bound.map(|()| socket),
-            }
-        }
         let socket = socket_like(addr)?;
         let port = any(addr, self.next());
         match socket.bind(port) {
@@ -66,22 +53,6 @@ impl Ports {
         let tried = self.tried.fetch_add(STRIDE, Ordering::Relaxed);
         let port = PORTS.start + tried % (PORTS.end - PORTS.start);
         u16::try_from(port).unwrap_or(u16::MAX)
-    }
-
-    fn is_scarce(&self) -> bool {
-        let until = *self
-            .scarce_until
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        until.is_some_and(|until| Instant::now() < until)
-    }
-
-    fn note_scarcity(&self) {
-        let mut until = self
-            .scarce_until
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        *until = Some(Instant::now() + SCARCITY);
     }
 }
 
@@ -119,18 +90,10 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_port_is_for_one_socket_only_scarce_or_not() {
+    async fn a_port_is_for_one_socket_only() {
         let to = "127.0.0.1:9".parse().unwrap();
         let ports = Ports::default();
-        let mut sockets = Vec::new();
-        for is_scarce in [false, true] {
-            if is_scarce {
-                ports.note_scarcity();
-            }
-            for _ in 0..50 {
-                sockets.extend(ports.socket_for(to).ok());
-            }
-        }
+        let sockets: Vec<_> = (0..100).filter_map(|_| ports.socket_for(to).ok()).collect();
         let used = sockets.iter().map(|socket| socket.local_addr().unwrap());
         assert!(sockets.len() > 90, "{}", sockets.len());
         assert_eq!(used.collect::<HashSet<_>>().len(), sockets.len());
