@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Two daemons of any executable with the flags and the API that existing clients use: the first hosts, the second calls.
 
-use std::net::{TcpListener, UdpSocket};
 use std::path::Path;
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::{Api, Identity, Process, eventually, isolated};
+use crate::harness::{Api, Identity, Process, eventually, free_port, isolated};
 
 /// Longest wait for a daemon's API, and until the second daemon finds the agent.
 const READY_DEADLINE: Duration = Duration::from_secs(60);
@@ -33,7 +31,7 @@ struct Node {
 impl Node {
     async fn start(executable: &Path, joining: Option<&str>) -> Self {
         let home = TempDir::with_prefix("a2al-bench-").expect("a temporary directory");
-        let [api, listen] = [free_address(), free_address()];
+        let [api, listen] = [free_port(), free_port()].map(|port| format!("127.0.0.1:{port}"));
         let mut command = isolated(executable, home.path());
         command
             .arg("--data-dir")
@@ -112,18 +110,4 @@ async fn posted(api: &Api, path: &str, body: Value) -> Value {
         answer.text
     );
     answer.json()
-}
-
-/// A port that was free a moment ago, below those that the system hands out for connections: not every daemon says which one it
-/// has taken.
-fn free_address() -> String {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let start = std::process::id() % 10_000;
-    loop {
-        let port = 20_000 + (start + u32::from(NEXT.fetch_add(1, Ordering::Relaxed))) % 10_000;
-        let address = format!("127.0.0.1:{port}");
-        if TcpListener::bind(&address).is_ok() && UdpSocket::bind(&address).is_ok() {
-            return address;
-        }
-    }
 }
