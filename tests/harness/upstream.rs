@@ -18,7 +18,7 @@ use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
-use super::{Process, eventually};
+use super::{Process, eventually, free_port};
 
 /// Size of one chunk of a chunked answer, in bytes.
 const CHUNK_LEN: usize = 1000;
@@ -58,7 +58,7 @@ struct Shared {
 impl Upstream {
     /// Starts a service that calls itself `name`.
     pub(crate) async fn start(name: &str) -> Self {
-        Self::start_at("127.0.0.1:0", name).await
+        Self::start_at(&format!("127.0.0.1:{}", free_port()), name).await
     }
 
     /// Starts a service that calls itself `name` and listens at `address`.
@@ -206,9 +206,7 @@ impl Foreign {
         mut command: Command,
         listen_on: impl FnOnce(&mut Command, u16),
     ) -> Self {
-        let probe = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let port = probe.local_addr().expect("a bound socket").port();
-        drop(probe);
+        let port = free_port();
         listen_on(&mut command, port);
         let process = Process::start(command);
         let address = format!("127.0.0.1:{port}");

@@ -9,7 +9,8 @@ use serde_json::json;
 use tokio::net::{TcpListener, UdpSocket};
 
 use crate::harness::{
-    Daemon, Process, Setup, UNSHARE, bootstrap_binary, cli_binary, daemon_binary, isolated,
+    Daemon, Process, Setup, UNSHARE, bootstrap_binary, cli_binary, daemon_binary, free_port,
+    isolated,
 };
 
 fn mode(path: &Path) -> u32 {
@@ -105,10 +106,10 @@ async fn a_taken_api_port_is_a_failed_start() {
 
 #[tokio::test]
 async fn a_taken_network_port_is_a_failed_start() {
-    let udp = UdpSocket::bind("127.0.0.1:0").await.expect("a free port");
-    let port = udp.local_addr().expect("a bound socket").port();
-    let setup = Setup::bare();
+    let port = free_port();
     let listen = format!("127.0.0.1:{port}");
+    let udp = UdpSocket::bind(&listen).await.expect("a free port");
+    let setup = Setup::bare();
     let setup = setup.with(&["--api-addr", "127.0.0.1:0", "--listen", &listen]);
     setup
         .start_fails()
