@@ -7,14 +7,15 @@ use a2al_protocol::limits::{
     DEFAULT_RECORD_TTL, MAX_ENDPOINT_ADDRESS_LEN, MAX_ENDPOINT_ADDRESSES, MAX_RECORD_LEN,
 };
 use a2al_protocol::network::Reachability;
-use a2al_protocol::record::SignError;
+use a2al_protocol::record::{Category, SignError};
 use a2al_protocol::{Aid, Credential, Draft, Endpoint, RecordKind, Seq, VerifiedRecord, network};
+use futures::future::join_all;
 use tokio::time::{Instant, timeout};
 
 use crate::live::{Live, Publication};
 use crate::registry::Agent;
 use crate::store::Change;
-use crate::{Error, Service, clock, model, resolve};
+use crate::{Error, Service, clock, model, profiles, resolve};
 
 /// Longest time for a publication. The network answers after 5 s by itself; this one only guards
 /// against a bug there.
@@ -23,7 +24,7 @@ const PUBLISH_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a publication that somebody asked for waits for an address to publish.
 ///
 /// A node that has just started needs a moment to meet others and to learn how they reach it.
-const ADDRESS_PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const ADDRESS_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long after its start a node also waits for others to publish to: a record that nobody else
 /// holds is not found by the first who asks.
@@ -184,7 +185,14 @@ impl Service {
 
     /// Hands a record to the network.
     pub(crate) async fn send(&self, record: VerifiedRecord) -> Result<Publication, Error> {
-        let sent = timeout(PUBLISH_TIMEOUT, self.core.client.publish(record.clone())).await;
+        let (client, sent) = (&self.core.client, record.clone());
+        let sending = async {
+            match record.kind().category() {
+                Category::Topic => client.publish_entry(sent).await,
+                Category::Sovereign | Category::Mailbox => client.publish(sent).await,
+            }
+        };
+        let sent = timeout(PUBLISH_TIMEOUT, sending).await;
         match sent.unwrap_or(Err(network::Error::Timeout)) {
             Ok(network::Publication {
                 replicas,
@@ -203,8 +211,17 @@ impl Service {
     ///
     /// The agent may have been published by another node since; that record is left alone.
     pub(crate) async fn withdraw(&self, agent: &Agent) {
-        let aid = agent.aid();
-        match timeout(WITHDRAW_TIMEOUT, self.publish_withdrawals(agent)).await {
+        self.withdrawing(agent.aid(), self.publish_withdrawals(agent))
+            .await;
+    }
+
+    /// Waits for a withdrawal, which is repeated by nobody.
+    pub(crate) async fn withdrawing(
+        &self,
+        aid: Aid,
+        withdrawal: impl Future<Output = Result<(), Error>>,
+    ) {
+        match timeout(WITHDRAW_TIMEOUT, withdrawal).await {
             Ok(Ok(())) => tracing::info!(%aid, "withdrawn"),
             Ok(Err(error)) => {
                 tracing::warn!(%aid, %error, "not withdrawn; its record ends by itself");
@@ -215,21 +232,48 @@ impl Service {
 
     async fn publish_withdrawals(&self, agent: &Agent) -> Result<(), Error> {
         let credential = &agent.credential;
+        let offers = agent.offers.values();
+        let entries = offers.map(|offer| self.publish_entry_withdrawal(credential, offer));
+        let records = agent.records.values();
+        let records = records.map(|record| self.publish_record_withdrawal(credential, record));
+        let (entries, records, profile, endpoint) = tokio::join!(
+            join_all(entries),
+            join_all(records),
+            self.publish_last_profile(agent),
+            self.publish_endpoint_withdrawal(agent),
+        );
+        let all = entries.into_iter().chain(records);
+        all.chain([profile, endpoint]).collect()
+    }
+
+    async fn publish_last_profile(&self, agent: &Agent) -> Result<(), Error> {
+        match profiles::effective(agent) {
+            Some(_) => self.publish_profile_withdrawal(agent).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn publish_endpoint_withdrawal(&self, agent: &Agent) -> Result<(), Error> {
         if agent.is_publishing && self.is_published_here(agent).await {
             let draft = endpoint_draft(&Endpoint::default(), self.next_seq(Seq(0)));
-            self.send(sign(credential, draft)?).await?;
-        }
-        for record in agent.records.values() {
-            let draft = Draft {
-                kind: record.kind(),
-                payload: Vec::new(),
-                seq: self.next_seq(record.seq()),
-                timestamp: clock::now(),
-                ttl_secs: record.ttl_secs(),
-            };
-            self.send(sign(credential, draft)?).await?;
+            self.send(sign(&agent.credential, draft)?).await?;
         }
         Ok(())
+    }
+
+    async fn publish_record_withdrawal(
+        &self,
+        credential: &Credential,
+        record: &VerifiedRecord,
+    ) -> Result<(), Error> {
+        let draft = Draft {
+            kind: record.kind(),
+            payload: Vec::new(),
+            seq: self.next_seq(record.seq()),
+            timestamp: clock::now(),
+            ttl_secs: record.ttl_secs(),
+        };
+        self.send(sign(credential, draft)?).await.map(drop)
     }
 
     /// Whether the newest record of an agent leads to this node.
