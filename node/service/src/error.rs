@@ -185,7 +185,7 @@ impl Error {
             Self::NoAdvertisedAddress | Self::Publish(_) => Wire::later(500, "publish_failed"),
             Self::Unresolved => Wire::later(404, "resolve_failed"),
             Self::Lookup(_) => Wire::later(504, "resolve_failed"),
-            Self::NotConnected => Wire::later(503, "not_connected"),
+            Self::NotConnected | Self::SearchNotConnected => Wire::later(503, "not_connected"),
             Self::TargetUnresolved(cause) if matches!(**cause, Self::NotConnected) => cause.wire(),
             Self::TargetUnresolved(_) => Wire::later(502, "resolve_failed"),
             Self::CallerNotHosted => Wire::refused(502, "caller_not_registered"),
@@ -201,7 +201,6 @@ impl Error {
             Self::AccessDenied => Wire::refused(403, "access_denied"),
             Self::FetchTimeout => Wire::later(504, "timeout"),
             Self::Search(_) => Wire::later(504, "search_failed"),
-            Self::SearchNotConnected => Wire::later(503, "not_connected"),
             Self::NoProvider => Wire::later(404, "no_provider"),
             Self::ProvidersFailed(failures) if failures.may_have_acted() => {
                 Wire::refused(502, "providers_failed")

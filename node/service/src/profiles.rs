@@ -44,7 +44,7 @@ impl Service {
     ) -> Result<model::Done, Error> {
         let agent = self.agent_here(&aid)?;
         agent.live.beat();
-        let profile = wanted(request)?;
+        let profile = Box::new(wanted(request)?);
         let change = Change::PutProfile { aid, profile };
         self.core.store.write(change).await?;
         let service = self.clone();

@@ -198,7 +198,7 @@ impl Registry {
                 edit(&mut agents, aid, |agent| agent.stop_offering(&service));
             }
             Change::PutProfile { aid, profile } => {
-                edit(&mut agents, aid, |agent| agent.describe(Some(profile)));
+                edit(&mut agents, aid, |agent| agent.describe(Some(*profile)));
             }
             Change::RemoveProfile { aid } => edit(&mut agents, aid, |agent| agent.describe(None)),
             Change::Delete { aid } => {

@@ -82,7 +82,7 @@ pub(crate) enum Change {
         /// The agent.
         aid: Aid,
         /// What it says; fits into a record.
-        profile: Profile,
+        profile: Box<Profile>,
     },
     /// Takes that back. None is no error.
     RemoveProfile {

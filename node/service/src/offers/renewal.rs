@@ -61,8 +61,7 @@ impl Service {
     fn next_renewal(&self) -> Instant {
         let (now, agents) = (Instant::now(), self.described());
         let due = agents.iter().flat_map(|agent| upkeeps(agent));
-        due.filter_map(|upkeep| upkeep.next())
-            .map(|due| due.unwrap_or(now))
+        due.filter_map(|upkeep| upkeep.next(now))
             .fold(now + LONGEST_SLEEP, Instant::min)
     }
 

@@ -17,10 +17,10 @@ const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 pub(crate) struct Upkeep(Mutex<Schedule>);
 
 impl Upkeep {
-    /// When the next publication is due; `None` = at once. Nothing while one is under way.
-    pub(crate) fn next(&self) -> Option<Option<Instant>> {
+    /// When the next publication is due: not after `now` if at once, nothing while one is under way.
+    pub(crate) fn next(&self, now: Instant) -> Option<Instant> {
         let schedule = self.schedule();
-        (!schedule.is_under_way()).then(|| schedule.due())
+        (!schedule.is_under_way()).then(|| schedule.due().unwrap_or(now))
     }
 
     /// Whether a publication is due at `now`, and none is under way.

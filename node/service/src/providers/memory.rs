@@ -30,8 +30,14 @@ const FAILURES: NonZeroUsize = NonZeroUsize::new(1024).expect("not zero");
 /// What is known of providers.
 #[derive(Debug)]
 pub(crate) struct Providers {
-    found: Mutex<LruCache<Wanted, (Arc<[Aid]>, Instant)>>,
+    found: Mutex<LruCache<Wanted, Found>>,
     failed: Mutex<LruCache<Aid, Instant>>,
+}
+
+#[derive(Debug)]
+struct Found {
+    aids: Arc<[Aid]>,
+    at: Instant,
 }
 
 /// The providers of a service, as far as they are known.
@@ -58,7 +64,7 @@ impl Providers {
     /// What is known of the providers of a service.
     pub(super) fn known(&self, wanted: &Wanted) -> Known {
         let mut found = lock(&self.found);
-        let Some((aids, at)) = found.get(wanted) else {
+        let Some(Found { aids, at }) = found.get(wanted) else {
             return Known::Nothing;
         };
         match at.elapsed() {
@@ -74,7 +80,9 @@ impl Providers {
         if aids.is_empty() {
             found.pop(wanted);
         } else {
-            found.put(wanted.clone(), (Arc::clone(aids), Instant::now()));
+            let aids = Arc::clone(aids);
+            let at = Instant::now();
+            found.put(wanted.clone(), Found { aids, at });
         }
     }
 

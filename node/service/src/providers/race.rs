@@ -180,7 +180,7 @@ impl<'a> Race<'a> {
             .position(|one| one.candidate.aid == aid)?;
         let ended = self.running.remove(at);
         match result {
-            Ok(answer) => Some(Ok(self.won(ended, answer))),
+            Ok(answer) => Some(Ok(self.won(&ended, answer))),
             Err(error) => {
                 let may_have_acted = !self.is_safe && ended.turn.stage() != Stage::Unseen;
                 tracing::debug!(%aid, %error, "provider failed");
@@ -192,7 +192,7 @@ impl<'a> Race<'a> {
         }
     }
 
-    fn won(&self, winner: Running, answer: model::FetchAnswer) -> model::CalledService {
+    fn won(&self, winner: &Running, answer: model::FetchAnswer) -> model::CalledService {
         let providers = &self.service.core.providers;
         let answered_at = winner.turn.answered_at();
         let took = answered_at.map(|at| at.saturating_duration_since(winner.since));

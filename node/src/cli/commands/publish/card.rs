@@ -11,7 +11,7 @@ use a2al_service::model::RegisterServices;
 use a2al_service::text;
 use reqwest::Url;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::cli::args::CardSource;
 use crate::cli::{Failure, files};
@@ -68,16 +68,21 @@ impl Card {
             CardSource::File(path) => files::read(&path)?,
             CardSource::Url(url) => fetched(url).await?,
         };
-        let written: Written =
-            serde_json::from_slice(&bytes).map_err(|source| Failure::NoCard {
-                from: from.to_owned(),
-                source,
-            })?;
-        Ok(written.card())
+        let card = Written::parse(&bytes).map_err(|source| Failure::NoCard {
+            from: from.to_owned(),
+            source,
+        })?;
+        Ok(card.card())
     }
 }
 
 impl Written {
+    /// Reads a card. A list is none: serde would take it for the fields in order.
+    fn parse(bytes: &[u8]) -> serde_json::Result<Self> {
+        let fields: Map<String, Value> = serde_json::from_slice(bytes)?;
+        serde_json::from_value(fields.into())
+    }
+
     fn card(&self) -> Card {
         let interfaces = self.interfaces();
         let mut protocols = vec!["a2a".to_owned()];
@@ -216,8 +221,8 @@ mod tests {
 
     use super::*;
 
-    fn card(json: Value) -> Card {
-        serde_json::from_value::<Written>(json).unwrap().card()
+    fn card(json: &Value) -> Card {
+        Written::parse(json.to_string().as_bytes()).unwrap().card()
     }
 
     #[test]
@@ -235,7 +240,7 @@ mod tests {
                 .to_vec(),
             url: Some("http://127.0.0.1:9000/rpc".to_owned()),
         };
-        let new = card(json!({
+        let new = card(&json!({
             "name": "Translator", "description": "Translates\ntext", "skills": skills,
             "supportedInterfaces": [
                 {"url": "http://127.0.0.1:9000/rpc", "protocolBinding": "JSONRPC", "protocolVersion": "1.0"},
@@ -243,7 +248,7 @@ mod tests {
             ],
         }));
         assert_eq!(new, expected);
-        let old = card(json!({
+        let old = card(&json!({
             "protocolVersion": "0.3.0",
             "name": "Translator", "description": "Translates text", "skills": skills,
             "url": "http://127.0.0.1:9000/rpc", "preferredTransport": "JSONRPC",
@@ -257,7 +262,7 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_left_out() {
-        let odd = card(json!({
+        let odd = card(&json!({
             "name": 7, "description": ["x"], "skills": [{"tags": "x"}, 3, {"id": "\u{200b}"}],
             "url": "grpc://h:1", "supportedInterfaces": {"url": "http://h"},
         }));
@@ -266,9 +271,9 @@ mod tests {
             ..Card::default()
         };
         assert_eq!(odd, expected);
-        let long = card(json!({"description": "x".repeat(1000)}));
+        let long = card(&json!({"description": "x".repeat(1000)}));
         assert_eq!(long.brief.chars().count(), 140);
-        assert!(serde_json::from_str::<Written>("[]").is_err());
+        assert!(Written::parse(b"[]").is_err());
     }
 
     #[test]
