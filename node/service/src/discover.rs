@@ -47,8 +47,8 @@ impl Service {
     /// Finds agents that offer services, page by page.
     ///
     /// An entry is given out once, newest record only, in an order that is this node's own: neither
-    /// publishing again nor choosing another key moves an agent up. Answers once a page is full, all
-    /// holders were heard, or nothing more came for a second.
+    /// publishing again nor choosing another key moves an agent up. Answers once a page is full or all
+    /// holders were heard, and a second after the first entries in any case.
     ///
     /// # Errors
     /// [`Error::Input`]; [`Error::Search`] or [`Error::SearchNotConnected`] if nobody answered.

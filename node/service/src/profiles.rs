@@ -134,13 +134,15 @@ impl Service {
 /// The profile that the agent is to be found with; none if there is nothing to say, or if it has
 /// published one as a record of its own that is still valid.
 pub(crate) fn effective(agent: &Agent) -> Option<Profile> {
-    if let Some(profile) = &agent.profile {
-        return Some(filled(profile.clone(), agent));
-    }
+    let set = agent.profile.clone().unwrap_or_default();
+    is_kept(agent).then(|| filled(set, agent))
+}
+
+/// Whether the agent has such a profile.
+pub(crate) fn is_kept(agent: &Agent) -> bool {
     let own = agent.records.get(&RecordKind::PROFILE);
     let has_own = own.is_some_and(|record| !record.is_expired(clock::now()));
-    let has_services = !agent.offers.is_empty();
-    (has_services && !has_own).then(|| filled(Profile::default(), agent))
+    agent.profile.is_some() || !(agent.offers.is_empty() || has_own)
 }
 
 /// The profile with what follows from the agent's services where it is silent, as far as that fits

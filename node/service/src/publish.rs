@@ -232,33 +232,36 @@ impl Service {
 
     async fn publish_withdrawals(&self, agent: &Agent) -> Result<(), Error> {
         let credential = &agent.credential;
-        let offers = agent.offers.values();
-        let entries = offers.map(|offer| self.publish_entry_withdrawal(credential, offer));
         let records = agent.records.values();
         let records = records.map(|record| self.publish_record_withdrawal(credential, record));
-        let (entries, records, profile, endpoint) = tokio::join!(
-            join_all(entries),
-            join_all(records),
-            self.publish_last_profile(agent),
-            self.publish_endpoint_withdrawal(agent),
-        );
-        let all = entries.into_iter().chain(records);
-        all.chain([profile, endpoint]).collect()
+        let (records, renewed) =
+            tokio::join!(join_all(records), self.publish_renewed_withdrawals(agent));
+        records.into_iter().chain([renewed]).collect()
     }
 
-    async fn publish_last_profile(&self, agent: &Agent) -> Result<(), Error> {
-        match profiles::effective(agent) {
-            Some(_) => self.publish_profile_withdrawal(agent).await,
-            None => Ok(()),
+    /// Takes back what this node signs anew again and again, unless another node does so by now.
+    async fn publish_renewed_withdrawals(&self, agent: &Agent) -> Result<(), Error> {
+        let credential = &agent.credential;
+        if agent.is_publishing && !self.is_published_here(agent).await {
+            return Ok(());
         }
-    }
-
-    async fn publish_endpoint_withdrawal(&self, agent: &Agent) -> Result<(), Error> {
-        if agent.is_publishing && self.is_published_here(agent).await {
-            let draft = endpoint_draft(&Endpoint::default(), self.next_seq(Seq(0)));
-            self.send(sign(&agent.credential, draft)?).await?;
-        }
-        Ok(())
+        let offers = agent.offers.values();
+        let entries = offers.map(|offer| self.publish_entry_withdrawal(credential, offer));
+        let profile = async {
+            if profiles::is_kept(agent) {
+                self.publish_profile_withdrawal(agent).await?;
+            }
+            Ok(())
+        };
+        let endpoint = async {
+            if agent.is_publishing {
+                let draft = endpoint_draft(&Endpoint::default(), self.next_seq(Seq(0)));
+                self.send(sign(credential, draft)?).await?;
+            }
+            Ok(())
+        };
+        let (entries, profile, endpoint) = tokio::join!(join_all(entries), profile, endpoint);
+        entries.into_iter().chain([profile, endpoint]).collect()
     }
 
     async fn publish_record_withdrawal(

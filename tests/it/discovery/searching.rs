@@ -89,7 +89,9 @@ async fn filters_and_intersections() {
 #[tokio::test]
 async fn what_cannot_be_searched_is_named() {
     let daemon = Daemon::alone().await;
+    let many: Vec<_> = (0..17).map(|at| at.to_string()).collect();
     for (body, text) in [
+        (json!({ "services": many }), "too many services"),
         (json!({}), "services required"),
         (json!({ "services": [] }), "services required"),
         (json!({ "services": [""] }), "services required"),
@@ -106,17 +108,7 @@ async fn what_cannot_be_searched_is_named() {
             json!({ "cursor": "00000000000000000000000000000000-1" }),
             "bad cursor",
         ),
-        (json!({ "services": vec!["x"; 2000] }), "too many services"),
     ] {
-        if body["services"]
-            .as_array()
-            .is_some_and(|list| list.len() == 2000)
-        {
-            let many: Vec<_> = (0..2000).map(|at| at.to_string()).collect();
-            let body = json!({ "services": many });
-            daemon.api.post("/discover", body).await.refused(400, text);
-            continue;
-        }
         daemon.api.post("/discover", body).await.refused(400, text);
     }
     let none = json!({ "services": ["nobody.has"] });

@@ -16,7 +16,7 @@ use crate::{Error, clock};
 /// bug there.
 const PAGE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How long a page that has something waits for more. Ours: clients that know no cursor are to get
+/// How long a page waits for more once it has something. Ours: clients that know no cursor are to get
 /// all there is, and nobody is to wait for one silent holder.
 const PAGE_PATIENCE: Duration = Duration::from_secs(1);
 

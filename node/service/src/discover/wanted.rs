@@ -40,12 +40,12 @@ impl Wanted {
             if !distinct.contains(&service) {
                 distinct.push(service);
             }
+            if distinct.len() > MAX_SERVICES {
+                return Err(Input::TooManySearched { max: MAX_SERVICES });
+            }
         }
         if distinct.is_empty() || distinct.iter().any(String::is_empty) {
             return Err(Input::NoServices);
-        }
-        if distinct.len() > MAX_SERVICES {
-            return Err(Input::TooManySearched { max: MAX_SERVICES });
         }
         let model::Filter { protocols, tags } = filter.unwrap_or_default();
         Ok(Self {

@@ -109,7 +109,8 @@ pub struct Entry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(example = "2026-11-23T22:40:00Z")]
     pub renewed_at: Option<String>,
-    /// Whether the agent answered just now; absent where it was not tried out.
+    /// Whether its node answered just now, and proved to speak for it; absent where it was not tried
+    /// out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reachable: Option<bool>,
 }

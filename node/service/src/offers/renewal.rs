@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{Offer, Upkeep};
 use crate::registry::Agent;
-use crate::{Error, Service};
+use crate::{Error, Service, profiles};
 
 /// Publications under way at one time.
 const AT_ONCE: usize = 32;
@@ -30,7 +30,10 @@ pub(crate) async fn run(service: Service) {
         tokio::select! {
             () = sleep_until(service.next_renewal()), if has_room => {}
             () = service.core.upkeep.notified() => {}
-            Some(_) = renewals.join_next() => {}
+            Some(_) = renewals.join_next() => {
+                // Each look costs as much as there are entries.
+                while renewals.try_join_next().is_some() {}
+            }
         }
     }
 }
@@ -73,7 +76,7 @@ impl Service {
             let offers = agent.offers.values();
             let offers = offers.filter(|offer| offer.upkeep.is_due(now));
             let mut due: Vec<_> = offers.cloned().map(What::Offer).collect();
-            if has_profile(&agent) && agent.profile_upkeep.is_due(now) {
+            if profiles::is_kept(&agent) && agent.profile_upkeep.is_due(now) {
                 due.push(What::Profile);
             }
             due.into_iter().map(move |what| Renewal {
@@ -113,13 +116,8 @@ impl What {
     }
 }
 
-/// Whether the agent's profile is ours to write: it may have published one as a record of its own.
-pub(crate) fn has_profile(agent: &Agent) -> bool {
-    crate::profiles::effective(agent).is_some()
-}
-
 fn upkeeps(agent: &Agent) -> impl Iterator<Item = &Upkeep> {
     let offers = agent.offers.values().map(|offer| &*offer.upkeep);
-    let profile = has_profile(agent).then_some(&*agent.profile_upkeep);
+    let profile = profiles::is_kept(agent).then_some(&*agent.profile_upkeep);
     offers.chain(profile)
 }
