@@ -12,9 +12,9 @@
 //!
 //! All of it runs in the tasks of its callers; the swarm task only opens connections and walks the DHT.
 
+mod entries;
 mod exchange;
 mod fair;
-mod hand_down;
 mod hand_over;
 mod holder;
 mod no_store;
@@ -33,10 +33,10 @@ mod write;
 pub use search::Search;
 pub use write::Publication;
 
+pub(crate) use entries::hand_down;
 pub(crate) use exchange::Exchange;
 #[cfg(test)]
 pub(crate) use exchange::Stored;
-pub(crate) use hand_down::hand_down;
 pub(crate) use hand_over::{HandOver, hand_over};
 pub(crate) use holder::{Holder, serve};
 pub(crate) use no_store::NoStore;

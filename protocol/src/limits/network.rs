@@ -109,7 +109,13 @@ pub const MAX_WRITERS_PER_ENTRY: usize = 4;
 pub const REMEMBERED_RECORDS: usize = 8192;
 
 /// Entries that may wait to be handed down to the next key.
-pub const DISPLACED_QUEUE: usize = 1024;
+pub const DISPLACED_QUEUE: usize = 4096;
+
+/// Entries that are handed down side by side.
+pub const HAND_DOWN_PARALLELISM: usize = 16;
+
+/// The shortest time for each of these: 80 entries per second in all.
+pub const HAND_DOWN_PACE: Duration = Duration::from_millis(200);
 
 /// Live records held for one source, refused only while the store is more than half full.
 pub const MAX_RECORDS_PER_SOURCE: usize = 8192;

@@ -89,7 +89,7 @@ pub(super) async fn start_serving<F: Future<Output = ()> + Send + 'static>(
     ));
     tasks.spawn(records::hand_over(parts.hand_over(&exchange), stop.clone()));
     tasks.spawn(records::hand_down(
-        parts.hand_over(&exchange),
+        parts.writer(&exchange),
         displaced,
         stop.clone(),
     ));
@@ -183,20 +183,25 @@ impl Parts {
         }
     }
 
-    fn client(self, exchange: Exchange, caller: Caller, relaying: RelayMeter) -> Client {
-        let reader = Reader {
+    fn writer(&self, exchange: &Exchange) -> Writer {
+        Writer {
+            local: self.local,
             exchange: exchange.clone(),
             dialer: self.dialer.clone(),
             store: self.store.clone(),
             routing: self.routing.clone(),
-            newest: self.newest,
             tasks: self.tasks.clone(),
-        };
-        let writer = Writer {
+        }
+    }
+
+    fn client(self, exchange: Exchange, caller: Caller, relaying: RelayMeter) -> Client {
+        let writer = self.writer(&exchange);
+        let reader = Reader {
             exchange,
             dialer: self.dialer.clone(),
             store: self.store.clone(),
             routing: self.routing,
+            newest: self.newest,
             tasks: self.tasks.clone(),
         };
         Client {

@@ -8,6 +8,7 @@ use a2al_proto::v1::{self, record_request, record_response};
 use libp2p::PeerId;
 use tokio::time::{Instant, timeout};
 
+use super::survey::Known;
 use super::{Query, Verifier};
 use crate::behaviour::streams::{
     FrameError, Links, OpenError, Paths, Stream, read_frame, write_frame,
@@ -98,16 +99,26 @@ impl Exchange {
         }
     }
 
-    /// Asks one holder for the records of a query, page by page. Only those come back that verify and belong there.
-    pub(crate) async fn get(&self, holder: &Route, query: &Query) -> Result<Found, ExchangeError> {
+    /// Asks one holder for the records of a query, page by page. Only those come back that verify and belong there; what is `known`
+    /// is not sent again if the holder has exactly that.
+    pub(crate) async fn get(
+        &self,
+        holder: &Route,
+        query: &Query,
+        known: &Known,
+    ) -> Result<Found, ExchangeError> {
         let mut found = Found::default();
         let mut cursor = Vec::new();
         for _ in 0..MAX_PAGES {
-            let body = Some(record_request::Body::Get(query.message(cursor)));
+            let body = Some(record_request::Body::Get(query.message(cursor, known)));
             match self.request(holder, &v1::RecordRequest { body }).await? {
                 record_response::Body::Get(page) => {
                     let was_told = found.records.len();
                     found.overflows |= page.overflows;
+                    if page.as_known {
+                        found.records.clone_from(&known.records);
+                        break;
+                    }
                     self.take_page(query, &page.records, &mut found.records)
                         .await;
                     // A page that brings nothing further would be asked for again and again.

@@ -30,7 +30,7 @@ pub(crate) struct HandOver {
     pub(crate) routing: watch::Receiver<Routing>,
 }
 
-pub(super) type Load = Vec<(DhtKey, VerifiedRecord)>;
+type Load = Vec<(DhtKey, VerifiedRecord)>;
 
 /// Watches the neighbourhood until `stop`, and sends every node that comes to be among the [`REPLICATION`] closest to a key what is
 /// held there.
@@ -107,7 +107,7 @@ async fn deliver(exchange: Exchange, peer: PeerId, mut load: Load) {
 }
 
 /// Returns what is worth sending again.
-pub(super) async fn send(exchange: &Exchange, holder: &Route, load: Load) -> Load {
+async fn send(exchange: &Exchange, holder: &Route, load: Load) -> Load {
     let mut again = Load::new();
     for batch in load.chunks(RECORDS_PER_PUT) {
         match exchange.put(holder, batch).await {

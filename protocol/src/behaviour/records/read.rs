@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::task::TaskTracker;
 
 use super::exchange::Found;
-use super::survey::{Answer, Query, Survey};
+use super::survey::{Answer, Known, Query, Survey};
 use super::{Exchange, Store};
 use crate::aid::Aid;
 use crate::behaviour::agents::Newest;
@@ -39,11 +39,12 @@ impl Reader {
     pub(crate) async fn endpoint(&self, aid: Aid) -> Result<VerifiedRecord, Error> {
         let query = Query::of_agent(aid, Some(RecordKind::ENDPOINT));
         let mut ballot = Ballot::default();
-        ballot.count_own(self.store.get(&query, clock::now()), &self.newest);
+        let own = self.store.get(&query, clock::now());
+        ballot.count_own(own.clone(), &self.newest);
         if ballot.is_fresh(clock::now()) {
             return ballot.endpoint();
         }
-        let mut survey = self.survey(query);
+        let mut survey = self.survey(query, own);
         let deadline = Instant::now() + READ_TIMEOUT;
         while !ballot.is_decided(clock::now()) {
             let patience = ballot
@@ -79,10 +80,10 @@ impl Reader {
         let own = self.store.get(&query, clock::now());
         let mut overflows = self.store.overflows(&query.key, clock::now());
         let (mut holders, mut answers) = (usize::from(!own.is_empty()), 0);
-        for record in own {
-            set.merge(record);
+        for record in &own {
+            set.merge(record.clone());
         }
-        let mut survey = self.survey(query);
+        let mut survey = self.survey(query, own);
         let collecting = async {
             while holders < SET_QUORUM && answers < enough {
                 let Some(answer) = survey.next().await else {
@@ -108,9 +109,10 @@ impl Reader {
         Ok(Found { records, overflows })
     }
 
-    fn survey(&self, query: Query) -> Survey {
+    fn survey(&self, query: Query, own: Vec<VerifiedRecord>) -> Survey {
         let routing = self.routing.borrow().clone();
-        Survey::new(self.exchange.clone(), self.dialer.clone(), &routing, query)
+        let (exchange, dialer) = (self.exchange.clone(), self.dialer.clone());
+        Survey::new(exchange, dialer, &routing, query, Known::new(own))
     }
 }
 

@@ -4,10 +4,12 @@
 use std::collections::{HashSet, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use a2al_proto::v1;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use sha2::{Digest, Sha256};
 use tokio::time::sleep;
 
 use super::Exchange;
@@ -68,7 +70,7 @@ impl Query {
         }
     }
 
-    pub(super) fn message(&self, cursor: Vec<u8>) -> v1::Get {
+    pub(super) fn message(&self, cursor: Vec<u8>, known: &Known) -> v1::Get {
         v1::Get {
             key: self.key.as_bytes().to_vec(),
             kind: self.kind.map(|kind| u32::from(kind.0)).unwrap_or_default(),
@@ -77,6 +79,32 @@ impl Query {
                 .map(|aid| aid.as_bytes().to_vec())
                 .unwrap_or_default(),
             cursor,
+            known: known.digest.clone(),
+        }
+    }
+}
+
+/// What an asker holds itself: a holder that has exactly the same need not send it.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    pub(super) records: Vec<VerifiedRecord>,
+    /// Empty if there are none.
+    pub(super) digest: Vec<u8>,
+}
+
+impl Known {
+    pub(crate) fn new(mut records: Vec<VerifiedRecord>) -> Self {
+        records.sort_by_key(|record| *record.signature().as_bytes());
+        let hash = |hash: Sha256, record: &VerifiedRecord| hash.chain_update(record.encoded());
+        let digest = records.iter().fold(Sha256::new(), hash).finalize();
+        let is_empty = records.is_empty();
+        Self {
+            records,
+            digest: if is_empty {
+                Vec::new()
+            } else {
+                digest.to_vec()
+            },
         }
     }
 }
@@ -105,6 +133,7 @@ pub(crate) struct Survey {
     exchange: Exchange,
     dialer: Dialer,
     query: Query,
+    known: Arc<Known>,
     asked: HashSet<libp2p::PeerId>,
     waiting: VecDeque<Route>,
     asking: FuturesUnordered<Asking>,
@@ -122,12 +151,19 @@ enum Walk {
 
 impl Survey {
     /// Starts with the closest nodes that `routing` knows; the DHT is walked when they do not suffice.
-    pub(crate) fn new(exchange: Exchange, dialer: Dialer, routing: &Routing, query: Query) -> Self {
+    pub(crate) fn new(
+        exchange: Exchange,
+        dialer: Dialer,
+        routing: &Routing,
+        query: Query,
+        known: Known,
+    ) -> Self {
         Self {
             waiting: answering_first(&exchange, routing.closest(&query.key, REPLICATION)),
             exchange,
             dialer,
             query,
+            known: Arc::new(known),
             asked: HashSet::new(),
             asking: FuturesUnordered::new(),
             width: READ_PARALLELISM,
@@ -166,8 +202,9 @@ impl Survey {
                 break;
             };
             if self.asked.insert(holder.peer) {
-                self.asking
-                    .push(Box::pin(ask(self.exchange.clone(), holder, self.query)));
+                let (exchange, known) = (self.exchange.clone(), Arc::clone(&self.known));
+                let asking = ask(exchange, holder, self.query, known);
+                self.asking.push(Box::pin(asking));
             }
         }
         let insufficient = self.waiting.is_empty() || self.empty_answers >= ENDPOINT_QUORUM;
@@ -195,8 +232,8 @@ fn answering_first(exchange: &Exchange, mut holders: Vec<Route>) -> VecDeque<Rou
     holders.into()
 }
 
-async fn ask(exchange: Exchange, holder: Route, query: Query) -> Answer {
-    let found = exchange.get(&holder, &query).await;
+async fn ask(exchange: Exchange, holder: Route, query: Query, known: Arc<Known>) -> Answer {
+    let found = exchange.get(&holder, &query, &known).await;
     let found = found.inspect_err(
         |error| tracing::debug!(holder = %holder.peer, key = %query.key, %error, "no answer"),
     );
