@@ -219,19 +219,25 @@ async fn what_only_reads_is_asked_of_the_next_one() {
     }
 }
 
-#[tokio::test]
-async fn filters_callers_and_errors() {
-    let net = Net::of(2).await;
-    let (caller, other) = (&net.nodes[0].api, &net.nodes[1].api);
+/// Two agents of `host` that offer `lang.x`, tagged `de` and `fr`, and their services.
+async fn tagged(host: &Api, caller: &Api) -> ([Scripted; 2], Vec<String>) {
     let services = [named("de").await, named("fr").await];
     let mut aids = Vec::new();
     for (service, tag) in services.iter().zip(["de", "fr"]) {
-        let aid = other.serving(&service.address).await.aid;
+        let aid = host.serving(&service.address).await.aid;
         let body = json!({ "services": ["lang.x"], "tags": [tag] });
-        other.offer(&aid, body).await;
+        host.offer(&aid, body).await;
         aids.push(aid);
     }
     caller.finds("lang.x", &[&aids[0], &aids[1]]).await;
+    (services, aids)
+}
+
+#[tokio::test]
+async fn the_filter_chooses_and_the_request_arrives_whole() {
+    let net = Net::of(2).await;
+    let (caller, host) = (&net.nodes[0].api, &net.nodes[1].api);
+    let (services, aids) = tagged(host, caller).await;
     let own = caller.agent().await.aid;
     for (tag, aid) in ["de", "fr"].iter().zip(&aids) {
         let request = json!({
@@ -255,33 +261,28 @@ async fn filters_callers_and_errors() {
         request.contains(&own),
         "the service learns who calls: {request}"
     );
+}
 
+#[tokio::test]
+async fn a_call_that_cannot_be_made_says_why() {
+    let net = Net::of(2).await;
+    let (caller, host) = (&net.nodes[0].api, &net.nodes[1].api);
+    let (_services, aids) = tagged(host, caller).await;
+    let with = |name: &str, value: Value| {
+        let mut request = json!({ "service": "lang.x" });
+        request[name] = value;
+        request
+    };
     for (request, status, text) in [
         (json!({}), 400, "bad service"),
-        (json!({ "service": "lang.*" }), 400, "bad service"),
+        (with("service", json!("lang.*")), 400, "bad service"),
+        (with("headers", json!({ "a": "b" })), 400, "invalid json"),
+        (with("method", json!("a b")), 400, "bad method"),
+        (with("body_base64", json!("%")), 400, "bad body_base64"),
+        (with("local_aid", json!("x")), 400, "bad local_aid"),
+        (with("service", json!("lang.none")), 404, "no provider"),
         (
-            json!({ "service": "lang.x", "headers": { "a": "b" } }),
-            400,
-            "invalid json",
-        ),
-        (
-            json!({ "service": "lang.x", "method": "a b" }),
-            400,
-            "bad method",
-        ),
-        (
-            json!({ "service": "lang.x", "body_base64": "%" }),
-            400,
-            "bad body_base64",
-        ),
-        (
-            json!({ "service": "lang.x", "local_aid": "x" }),
-            400,
-            "bad local_aid",
-        ),
-        (json!({ "service": "lang.none" }), 404, "no provider"),
-        (
-            json!({ "service": "lang.x", "filter": { "tags": ["it"] } }),
+            with("filter", json!({ "tags": ["it"] })),
             404,
             "no provider",
         ),
@@ -289,21 +290,14 @@ async fn filters_callers_and_errors() {
         caller.post("/call", request).await.refused(status, text);
     }
     for aid in &aids {
-        let path = format!("/agents/{aid}");
-        other
-            .patch(&path, json!({ "service_tcp": "127.0.0.1:1" }))
-            .await
-            .ok();
+        let nowhere = json!({ "service_tcp": "127.0.0.1:1" });
+        host.patch(&format!("/agents/{aid}"), nowhere).await.ok();
     }
     let failed = caller.post("/call", json!({ "service": "lang.x" })).await;
     let told = failed.json();
     for aid in &aids {
-        assert!(
-            told["error"]
-                .as_str()
-                .is_some_and(|text| text.contains(aid)),
-            "{told}"
-        );
+        let error = told["error"].as_str().expect("a text");
+        assert!(error.contains(aid), "{told}");
     }
     assert_eq!(told["retryable"], true);
     failed.refused(502, "call failed");

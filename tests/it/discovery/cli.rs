@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::DEADLINE;
 use crate::cli::Cli;
-use crate::harness::{Net, Scripted, answer, eventually};
+use crate::harness::{Daemon, Net, Scripted, Upstream, answer, eventually};
 
 /// A service that has an agent card of A2A 1.0, and answers everything else with its name.
 async fn with_card() -> Scripted {
@@ -39,109 +39,103 @@ fn host(request: &str) -> String {
     host.unwrap_or_default()
 }
 
+/// Two nodes, an agent of the first in front of `upstream` that offers `lang.translate`, and the command line at both.
+struct Offered {
+    net: Net,
+    upstream: Upstream,
+    host: Cli,
+    caller: Cli,
+    aid: String,
+}
+
+impl Offered {
+    async fn start() -> Self {
+        let upstream = Upstream::start("behind").await;
+        let net = Net::of(2).await;
+        let (host, caller) = (Cli::of(&net.nodes[0]), Cli::of(&net.nodes[1]));
+        let made = host.json(&["register", "--save-master", "m.key"]).await;
+        let aid = made["aid"].as_str().expect("an address").to_owned();
+        let url = format!("http://{}/echo", upstream.address);
+        let entry = [
+            "--name",
+            "Über\u{202e}setzer",
+            "--brief",
+            "does",
+            "--url",
+            &url,
+        ];
+        let more = [
+            "--protocol",
+            "http",
+            "--tag",
+            "de",
+            "--tag",
+            "fr",
+            "--ttl",
+            "600",
+        ];
+        let meta = ["--meta", r#"{"a":{"b":[1,2]}}"#];
+        let args = [&["publish", "lang.translate"], &entry[..], &more, &meta].concat();
+        let told = host.done(&args).await;
+        assert!(
+            told.contains(&aid) && told.contains("lang.translate"),
+            "{told}"
+        );
+        found(&caller, "lang.translate").await;
+        Self {
+            net,
+            upstream,
+            host,
+            caller,
+            aid,
+        }
+    }
+}
+
+/// The first entry for `service`, once there is one.
+async fn found(cli: &Cli, service: &str) -> Value {
+    eventually("the service is found", DEADLINE, async || {
+        let found = cli.json(&["search", service]).await;
+        found["entries"].get(0).cloned()
+    })
+    .await
+}
+
 #[tokio::test]
-async fn a_service_is_offered_found_called_and_taken_back() {
-    let upstream = crate::harness::Upstream::start("behind").await;
-    let net = Net::of(2).await;
-    let (host, caller) = (Cli::of(&net.nodes[0]), Cli::of(&net.nodes[1]));
-    let made = host.json(&["register", "--save-master", "m.key"]).await;
-    let aid = made["aid"].as_str().expect("an address");
-    let url = format!("http://{}/echo", upstream.address);
-    let args = [
-        "publish",
-        "lang.translate",
-        "--name",
-        "Über\u{202e}setzer",
-        "--brief",
-        "does",
-        "--url",
-        &url,
-        "--protocol",
-        "http",
-        "--tag",
-        "de",
-        "--tag",
-        "fr",
-        "--ttl",
-        "600",
-        "--meta",
-        r#"{"a":{"b":[1,2]}}"#,
-    ];
-    let told = host.done(&args).await;
-    assert!(
-        told.contains(aid) && told.contains("lang.translate"),
-        "{told}"
-    );
+async fn a_service_is_offered_found_and_taken_back() {
+    let offered = Offered::start().await;
+    let Offered {
+        net,
+        upstream,
+        host,
+        caller,
+        aid,
+    } = &offered;
     let shown = net.nodes[0].api.shown(aid).await;
     assert_eq!(shown["service_tcp"], format!("http://{}", upstream.address));
-
-    eventually("the service is found", DEADLINE, async || {
-        let found = caller.json(&["search", "lang.translate"]).await;
-        (found["entries"][0]["aid"] == aid).then_some(())
-    })
-    .await;
+    let filters = ["--filter-tag", "fr", "--filter-protocol", "http"];
     let args = [
-        "search",
-        "lang.*",
-        "--filter-tag",
-        "fr",
-        "--filter-protocol",
-        "http",
-        "--probe",
-        "--limit",
-        "5",
-    ];
-    let found = caller.json(&args).await;
-    let entry = &found["entries"][0];
+        &["search", "lang.*", "--probe", "--limit", "5"],
+        &filters[..],
+    ]
+    .concat();
+    let entry = &caller.json(&args).await["entries"][0];
     assert_eq!(
         entry["meta"],
-        json!({ "a": { "b": [1, 2] }, "path": "/echo" }),
-        "{found}"
+        json!({ "a": { "b": [1, 2] }, "path": "/echo" })
     );
     assert_eq!(
         (&entry["ttl"], &entry["reachable"]),
         (&json!(600), &json!(true))
     );
     let listed = caller.done(&["search", "lang.translate", "--probe"]).await;
-    assert!(
-        listed.contains(aid) && listed.contains("Übersetzer"),
-        "{listed}"
-    );
-    assert!(
-        listed.contains("de,fr") && listed.contains("yes"),
-        "{listed}"
-    );
-    let ended = caller
-        .run(&["search", "lang.translate", "--filter-tag", "x"])
-        .await;
+    for part in [aid, "Übersetzer", "de,fr", "yes"] {
+        assert!(listed.contains(part), "{part}: {listed}");
+    }
+    let args = ["search", "lang.translate", "--filter-tag", "x"];
+    let ended = caller.run(&args).await;
     assert_eq!((ended.code(), ended.stdout.as_str()), (Some(0), ""));
     assert!(ended.stderr.contains("nobody"), "{}", ended.stderr);
-
-    let got = caller.run(&["call", "lang.translate", "/name"]).await;
-    assert_eq!((got.code(), got.stdout.as_str()), (Some(0), "behind"));
-    assert!(
-        got.stderr.contains(aid),
-        "says who answered: {}",
-        got.stderr
-    );
-    assert_eq!(
-        caller
-            .done(&["call", "lang.translate", "/mirror", "-d", "body"])
-            .await,
-        "body"
-    );
-    let put = caller
-        .json(&["call", "lang.translate", "/echo", "-X", "PUT", "-d", "x"])
-        .await;
-    assert_eq!((&put["aid"], &put["status"]), (&json!(aid), &json!(200)));
-    assert!(put["why"].is_string());
-    assert_eq!(
-        caller
-            .run(&["call", "lang.translate", "/status/404"])
-            .await
-            .code(),
-        Some(1)
-    );
 
     let about = caller.done(&["info", aid]).await;
     assert!(
@@ -159,16 +153,60 @@ async fn a_service_is_offered_found_called_and_taken_back() {
         (found["entries"] == json!([])).then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_service_is_called_by_its_name() {
+    let Offered { caller, aid, .. } = &Offered::start().await;
+    let got = caller.run(&["call", "lang.translate", "/name"]).await;
+    assert_eq!((got.code(), got.stdout.as_str()), (Some(0), "behind"));
+    assert!(
+        got.stderr.contains(aid),
+        "says who answered: {}",
+        got.stderr
+    );
+    let args = ["call", "lang.translate", "/mirror", "-d", "body"];
+    assert_eq!(caller.done(&args).await, "body");
+    let args = ["call", "lang.translate", "/echo", "-X", "PUT", "-d", "x"];
+    let put = caller.json(&args).await;
+    assert_eq!((&put["aid"], &put["status"]), (&json!(aid), &json!(200)));
+    assert!(put["why"].is_string());
+    let ended = caller.run(&["call", "lang.translate", "/status/404"]).await;
+    assert_eq!(ended.code(), Some(1));
     let told = caller.fails(4, &["call", "lang.none", "/"]).await;
     assert!(told.contains("a2al search"), "{told}");
-    host.fails(2, &["publish", "a.b", "--meta", "[1"]).await;
-    host.fails(2, &["publish", "a.b", "--url", "nonsense"])
+}
+
+#[tokio::test]
+async fn what_cannot_be_offered_is_said() {
+    let daemon = Daemon::alone().await;
+    let cli = Cli::of(&daemon);
+    cli.fails(2, &["publish", "a.b"]).await;
+    daemon.api.agent().await;
+    cli.fails(2, &["publish", "a.b", "--meta", "[1"]).await;
+    cli.fails(2, &["publish", "a.b", "--url", "nonsense"]).await;
+    cli.fails(2, &["publish", "a.b", "--yes"]).await;
+    let told = cli
+        .fails(1, &["publish", "a.b", "--brief", &"x".repeat(141)])
         .await;
-    host.fails(2, &["publish", "a.b", "--yes"]).await;
-    caller.fails(2, &["publish", "a.b"]).await;
-    let told = host.run(&["publish", "odd"]).await;
+    assert!(told.contains("141 characters"), "{told}");
+    let told = cli.run(&["publish", "odd"]).await;
     assert_eq!(told.code(), Some(0));
     assert!(told.stderr.contains("category"), "{}", told.stderr);
+
+    let file = daemon.data_dir().join("card.json");
+    std::fs::write(&file, "[]").expect("a file");
+    for from in [
+        &*file.display().to_string(),
+        "no-such-file",
+        "http://127.0.0.1:1",
+    ] {
+        cli.fails(1, &["publish", "a.b", "--from", from]).await;
+    }
+    let told = cli
+        .fails(1, &["publish", "a.b", "--from", "https://127.0.0.1:1/card"])
+        .await;
+    assert!(told.contains("--from -"), "{told}");
 }
 
 #[tokio::test]
@@ -178,9 +216,8 @@ async fn an_agent_card_is_imported() {
     let (host, caller) = (Cli::of(&net.nodes[0]), Cli::of(&net.nodes[1]));
     host.json(&["register", "--save-master", "m.key"]).await;
     let from = format!("http://{}", service.address);
-    let ended = host
-        .run(&["publish", "tool.sum", "--from", &from, "--tag", "mine"])
-        .await;
+    let args = ["publish", "tool.sum", "--from", &from, "--tag", "mine"];
+    let ended = host.run(&args).await;
     assert_eq!(ended.code(), Some(0), "{}", ended.stderr);
     for taken in ["Carded", "From a card", "a2a, jsonrpc", "mine", "/rpc"] {
         assert!(
@@ -189,20 +226,11 @@ async fn an_agent_card_is_imported() {
             ended.stderr
         );
     }
-    let entry = eventually("the service is found", DEADLINE, async || {
-        let found = caller.json(&["search", "tool.sum"]).await;
-        found["entries"].get(0).cloned()
-    })
-    .await;
-    assert_eq!(
-        (&entry["name"], &entry["brief"]),
-        (&json!("Carded"), &json!("From a card"))
-    );
-    assert_eq!(
-        (&entry["protocols"], &entry["tags"]),
-        (&json!(["a2a", "jsonrpc"]), &json!(["mine"]))
-    );
-    assert_eq!(entry["meta"], json!({ "path": "/rpc" }));
+    let entry = found(&caller, "tool.sum").await;
+    let expected =
+        json!(["Carded", "From a card", ["a2a", "jsonrpc"], ["mine"], { "path": "/rpc" }]);
+    let told = ["name", "brief", "protocols", "tags", "meta"].map(|name| entry[name].clone());
+    assert_eq!(json!(told), expected);
     assert_eq!(caller.done(&["call", "tool.sum", "/rpc"]).await, "carded");
 
     // The shape of A2A 0.3, from a file.
@@ -217,25 +245,8 @@ async fn an_agent_card_is_imported() {
     let path = file.display().to_string();
     host.done(&["publish", "tool.old", "--from", &path, "-y"])
         .await;
-    let found: Value = eventually("the service is found", DEADLINE, async || {
-        let found = caller.json(&["search", "tool.old"]).await;
-        found["entries"].get(0).cloned()
-    })
-    .await;
-    assert_eq!(found["protocols"], json!(["a2a", "jsonrpc", "grpc"]));
-    assert_eq!(
-        (&found["tags"], &found["meta"]),
-        (&json!(["old", "x"]), &json!({ "path": "/a2a" }))
-    );
-
-    host.fails(1, &["publish", "a.b", "--from", "no-such-file"])
-        .await;
-    let told = host
-        .fails(1, &["publish", "a.b", "--from", "https://127.0.0.1:1/card"])
-        .await;
-    assert!(told.contains("--from -"), "{told}");
-    host.fails(1, &["publish", "a.b", "--from", "http://127.0.0.1:1"])
-        .await;
-    std::fs::write(&file, "[]").expect("a file");
-    host.fails(1, &["publish", "a.b", "--from", &path]).await;
+    let entry = found(&caller, "tool.old").await;
+    let expected = json!([["a2a", "jsonrpc", "grpc"], ["old", "x"], { "path": "/a2a" }]);
+    let told = ["protocols", "tags", "meta"].map(|name| entry[name].clone());
+    assert_eq!(json!(told), expected);
 }

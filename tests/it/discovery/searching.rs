@@ -4,12 +4,10 @@
 use serde_json::{Value, json};
 
 use super::{DEADLINE, aids};
-use crate::harness::{Daemon, Net, Upstream, eventually};
+use crate::harness::{Api, Daemon, Net, Upstream, eventually};
 
-#[tokio::test]
-async fn filters_and_intersections() {
-    let net = Net::of(3).await;
-    let host = &net.nodes[0].api;
+/// Four agents that offer different things.
+async fn various(host: &Api) -> Vec<String> {
     let mut agents = Vec::new();
     for (services, protocols, tags) in [
         (
@@ -30,57 +28,61 @@ async fn filters_and_intersections() {
         host.offer(&aid, body).await;
         agents.push(aid);
     }
+    agents
+}
+
+#[tokio::test]
+async fn filters_and_intersections() {
+    let net = Net::of(3).await;
+    let agents = various(&net.nodes[0].api).await;
     let api = &net.nodes[2].api;
-    let expect = async |body: Value, expected: &[usize]| {
-        let found = aids(&api.discover(body.clone()).await);
-        let expected = expected.iter().map(|&at| agents[at].clone()).collect();
-        assert_eq!(found, expected, "{body}");
-    };
     eventually("all entries are there", DEADLINE, async || {
-        let found = api.discover(json!({ "services": ["*"] })).await;
-        assert!(found.is_empty(), "a star alone is a name as any other");
         (api.providers("lang.*").await.len() == 4).then_some(())
     })
     .await;
-    expect(json!({ "services": ["lang.a"] }), &[0, 1, 3]).await;
-    expect(
-        json!({ "services": ["lang.a"], "filter": null }),
-        &[0, 1, 3],
-    )
-    .await;
-    expect(json!({ "services": ["lang.a", "lang.b"] }), &[0, 3]).await;
-    expect(json!({ "services": ["lang.b", "lang.a", "code.c"] }), &[3]).await;
-    expect(json!({ "services": ["lang.a", "lang.none"] }), &[]).await;
-    expect(json!({ "services": ["lang.*", "code.c"] }), &[2, 3]).await;
-    expect(json!({ "services": ["code.*"] }), &[2, 3]).await;
     let filtered = |filter| json!({ "services": ["lang.a"], "filter": filter });
-    expect(filtered(json!({ "protocols": ["mcp", "grpc"] })), &[0]).await;
-    expect(
-        filtered(json!({ "protocols": ["http"], "tags": [] })),
-        &[0, 1],
-    )
-    .await;
-    expect(filtered(json!({ "tags": ["fr"] })), &[0, 3]).await;
-    expect(
-        filtered(json!({ "tags": ["fr", "de"], "protocols": null })),
-        &[0],
-    )
-    .await;
-    expect(filtered(json!({ "tags": ["FR"] })), &[]).await;
+    for (body, expected) in [
+        (json!({ "services": ["lang.a"] }), &[0, 1, 3][..]),
+        (filtered(Value::Null), &[0, 1, 3]),
+        (json!({ "services": ["lang.a", "lang.b"] }), &[0, 3]),
+        (json!({ "services": ["lang.b", "lang.a", "code.c"] }), &[3]),
+        (json!({ "services": ["lang.a", "lang.none"] }), &[]),
+        (json!({ "services": ["lang.*", "code.c"] }), &[2, 3]),
+        (json!({ "services": ["code.*"] }), &[2, 3]),
+        (json!({ "services": ["*"] }), &[]),
+        (filtered(json!({ "protocols": ["mcp", "grpc"] })), &[0]),
+        (
+            filtered(json!({ "protocols": ["http"], "tags": [] })),
+            &[0, 1],
+        ),
+        (filtered(json!({ "tags": ["fr"] })), &[0, 3]),
+        (
+            filtered(json!({ "tags": ["fr", "de"], "protocols": null })),
+            &[0],
+        ),
+        (filtered(json!({ "tags": ["FR"] })), &[]),
+    ] {
+        let found = aids(&api.discover(body.clone()).await);
+        let expected = expected.iter().map(|&at: &usize| agents[at].clone());
+        assert_eq!(found, expected.collect(), "{body}");
+    }
+}
 
-    // Of an agent found for several services, all entries stand together.
-    let found = api
-        .discover(json!({ "services": ["lang.a", "lang.b"] }))
-        .await;
-    let told: Vec<_> = found
-        .iter()
-        .map(|entry| (entry["aid"].clone(), entry["service"].clone()))
-        .collect();
-    assert_eq!(told.len(), 4, "{told:?}");
-    for pair in told.chunks(2) {
-        assert_eq!(pair[0].0, pair[1].0, "{told:?}");
+#[tokio::test]
+async fn entries_of_an_agent_stand_together() {
+    let net = Net::of(2).await;
+    various(&net.nodes[0].api).await;
+    let api = &net.nodes[1].api;
+    let both = json!({ "services": ["lang.a", "lang.b"] });
+    let found = eventually("both agents are found", DEADLINE, async || {
+        let found = api.discover(both.clone()).await;
+        (found.len() == 4).then_some(found)
+    })
+    .await;
+    for pair in found.chunks(2) {
+        assert_eq!(pair[0]["aid"], pair[1]["aid"], "{found:?}");
         assert_eq!(
-            (&pair[0].1, &pair[1].1),
+            (&pair[0]["service"], &pair[1]["service"]),
             (&json!("lang.a"), &json!("lang.b"))
         );
     }

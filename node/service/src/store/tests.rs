@@ -203,9 +203,16 @@ async fn services_and_profiles_are_kept_until_taken_back() {
     assert!(saved.agents[0].is_publishing, "so that it can be called");
     let mut kept: Vec<_> = saved.offers.iter().map(|offer| &offer.entry).collect();
     kept.sort_by_key(|entry| &entry.topic);
-    let [b, c] = kept[..] else { panic!("two services") };
+    let [b, c] = kept[..] else {
+        panic!("two services")
+    };
     assert_eq!((&*b.topic, &*b.brief, &*c.topic), ("b", "second", "c"));
-    assert!(saved.offers.iter().all(|offer| offer.aid == aid && offer.ttl_secs == 60));
+    assert!(
+        saved
+            .offers
+            .iter()
+            .all(|offer| offer.aid == aid && offer.ttl_secs == 60)
+    );
     assert_eq!(saved.profiles, [(aid, *profile())]);
 
     let store = file.store();
