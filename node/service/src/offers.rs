@@ -189,20 +189,15 @@ impl Service {
         credential: &Credential,
         offer: &Offer,
     ) -> Result<(), Error> {
-        let payload = Topic::new(&offer.entry.topic)
-            .encode()
-            .map_err(|_| Error::NotFound)?;
-        let published = self.publish_above(credential, |seq| {
-            let draft = Draft {
-                kind: RecordKind::TOPIC_WITHDRAWN,
-                payload: payload.clone(),
-                seq,
-                timestamp: clock::now(),
-                ttl_secs: offer.ttl_secs,
-            };
-            sign(credential, draft)
-        });
-        published.await.map(drop)
+        let payload = Topic::new(&offer.entry.topic).encode();
+        let payload = payload.map_err(|_| Error::NotFound)?;
+        self.send_withdrawal(
+            credential,
+            RecordKind::TOPIC_WITHDRAWN,
+            payload,
+            offer.ttl_secs,
+        )
+        .await
     }
 }
 

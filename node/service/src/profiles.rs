@@ -116,18 +116,9 @@ impl Service {
 
     /// Publishes that there is no profile any more.
     pub(crate) async fn publish_profile_withdrawal(&self, agent: &Agent) -> Result<(), Error> {
-        let credential = &agent.credential;
-        let published = self.publish_above(credential, |seq| {
-            let draft = Draft {
-                kind: RecordKind::PROFILE,
-                payload: Vec::new(),
-                seq,
-                timestamp: clock::now(),
-                ttl_secs: TTL_SECS,
-            };
-            sign(credential, draft)
-        });
-        published.await.map(drop)
+        let (credential, kind) = (&agent.credential, RecordKind::PROFILE);
+        self.send_withdrawal(credential, kind, Vec::new(), TTL_SECS)
+            .await
     }
 }
 

@@ -264,6 +264,28 @@ impl Service {
         entries.into_iter().chain([profile, endpoint]).collect()
     }
 
+    /// Sends a withdrawal of what this node has published before. It is newer than that; what
+    /// supersedes it was published by somebody else, or after it was asked for, and is left alone.
+    pub(crate) async fn send_withdrawal(
+        &self,
+        credential: &Credential,
+        kind: RecordKind,
+        payload: Vec<u8>,
+        ttl_secs: u32,
+    ) -> Result<(), Error> {
+        let draft = Draft {
+            kind,
+            payload,
+            seq: self.next_seq(Seq(0)),
+            timestamp: clock::now(),
+            ttl_secs,
+        };
+        match self.send(sign(credential, draft)?).await {
+            Err(Error::Publish(network::Error::Superseded(_))) => Ok(()),
+            sent => sent.map(drop),
+        }
+    }
+
     async fn publish_record_withdrawal(
         &self,
         credential: &Credential,
