@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use crate::error::Input;
 use crate::live::Publication;
-use crate::publish::sign;
+use crate::publish::{Withdrawal, sign};
 use crate::registry::Agent;
 use crate::store::Change;
 use crate::{Error, Service, clock, hexadecimal, model};
@@ -116,8 +116,12 @@ impl Service {
 
     /// Publishes that there is no profile any more.
     pub(crate) async fn publish_profile_withdrawal(&self, agent: &Agent) -> Result<(), Error> {
-        let (credential, kind) = (&agent.credential, RecordKind::PROFILE);
-        self.send_withdrawal(credential, kind, Vec::new(), TTL_SECS)
+        let withdrawal = Withdrawal {
+            kind: RecordKind::PROFILE,
+            payload: Vec::new(),
+            ttl_secs: TTL_SECS,
+        };
+        self.send_withdrawal(&agent.credential, withdrawal, is_kept)
             .await
     }
 }
