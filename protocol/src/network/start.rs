@@ -199,6 +199,7 @@ impl Parts {
         let reader = Reader {
             exchange,
             dialer: self.dialer.clone(),
+            verifier: self.verifier,
             store: self.store.clone(),
             routing: self.routing,
             newest: self.newest,

@@ -38,12 +38,13 @@ struct Idle {
     since: Instant,
 }
 
-/// What one holder holds.
+/// What one holder says that it holds; nothing of it is verified.
 #[derive(Debug, Default)]
-pub(crate) struct Found {
-    /// Verified, and what was asked for.
-    pub(crate) records: Vec<VerifiedRecord>,
-    /// Whether entries that found no room there may be alive, as it says.
+pub(crate) struct Told {
+    pub(crate) encoded: Vec<Vec<u8>>,
+    /// Whether it has exactly what the asker knows.
+    pub(crate) as_known: bool,
+    /// Whether entries that found no room there may be alive.
     pub(crate) overflows: bool,
 }
 
@@ -99,45 +100,39 @@ impl Exchange {
         }
     }
 
-    /// Asks one holder for the records of a query, page by page. Only those come back that verify and belong there; what is `known`
-    /// is not sent again if the holder has exactly that.
+    /// Asks one holder for the records of a query, page by page. What is `known` is not sent again if the holder has exactly that.
     pub(crate) async fn get(
         &self,
         holder: &Route,
         query: &Query,
         known: &Known,
-    ) -> Result<Found, ExchangeError> {
-        let mut found = Found::default();
-        let mut cursor = Vec::new();
+    ) -> Result<Told, ExchangeError> {
+        let (mut told, mut cursor) = (Told::default(), Vec::new());
         for _ in 0..MAX_PAGES {
-            let body = Some(record_request::Body::Get(query.message(cursor, known)));
-            match self.request(holder, &v1::RecordRequest { body }).await? {
-                record_response::Body::Get(page) => {
-                    let was_told = found.records.len();
-                    found.overflows |= page.overflows;
-                    if page.as_known {
-                        found.records.clone_from(&known.records);
-                        break;
-                    }
-                    self.take_page(query, &page.records, &mut found.records)
-                        .await;
-                    // A page that brings nothing further would be asked for again and again.
-                    let is_told = found.records.len();
-                    if is_told == was_told || is_told >= query.most_records() {
-                        break;
-                    }
-                    cursor = page.next_cursor;
-                }
-                record_response::Body::Error(error) => {
-                    return Err(ExchangeError::NotServed(error.code()));
-                }
-                record_response::Body::Put(_) => return Err(ExchangeError::OtherAnswer),
-            }
-            if cursor.is_empty() {
+            let page = self
+                .page(holder, query.message(cursor.clone(), known))
+                .await?;
+            told.overflows |= page.overflows;
+            told.as_known |= page.as_known;
+            let room = query.most_records() - told.encoded.len();
+            let is_last = page.records.is_empty() || page.records.len() >= room;
+            told.encoded.extend(page.records.into_iter().take(room));
+            // Cursors only grow: one that does not would have us ask for the same page again and again.
+            if is_last || page.next_cursor <= cursor {
                 break;
             }
+            cursor = page.next_cursor;
         }
-        Ok(found)
+        Ok(told)
+    }
+
+    async fn page(&self, holder: &Route, get: v1::Get) -> Result<v1::GetResult, ExchangeError> {
+        let body = Some(record_request::Body::Get(get));
+        match self.request(holder, &v1::RecordRequest { body }).await? {
+            record_response::Body::Get(page) => Ok(page),
+            record_response::Body::Error(error) => Err(ExchangeError::NotServed(error.code())),
+            record_response::Body::Put(_) => Err(ExchangeError::OtherAnswer),
+        }
     }
 
     /// Whether a holder can be asked without dialling it.
@@ -224,22 +219,6 @@ impl Exchange {
                 stream,
                 since: Instant::now(),
             });
-        }
-    }
-
-    /// Verifies one page. The records of an answer are ordered by signature: one out of order ends it, so that no holder can have
-    /// us verify the same record twice.
-    async fn take_page(&self, query: &Query, page: &[Vec<u8>], found: &mut Vec<VerifiedRecord>) {
-        for bytes in page.iter().take(query.most_records() - found.len()) {
-            let Some(record) = self.verifier.answer(query, bytes) else {
-                continue;
-            };
-            let last = found.last().map(|last| *last.signature().as_bytes());
-            if last.is_some_and(|last| *record.signature().as_bytes() <= last) {
-                return;
-            }
-            found.push(record);
-            tokio::task::yield_now().await;
         }
     }
 

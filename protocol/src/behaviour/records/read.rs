@@ -7,9 +7,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::task::TaskTracker;
 
-use super::exchange::Found;
-use super::survey::{Answer, Known, Query, Survey};
-use super::{Exchange, Store};
+use super::survey::{Answer, Found, Known, Query, Survey};
+use super::{Exchange, Store, Verifier};
 use crate::aid::Aid;
 use crate::behaviour::agents::Newest;
 use crate::clock;
@@ -24,6 +23,7 @@ use crate::time::UnixSeconds;
 pub(crate) struct Reader {
     pub(crate) exchange: Exchange,
     pub(crate) dialer: Dialer,
+    pub(crate) verifier: Verifier,
     pub(crate) store: Store,
     pub(crate) routing: watch::Receiver<Routing>,
     pub(crate) newest: Newest,
@@ -109,10 +109,19 @@ impl Reader {
         Ok(Found { records, overflows })
     }
 
+    /// Forgets what this node holds and has verified, so that it must ask others.
+    #[cfg(test)]
+    pub(crate) fn forget(&self) {
+        self.store.clear();
+        self.verifier.clear();
+    }
+
     fn survey(&self, query: Query, own: Vec<VerifiedRecord>) -> Survey {
         let routing = self.routing.borrow().clone();
+        let known = Known::new(own);
         let (exchange, dialer) = (self.exchange.clone(), self.dialer.clone());
-        Survey::new(exchange, dialer, &routing, query, Known::new(own))
+        let verifier = self.verifier.clone();
+        Survey::new(exchange, dialer, verifier, &routing, query, known)
     }
 }
 
