@@ -74,7 +74,7 @@ impl Reader {
         self.collect(query, usize::MAX).await
     }
 
-    /// The same, where `enough` answers suffice even if most of them are empty.
+    /// The same, where `enough` answers of those around the key suffice even if most of them are empty.
     pub(crate) async fn collect(&self, query: Query, enough: usize) -> Result<Found, Error> {
         let mut set = RecordSet::new();
         let own = self.store.get(&query, clock::now());
@@ -90,7 +90,7 @@ impl Reader {
                     break;
                 };
                 let Some(found) = answer.found else { continue };
-                answers += 1;
+                answers += usize::from(survey.has_arrived());
                 holders += usize::from(!found.records.is_empty());
                 overflows |= found.overflows;
                 for record in found.records {

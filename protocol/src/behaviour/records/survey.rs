@@ -151,9 +151,12 @@ pub(crate) struct Survey {
     /// Answers that wait to be verified, one after the other: most have much in common, which is then verified once.
     told: VecDeque<(Route, Option<Told>)>,
     verifying: Option<Verifying>,
-    /// How many may be asked at once; grows when they stay silent.
+    /// How many may be asked before one of them has answered; grows when they stay silent.
     width: usize,
+    answers: usize,
     empty_answers: usize,
+    /// Whether so few nodes are known that they are all there are.
+    knows_all: bool,
     walk: Walk,
 }
 
@@ -185,7 +188,9 @@ impl Survey {
             told: VecDeque::new(),
             verifying: None,
             width: READ_PARALLELISM,
+            answers: 0,
             empty_answers: 0,
+            knows_all: routing.len() < REPLICATION,
             walk: Walk::NotStarted,
         }
     }
@@ -206,16 +211,23 @@ impl Survey {
                 Some(told) = self.asking.next(), if !self.asking.is_empty() => self.told.push_back(told),
                 answer = finished(&mut self.verifying) => {
                     self.verifying = None;
+                    self.answers += usize::from(!answer.is_empty());
                     self.empty_answers += usize::from(answer.is_empty());
                     return Some(answer);
                 }
                 routes = self.walk.finished() => {
                     self.walk = Walk::Done;
-                    self.waiting.extend(routes);
+                    // These are closer than what was known before.
+                    routes.into_iter().rev().for_each(|route| self.waiting.push_front(route));
                 }
                 () = sleep(READ_HEDGE), if is_silent => self.width += READ_PARALLELISM,
             }
         }
+    }
+
+    /// Whether the nodes around the key are known, so that what none of the next ones holds is not there.
+    pub(crate) fn has_arrived(&self) -> bool {
+        self.knows_all || matches!(self.walk, Walk::Done)
     }
 
     fn verify_further(&mut self) {
@@ -228,8 +240,14 @@ impl Survey {
         }
     }
 
+    /// Asks so many that with those who had something the width is reached; whoever wants more asks for it.
     fn ask_further(&mut self) {
-        while self.asking.len() < self.width {
+        let unverified = self.told.len() + usize::from(self.verifying.is_some());
+        loop {
+            let busy = self.asking.len() + unverified;
+            if busy > 0 && busy + self.answers >= self.width {
+                break;
+            }
             let Some(holder) = self.waiting.pop_front() else {
                 break;
             };
