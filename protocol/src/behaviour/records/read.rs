@@ -7,7 +7,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::task::TaskTracker;
 
-use super::survey::{Answer, Found, Known, Query, Survey};
+use super::query::{Known, Query};
+use super::survey::{Answer, Found, Survey};
 use super::{Exchange, Store, Verifier};
 use crate::aid::Aid;
 use crate::behaviour::agents::Newest;
