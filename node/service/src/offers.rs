@@ -262,8 +262,10 @@ fn entries(request: model::RegisterServices) -> Result<Vec<Topic>, Input> {
 
 /// The entry, if a record takes it.
 fn checked(entry: Topic) -> Result<Topic, Input> {
-    match entry.encode() {
+    // Read again: what others refuse must not be kept either.
+    match entry.encode().and_then(|entry| Topic::decode(&entry)) {
         Ok(_) => Ok(entry),
+        Err(PayloadError::Malformed(_)) => Err(Input::MetaDepth),
         Err(PayloadError::NoTopic) => Err(Input::ServiceName),
         Err(PayloadError::Brief) => Err(Input::BriefTooLong {
             len: entry.brief.chars().count(),
@@ -332,6 +334,14 @@ mod tests {
         let long = "x".repeat(600);
         for (json, text) in [
             ("{}".to_owned(), "services required"),
+            (
+                format!(
+                    r#"{{"services":["a"],"meta":{{"k":{}{}}}}}"#,
+                    "[".repeat(7),
+                    "]".repeat(7)
+                ),
+                "meta is nested too deeply",
+            ),
             (r#"{"services":[]}"#.to_owned(), "services required"),
             (
                 r#"{"services":["a",""]}"#.to_owned(),

@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 
 use a2al_protocol::limits::{DEFAULT_RECORD_TTL, MAX_PROFILE_LEN, MAX_PROFILE_SKILLS};
+use a2al_protocol::record::PayloadError;
 use a2al_protocol::{Aid, Draft, Profile, RecordKind};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -185,8 +186,13 @@ fn wanted(request: model::SetProfile) -> Result<Profile, Input> {
         modalities: request.modalities.unwrap_or_default(),
         meta: request.meta.unwrap_or_default(),
     };
-    match profile.encode() {
+    // Read again: what others refuse must not be kept either.
+    match profile
+        .encode()
+        .and_then(|profile| Profile::decode(&profile))
+    {
         Ok(_) => Ok(profile),
+        Err(PayloadError::Malformed(_)) => Err(Input::MetaDepth),
         Err(_) => Err(Input::ProfileTooLong {
             max: MAX_PROFILE_LEN,
         }),
@@ -237,6 +243,10 @@ mod tests {
         let long = format!(r#"{{"brief":"{}"}}"#, "x".repeat(700));
         let refused = request(&long).unwrap_err().to_string();
         assert_eq!(refused, "profile too long: it has to fit into 700 bytes");
+        let deep = format!(r#"{{"meta":{{"k":{}{}}}}}"#, "[".repeat(7), "]".repeat(7));
+        assert!(matches!(request(&deep), Err(Input::MetaDepth)));
+        let less = format!(r#"{{"meta":{{"k":{}{}}}}}"#, "[".repeat(6), "]".repeat(6));
+        assert!(request(&less).is_ok());
     }
 
     #[test]
