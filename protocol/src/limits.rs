@@ -3,6 +3,7 @@
 //!
 //! "Reference" is the Go implementation, release 0.3.5; "ours" marks a value it does not share.
 
+mod inbox;
 #[cfg(feature = "net")]
 mod network;
 #[cfg(feature = "net")]
@@ -10,6 +11,7 @@ mod relay;
 
 use std::time::Duration;
 
+pub use self::inbox::*;
 #[cfg(feature = "net")]
 pub use self::network::*;
 #[cfg(feature = "net")]

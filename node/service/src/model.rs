@@ -6,8 +6,10 @@
 //! one is then answered by name (`bad local_aid`) and not as malformed JSON.
 
 mod agents;
+mod events;
 mod fetch;
 mod identity;
+mod mailbox;
 mod peers;
 mod reach;
 mod records;
@@ -21,8 +23,13 @@ pub use agents::{
     Acl, AclDefault, Agent, AgentList, Done, Export, Heartbeat, Outcome, PatchAgent, Probe,
     Published, Register, Registered, Updated,
 };
+pub use events::{Event, EventList, NoteSource, NotesReceived, StreamedEvent};
 pub use fetch::{Fetch, FetchAnswer, Headers};
 pub use identity::{GenerateWallet, GeneratedIdentity, GeneratedWallet};
+pub use mailbox::{
+    Message, MessageList, NoteOutbox, NoteStatus, NoteUnderWay, Pending, PendingByAgent, SendNote,
+    SentNote,
+};
 pub use peers::{Path, Peer, PeerList, Transport};
 pub use reach::Reached;
 pub use records::{Profile, PublishRecord, Record, RecordList, Resolution};

@@ -170,7 +170,7 @@ impl Service {
     }
 
     /// The next sequence number, above `floor`.
-    fn next_seq(&self, floor: Seq) -> Seq {
+    pub(crate) fn next_seq(&self, floor: Seq) -> Seq {
         let issued = self.core.sequence.next(clock::now_millis(), floor.0);
         if let Some(ceiling) = issued.ceiling {
             let store = self.core.store.clone();

@@ -134,7 +134,7 @@ impl Registry {
                     agent.bridges.cancel();
                 }
             }
-            Change::ReserveSequence { .. } | Change::Relayed => {}
+            Change::ReserveSequence { .. } | Change::Relayed | Change::Mail(_) => {}
         }
     }
 

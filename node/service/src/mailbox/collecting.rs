@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Looking for the notes that other nodes keep for agents of this one.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use a2al_protocol::mailbox::{self, MessageId, Opened, SealedNote};
+use a2al_protocol::{Aid, Credential, VerifiedRecord, network};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::backoff::{Backoff, jittered};
+use super::receiving::Verdict;
+use crate::model::NoteSource;
+use crate::store::mail::Received;
+use crate::{Service, store};
+
+/// How often notes are looked for: more and more rarely while none come, since whoever sends one
+/// also tries to bring it.
+const ROUNDS: Backoff = Backoff {
+    first: Duration::from_secs(30),
+    last: Duration::from_secs(480),
+};
+
+/// When it is tried again after nobody could be asked.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// Rounds that are under way at one time.
+const AT_ONCE: usize = 16;
+
+/// Longest time for asking who keeps notes. The network gives up earlier by itself.
+const ASK_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How long a reader waits for a round.
+const READER_PATIENCE: Duration = Duration::from_secs(2);
+
+/// What a round found less than so long ago need not be looked for again by a reader.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// Shortest sleep between two looks at what is due.
+const SHORTEST_SLEEP: Duration = Duration::from_millis(50);
+
+/// When notes of each agent are looked for.
+#[derive(Debug, Default)]
+pub(crate) struct Collections(Mutex<HashMap<Aid, Rounds>>);
+
+#[derive(Debug)]
+struct Rounds {
+    next: Instant,
+    /// Rounds in a row in which nothing came.
+    idle: u32,
+    is_running: bool,
+    /// When the last round ended.
+    ended: watch::Sender<Option<Instant>>,
+}
+
+impl Rounds {
+    fn due_at(next: Instant) -> Self {
+        Self {
+            next,
+            idle: 0,
+            is_running: false,
+            ended: watch::Sender::new(None),
+        }
+    }
+}
+
+impl Collections {
+    /// Notes of that agent are looked for at once.
+    pub(super) fn make_due(&self, aid: Aid) {
+        let now = Instant::now();
+        let mut all = self.all();
+        let rounds = all.entry(aid).or_insert_with(|| Rounds::due_at(now));
+        (rounds.next, rounds.idle) = (now, 0);
+    }
+
+    pub(super) fn forget(&self, aid: &Aid) {
+        self.all().remove(aid);
+    }
+
+    /// Takes the turn for an agent, unless somebody has it. Also returns where its end is told.
+    fn begin(&self, aid: Aid) -> (bool, watch::Receiver<Option<Instant>>) {
+        let mut all = self.all();
+        let rounds = all.entry(aid).or_insert_with(|| Rounds::due_at(Instant::now()));
+        let may = !std::mem::replace(&mut rounds.is_running, true);
+        (may, rounds.ended.subscribe())
+    }
+
+    /// Takes a turn for each agent that is due, at most `count`.
+    fn begin_due(&self, count: usize) -> Vec<Aid> {
+        let now = Instant::now();
+        let mut all = self.all();
+        let due = all
+            .iter_mut()
+            .filter(|(_, rounds)| !rounds.is_running && rounds.next <= now);
+        let begun = due.take(count).map(|(aid, rounds)| {
+            rounds.is_running = true;
+            *aid
+        });
+        begun.collect()
+    }
+
+    fn ended(&self, aid: &Aid, outcome: Outcome) {
+        let now = Instant::now();
+        if let Some(rounds) = self.all().get_mut(aid) {
+            rounds.is_running = false;
+            rounds.ended.send_replace(Some(now));
+            rounds.next = match outcome {
+                Outcome::Asked { found: 0 } => {
+                    rounds.idle = rounds.idle.saturating_add(1);
+                    now + ROUNDS.wait(rounds.idle - 1)
+                }
+                Outcome::Asked { .. } => {
+                    rounds.idle = 0;
+                    now + ROUNDS.wait(0)
+                }
+                Outcome::Alone => now + jittered(AGAIN),
+            };
+        }
+    }
+
+    /// Whether a round for that agent ended a moment ago.
+    fn is_fresh(&self, aid: &Aid) -> bool {
+        let all = self.all();
+        let ended = all.get(aid).and_then(|rounds| *rounds.ended.borrow());
+        ended.is_some_and(|ended| ended.elapsed() < FRESH)
+    }
+
+    fn next_due(&self) -> Option<Instant> {
+        let all = self.all();
+        let waiting = all.values().filter(|rounds| !rounds.is_running);
+        waiting.map(|rounds| rounds.next).min()
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<Aid, Rounds>> {
+        // Nothing panics while the lock is held; a poisoned map is still whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How a round ended.
+enum Outcome {
+    /// Others were asked, and had so many notes that are new.
+    Asked { found: usize },
+    /// Nobody could be asked.
+    Alone,
+}
+
+/// Looks for notes of all agents until the service stops.
+pub(super) async fn run(service: &Service) {
+    let collections = &service.core.mail.collections;
+    for agent in service.core.registry.all() {
+        collections.make_due(agent.aid());
+    }
+    let mut running = JoinSet::new();
+    loop {
+        for aid in collections.begin_due(AT_ONCE.saturating_sub(running.len())) {
+            let service = service.clone();
+            running.spawn(async move { service.collect(aid).await });
+        }
+        let soon = Instant::now() + SHORTEST_SLEEP;
+        let next = collections.next_due();
+        let next = next.map_or(soon + ROUNDS.last, |next| next.max(soon));
+        tokio::select! {
+            () = sleep_until(next), if running.len() < AT_ONCE => {}
+            () = service.core.mail.collect.notified() => {}
+            Some(_) = running.join_next() => {}
+        }
+    }
+}
+
+impl Service {
+    /// Before somebody reads: looks for notes that others keep, unless some wait already.
+    pub(super) async fn look_for_notes(&self, aid: Aid) {
+        let mail = &self.core.mail;
+        if mail.inboxes.count(&aid) > 0 {
+            mail.collections.make_due(aid);
+            mail.collect.notify_one();
+            return;
+        }
+        if mail.collections.is_fresh(&aid) || self.is_cut_off() {
+            return;
+        }
+        let (begun, mut ended) = mail.collections.begin(aid);
+        if begun {
+            let service = self.clone();
+            self.spawn(async move { service.collect(aid).await });
+        }
+        ended.mark_unchanged();
+        // Too late: what is found then waits for the next reader.
+        let _ = timeout(READER_PATIENCE, ended.changed()).await;
+    }
+
+    /// One round for an agent; the caller has its turn.
+    async fn collect(&self, aid: Aid) {
+        let outcome = match self.core.registry.get(&aid) {
+            Some(agent) if !self.is_cut_off() => {
+                let found = self.collect_for(&agent.credential).await;
+                Outcome::Asked { found }
+            }
+            _ => Outcome::Alone,
+        };
+        self.core.mail.collections.ended(&aid, outcome);
+    }
+
+    /// Takes in what others keep for an agent, and has them drop it. Returns how many notes are new.
+    async fn collect_for(&self, credential: &Credential) -> usize {
+        let aid = credential.aid();
+        let asked = timeout(ASK_TIMEOUT, self.core.client.notes(aid)).await;
+        let records = match asked.unwrap_or(Err(network::Error::Timeout)) {
+            Ok(records) => records,
+            Err(error) => {
+                tracing::debug!(%aid, %error, "nobody told of notes");
+                return 0;
+            }
+        };
+        if records.is_empty() {
+            return 0;
+        }
+        match self.take_kept(credential, records).await {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::warn!(%aid, %error, "notes that others keep were not taken");
+                0
+            }
+        }
+    }
+
+    async fn take_kept(
+        &self,
+        credential: &Credential,
+        records: Vec<VerifiedRecord>,
+    ) -> Result<usize, store::Error> {
+        let aid = credential.aid();
+        let id = |record: &VerifiedRecord| MessageId::of_payload(record.payload());
+        let mut done = self.core.store.seen(aid, records.iter().map(id).collect()).await?;
+        let mut new = Vec::new();
+        for record in records {
+            if !done.contains(&id(&record)) {
+                new.extend(self.opened(credential, record).await);
+            }
+        }
+        let ids: Vec<_> = new.iter().map(|received| received.message).collect();
+        let verdicts = self.take_in(aid, new, NoteSource::Stored).await;
+        let mut found = 0;
+        for (message, verdict) in ids.into_iter().zip(verdicts) {
+            match verdict {
+                Ok(Verdict::Received) => {
+                    found += 1;
+                    done.push(message);
+                }
+                Ok(Verdict::Known) => done.push(message),
+                // It stays where it is until there is room.
+                Ok(Verdict::Full) | Err(_) => {}
+            }
+        }
+        self.core.client.remove_notes(credential, &done).await;
+        Ok(found)
+    }
+
+    /// A note that others keep, its parts included; `None` if it cannot be opened (yet).
+    async fn opened(&self, credential: &Credential, record: VerifiedRecord) -> Option<Received> {
+        let aid = credential.aid();
+        let opened = mailbox::open(&record, aid, credential.signing_key());
+        let note = match opened {
+            Ok(Opened::Note(note)) => note,
+            Ok(Opened::Head(head)) => {
+                let whole = self.core.client.whole_note(&head).await;
+                let incomplete = |error: &network::Error| {
+                    tracing::debug!(%aid, %error, "a long note is not complete yet");
+                };
+                whole.inspect_err(incomplete).ok()?
+            }
+            Err(error) => {
+                tracing::debug!(%aid, sender = %record.aid(), %error, "a note does not open");
+                return None;
+            }
+        };
+        let parts = Vec::new();
+        Some(self.incoming(aid, &SealedNote { record, parts }, note))
+    }
+}
