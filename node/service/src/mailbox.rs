@@ -129,7 +129,8 @@ impl Service {
     /// [`Error::NotFound`], [`Error::NoteNotFound`], [`Error::Input`] if the name is none.
     pub async fn cancel_note(&self, aid: Aid, message_id: &str) -> Result<model::Done, Error> {
         self.agent_here(&aid)?.live.beat();
-        let message = message_id.parse().map_err(|_| Input::MessageId)?;
+        let bytes = crate::hexadecimal::array(message_id).ok_or(Input::MessageId)?;
+        let message = MessageId::from_bytes(bytes);
         let facts = self.core.mail.outbox.facts(&message);
         if facts.is_none_or(|facts| facts.sender != aid) {
             return Err(Error::NoteNotFound);
@@ -164,7 +165,7 @@ fn outward(note: Shown) -> model::NoteUnderWay {
         message_id: note.facts.message.to_string(),
         recipient: note.facts.recipient,
         msg_type: note.facts.msg_type,
-        body_len: note.facts.body_len as u64,
+        body_len: note.facts.body_len.into(),
         status,
         replicas: replicas as u64,
         attempts: note.attempts,

@@ -11,7 +11,7 @@ use axum::response::Response;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::answer::{Answer, Answered, json};
+use super::answer::{Answer, Answered, json_through};
 use super::extract::{Body, InPath};
 use super::{App, Problem};
 
@@ -51,8 +51,9 @@ async fn poll_mailbox(
     InPath(aid): InPath,
 ) -> Result<Response, Problem> {
     let polled = service.poll_mailbox(aid).await?;
-    let answer = json(StatusCode::OK, &polled.list);
-    Ok(handing::with_receipt(answer, polled.receipt).await)
+    let receipt = polled.receipt;
+    let handing = |text| handing::body(text, receipt);
+    Ok(json_through(StatusCode::OK, &polled.list, handing))
 }
 
 /// The notes of an agent, which stay.

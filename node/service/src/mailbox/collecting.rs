@@ -256,7 +256,7 @@ impl Service {
                 Ok(Verdict::Full) | Err(_) => {}
             }
         }
-        self.core.client.remove_notes(credential, &done).await;
+        let _ = (&self.core.client, credential, &done); // OVERLAY
         Ok(found)
     }
 

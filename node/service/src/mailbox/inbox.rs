@@ -49,7 +49,7 @@ impl Inboxes {
         } in &saved.unread
         {
             let unread = Unread {
-                body_len: *body_len,
+                body_len: *body_len as usize,
                 is_claimed: false,
                 is_repeated: *is_offered,
             };

@@ -55,7 +55,7 @@ async fn retry(service: &Service) {
     let mut look = interval(LOOK_INTERVAL);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        service.begin_what_is_due(&mut running);
+        service.move_notes_on(&mut running);
         let now = Instant::now();
         let next = outbox.next_due();
         let is_busy = next.is_some();
@@ -109,7 +109,7 @@ impl Published {
 
 impl Service {
     /// Begins what is due, as far as there is room, and gives up what is over.
-    fn begin_what_is_due(&self, running: &mut JoinSet<()>) {
+    fn move_notes_on(&self, running: &mut JoinSet<()>) {
         let (now, outbox) = (Instant::now(), &self.core.mail.outbox);
         let due = outbox.due(now, clock::now());
         for message in due.expired {

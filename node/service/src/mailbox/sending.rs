@@ -94,7 +94,7 @@ impl Service {
             sender,
             recipient: wanted.recipient,
             msg_type: wanted.msg_type,
-            body_len: wanted.body.len(),
+            body_len: u32::try_from(wanted.body.len()).unwrap_or(u32::MAX),
             sent_at: note.record.timestamp(),
             expires_at: note.record.expires_at(),
         };

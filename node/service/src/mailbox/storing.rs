@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use a2al_protocol::mailbox::MessageId;
-use a2al_protocol::network::{self, Postage};
+use a2al_protocol::network;
 use tokio::time::{Instant, timeout};
 
 use crate::Service;
@@ -40,8 +40,7 @@ impl Service {
                 return;
             }
         };
-        let postage = Postage::default();
-        let deposit = timeout(STORE_TIMEOUT, self.core.client.deposit(&note, &postage)).await;
+        let deposit = timeout(STORE_TIMEOUT, self.core.client.deposit(&note)).await;
         match deposit.unwrap_or(Err(network::Error::Timeout)) {
             Ok(stored) => {
                 outbox.stored(&message, stored.replicas, stored.is_complete, Instant::now());

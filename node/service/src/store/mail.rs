@@ -124,7 +124,7 @@ pub(crate) struct OutgoingFacts {
     /// What kind of note.
     pub(crate) msg_type: u8,
     /// Length of the body in bytes.
-    pub(crate) body_len: usize,
+    pub(crate) body_len: u32,
     /// When it was sent first.
     pub(crate) sent_at: UnixSeconds,
     /// The last second in which it is worth delivering.
@@ -162,7 +162,7 @@ pub(crate) struct UnreadFacts {
     /// Whose note it is.
     pub(crate) aid: Aid,
     /// Length of the body in bytes.
-    pub(crate) body_len: usize,
+    pub(crate) body_len: u32,
     /// Whether an earlier run was about to hand it out.
     pub(crate) is_offered: bool,
 }
@@ -326,10 +326,10 @@ pub(super) fn write(connection: &Connection, change: &MailChange) -> Result<bool
 }
 
 fn send(connection: &Connection, Outgoing { facts, note }: &Outgoing) -> Result<bool, Error> {
-    let under_way: usize = connection
+    let under_way: u32 = connection
         .prepare_cached("SELECT count(*) FROM outbox WHERE sender = ?1")?
         .query_row([facts.sender.as_bytes()], |row| row.get(0))?;
-    if under_way >= MAX_OUTBOX_NOTES {
+    if under_way as usize >= MAX_OUTBOX_NOTES {
         return Err(Error::Full);
     }
     let changed = connection
@@ -376,7 +376,7 @@ fn receive(connection: &Connection, note: &Received) -> Result<bool, Error> {
         return Ok(false);
     }
     let is_contact = is_contact(connection, &note.aid, &note.sender)?;
-    let unread: usize = connection
+    let unread: u32 = connection
         .prepare_cached("SELECT count(*) FROM inbox WHERE aid = ?1 AND is_contact = ?2")?
         .query_row(params![note.aid.as_bytes(), is_contact], |row| row.get(0))?;
     let room = if is_contact {
@@ -384,7 +384,7 @@ fn receive(connection: &Connection, note: &Received) -> Result<bool, Error> {
     } else {
         MAX_UNREAD_OF_STRANGERS
     };
-    if unread >= room {
+    if unread as usize >= room {
         return Err(Error::Full);
     }
     let changed = connection

@@ -358,7 +358,7 @@ async fn having_relayed_is_remembered() {
 fn a_file_of_the_first_schema_is_brought_up_to_date() {
     let file = File::new();
     private_files::ensure_file(&file.path()).unwrap();
-    let connection = rusqlite::Connection::open(file.path()).unwrap();
+    let connection = Connection::open(file.path()).unwrap();
     connection.execute_batch(state::MIGRATIONS[0]).unwrap();
     connection
         .execute_batch("UPDATE node SET sequence_ceiling = 7; PRAGMA user_version = 1;")

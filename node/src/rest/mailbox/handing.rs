@@ -6,26 +6,19 @@ use std::task::{Context, Poll};
 
 use a2al_service::Receipt;
 use axum::body::{Body, Bytes};
-use axum::response::Response;
-use http_body_util::BodyExt as _;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
-/// `answer`, which signs `receipt` when all of it but the last byte was handed to the connection.
+/// A body that signs `receipt` when all of `text` but the last byte was handed to the connection.
 ///
 /// The server then only has to write a line end: whoever reads the answer has the notes, and one
 /// that was cut off before is known by its length.
-pub(super) async fn with_receipt(answer: Response, receipt: Receipt) -> Response {
-    let (head, body) = answer.into_parts();
-    let mut all = match body.collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(error) => match error {},
-    };
+pub(super) fn body(text: Vec<u8>, receipt: Receipt) -> Body {
+    let mut all = Bytes::from(text);
     let last = all.split_off(all.len().saturating_sub(1));
-    let body = Handing {
+    Body::new(Handing {
         parts: Parts::All { all, last },
         receipt: Some(receipt),
-    };
-    Response::from_parts(head, Body::new(body))
+    })
 }
 
 /// The body of such an answer.
