@@ -73,6 +73,8 @@ pub enum Content {
     Bytes = 0,
     /// HTTP/1.1, requests from the caller.
     Http = 1,
+    /// Notes, as in notes.proto; they go to the agent's mailbox, never to its service.
+    Notes = 2,
 }
 impl Content {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -83,6 +85,7 @@ impl Content {
         match self {
             Self::Bytes => "CONTENT_BYTES",
             Self::Http => "CONTENT_HTTP",
+            Self::Notes => "CONTENT_NOTES",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -90,6 +93,7 @@ impl Content {
         match value {
             "CONTENT_BYTES" => Some(Self::Bytes),
             "CONTENT_HTTP" => Some(Self::Http),
+            "CONTENT_NOTES" => Some(Self::Notes),
             _ => None,
         }
     }
@@ -149,6 +153,101 @@ impl RefusalCode {
             "REFUSAL_CODE_DENIED" => Some(Self::Denied),
             "REFUSAL_CODE_BUSY" => Some(Self::Busy),
             "REFUSAL_CODE_MALFORMED" => Some(Self::Malformed),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct NoteDelivery {
+    /// At most 16 notes, 128 KiB together.
+    #[prost(message, repeated, tag = "1")]
+    pub notes: ::prost::alloc::vec::Vec<DeliveredNote>,
+    /// A2AL pass in canonical CBOR, by which the called agent lets the caller write to it; may be absent.
+    #[prost(bytes = "vec", tag = "2")]
+    pub pass: ::prost::alloc::vec::Vec<u8>,
+    /// A2AL pass in canonical CBOR, by which the caller lets the called agent write back; may be absent.
+    #[prost(bytes = "vec", tag = "3")]
+    pub reply_pass: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeliveredNote {
+    /// A2AL SignedRecord in canonical CBOR: the note, or the head of a long one.
+    #[prost(bytes = "vec", tag = "1")]
+    pub record: ::prost::alloc::vec::Vec<u8>,
+    /// The parts of a long note, likewise.
+    #[prost(bytes = "vec", repeated, tag = "2")]
+    pub parts: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+    /// Where the called agent asked for one.
+    #[prost(message, optional, tag = "3")]
+    pub work: ::core::option::Option<Work>,
+}
+/// A proof of work for one record, see docs/notes.md.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Work {
+    /// Leading zero bits that were aimed at.
+    #[prost(uint32, tag = "1")]
+    pub bits: u32,
+    #[prost(uint64, tag = "2")]
+    pub nonce: u64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct NoteReceipt {
+    /// One outcome for each note of the delivery, in its order.
+    #[prost(message, repeated, tag = "1")]
+    pub outcomes: ::prost::alloc::vec::Vec<NoteOutcome>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct NoteOutcome {
+    #[prost(enumeration = "NoteVerdict", tag = "1")]
+    pub verdict: i32,
+    /// With NOTE_VERDICT_WORK_REQUIRED: how many bits.
+    #[prost(uint32, tag = "2")]
+    pub work_bits: u32,
+}
+/// What became of one note.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum NoteVerdict {
+    Unspecified = 0,
+    /// It is committed to durable storage now.
+    Accepted = 1,
+    /// It was accepted before.
+    Duplicate = 2,
+    /// There is no room for it; try again later.
+    Full = 3,
+    /// It is taken only with a proof of work.
+    WorkRequired = 4,
+    /// It does not verify, or is not what it should be.
+    Invalid = 5,
+    /// The agent is not on this node any more.
+    UnknownRecipient = 6,
+}
+impl NoteVerdict {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "NOTE_VERDICT_UNSPECIFIED",
+            Self::Accepted => "NOTE_VERDICT_ACCEPTED",
+            Self::Duplicate => "NOTE_VERDICT_DUPLICATE",
+            Self::Full => "NOTE_VERDICT_FULL",
+            Self::WorkRequired => "NOTE_VERDICT_WORK_REQUIRED",
+            Self::Invalid => "NOTE_VERDICT_INVALID",
+            Self::UnknownRecipient => "NOTE_VERDICT_UNKNOWN_RECIPIENT",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "NOTE_VERDICT_UNSPECIFIED" => Some(Self::Unspecified),
+            "NOTE_VERDICT_ACCEPTED" => Some(Self::Accepted),
+            "NOTE_VERDICT_DUPLICATE" => Some(Self::Duplicate),
+            "NOTE_VERDICT_FULL" => Some(Self::Full),
+            "NOTE_VERDICT_WORK_REQUIRED" => Some(Self::WorkRequired),
+            "NOTE_VERDICT_INVALID" => Some(Self::Invalid),
+            "NOTE_VERDICT_UNKNOWN_RECIPIENT" => Some(Self::UnknownRecipient),
             _ => None,
         }
     }

@@ -11,9 +11,11 @@
 //!
 //! All of it runs in the tasks of its callers; the swarm task only opens connections and walks the DHT.
 
+mod deposit;
 mod exchange;
 mod hand_over;
 mod holder;
+mod mailbox;
 mod no_store;
 mod quota;
 mod read;
@@ -25,6 +27,7 @@ mod write;
 
 pub use write::Publication;
 
+pub(crate) use deposit::Depositor;
 pub(crate) use exchange::Exchange;
 #[cfg(test)]
 pub(crate) use exchange::Stored;

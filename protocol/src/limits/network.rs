@@ -288,3 +288,31 @@ pub const MAX_CACHED_PEERS: usize = 1000;
 
 /// Longest time that ending the network may take.
 pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Notes in one message of a direct delivery.
+pub const NOTES_PER_DELIVERY: usize = 16;
+
+/// Longest message of a direct delivery, in bytes: the longest note with passes and proofs, and room to spare.
+pub const MAX_DELIVERY_LEN: usize = 128 * 1024;
+
+/// Messages of notes that one stream may carry.
+pub const DELIVERIES_PER_STREAM: usize = 256;
+
+/// How long a stream of notes may be without one: the sender may look for a proof of work meanwhile.
+pub const DELIVERY_IDLE: Duration = Duration::from_secs(150);
+
+/// Longest time in which a receiver has to keep what one message brought.
+pub const KEEP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Longest time that a sender waits for a receipt; above [`KEEP_TIMEOUT`], so that the receiver gives up first.
+pub const RECEIPT_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Longest time that one proof of work is looked for; below [`DELIVERY_IDLE`].
+pub const WORK_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Holders that must have answered before a mailbox is believed to be read whole: twice [`SET_QUORUM`], because an empty answer
+/// counts here, too.
+pub const MAILBOX_QUORUM: usize = 2 * SET_QUORUM;
+
+/// How long a read of a mailbox waits for further holders once [`SET_QUORUM`] have answered.
+pub const MAILBOX_PATIENCE: Duration = Duration::from_millis(500);

@@ -13,12 +13,13 @@ use super::address;
 use super::config::{HeldRecord, KnownPeer};
 use super::dialer::Dialer;
 use super::error::Error;
+use super::notes::Solver;
 use super::peer::Peer;
 use super::relaying::{RelayMeter, Relaying};
 use super::state::State;
 use crate::aid::Aid;
 use crate::behaviour::agents::{AgentStream, CallError, Caller, Content, Hosted, Target};
-use crate::behaviour::records::{Publication, Query, Reader, Source, Store, Writer};
+use crate::behaviour::records::{Depositor, Publication, Query, Reader, Source, Store, Writer};
 use crate::behaviour::streams::Paths;
 use crate::clock;
 use crate::credential::Credential;
@@ -36,6 +37,8 @@ pub struct Client {
     pub(super) writer: Writer,
     pub(super) store: Store,
     pub(super) dialer: Dialer,
+    pub(super) depositor: Depositor,
+    pub(super) solver: Solver,
     pub(super) relaying: RelayMeter,
     pub(super) stop: CancellationToken,
     pub(super) tasks: TaskTracker,

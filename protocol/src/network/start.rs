@@ -15,12 +15,15 @@ use super::config::Config;
 use super::dialer::{Command, Dialer};
 use super::driver::Driver;
 use super::error::StartError;
+use super::notes::Solver;
 use super::relaying::RelayMeter;
 use super::routing::Routing;
 use super::state::State;
 use super::swarm;
 use crate::behaviour::agents::{self, Bindings, Callee, Caller, Hosted, IncomingCall, Newest};
-use crate::behaviour::records::{self, Exchange, HandOver, Holder, Reader, Source, Store, Writer};
+use crate::behaviour::records::{
+    self, Depositor, Exchange, HandOver, Holder, Reader, Source, Store, Writer,
+};
 use crate::behaviour::streams::Links;
 use crate::clock;
 use crate::credential::Credential;
@@ -175,6 +178,14 @@ impl Parts {
             newest: self.newest,
             tasks: self.tasks.clone(),
         };
+        let depositor = Depositor {
+            local: self.local,
+            exchange: exchange.clone(),
+            dialer: self.dialer.clone(),
+            store: self.store.clone(),
+            routing: self.routing.clone(),
+            tasks: self.tasks.clone(),
+        };
         let writer = Writer {
             exchange,
             dialer: self.dialer.clone(),
@@ -191,6 +202,8 @@ impl Parts {
             writer,
             store: self.store,
             dialer: self.dialer,
+            depositor,
+            solver: Solver::default(),
             relaying,
             stop: self.stop,
             tasks: self.tasks,

@@ -3,6 +3,7 @@
 
 mod calls;
 mod forgeries;
+mod notes;
 mod records;
 mod relays;
 

@@ -20,6 +20,7 @@ use crate::{
         MAX_MAILBOX_NOTES, MAX_MAILBOX_TTL, MAX_NOTES_PER_SENDER, MAX_RECORD_TTL,
         MAX_SOVEREIGN_RECORDS, MAX_TOPIC_RECORDS,
     },
+    mailbox::part_slot,
 };
 
 /// The records at one place of the DHT.
@@ -37,6 +38,8 @@ enum Slot {
     Topic(PublicKey),
     /// One record per signing key, kind and payload, which stands here by its SHA-256.
     Mailbox(PublicKey, RecordKind, [u8; 32]),
+    /// One record for each part of a note.
+    NotePart(Aid, Option<([u8; 32], usize)>),
 }
 
 impl Slot {
@@ -48,6 +51,7 @@ impl Slot {
                 let payload = Sha256::digest(record.payload()).into();
                 Self::Mailbox(record.public_key(), record.kind(), payload)
             }
+            Category::NotePart => Self::NotePart(record.aid(), part_slot(record.payload())),
         }
     }
 }
@@ -163,6 +167,8 @@ impl RecordSet {
             Category::Sovereign => self.outranked_by(record, MAX_SOVEREIGN_RECORDS),
             Category::Topic => self.outranked_by(record, MAX_TOPIC_RECORDS),
             Category::Mailbox => self.check_mailbox(record.aid()).map(|()| None),
+            // The indices of parts are bounded, and so is what can live at one place.
+            Category::NotePart => Ok(None),
         }
     }
 
@@ -198,7 +204,7 @@ impl RecordSet {
 const fn max_ttl(category: Category) -> Duration {
     match category {
         Category::Sovereign | Category::Topic => MAX_RECORD_TTL,
-        Category::Mailbox => MAX_MAILBOX_TTL,
+        Category::Mailbox | Category::NotePart => MAX_MAILBOX_TTL,
     }
 }
 

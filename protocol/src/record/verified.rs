@@ -7,6 +7,7 @@ use super::{Category, Endpoint, Error, PayloadError, RecordKind, Seq, SignedReco
 use crate::{
     Aid, Delegation, DelegationProof, DhtKey, PublicKey, Signature, UnixSeconds,
     limits::{CLOCK_SKEW, MAX_MAILBOX_LEN, MAX_RECORD_LEN},
+    mailbox::{check_part, place_of_parts},
 };
 
 impl SignedRecord {
@@ -154,12 +155,14 @@ impl VerifiedRecord {
 
     /// Whether `key` is a place in the DHT where this record may be held.
     ///
-    /// A sovereign record belongs to the place of its publisher. The places of topic and mailbox
-    /// records follow from names and recipients, which only their readers know.
+    /// A sovereign record belongs to the place of its publisher, a part of a note to the one that
+    /// follows from it. The places of topic records follow from names, which only their readers
+    /// know, and those of notes are for [`recipient_of`](crate::mailbox::recipient_of) to tell.
     pub fn may_live_at(&self, key: &DhtKey) -> bool {
         match self.kind().category() {
             Category::Sovereign => self.aid().key() == *key,
             Category::Topic | Category::Mailbox => true,
+            Category::NotePart => place_of_parts(self) == Some(*key),
         }
     }
 
@@ -212,6 +215,7 @@ pub(super) fn check_payload(kind: RecordKind, payload: &[u8]) -> Result<(), Payl
     match kind {
         RecordKind::ENDPOINT => Endpoint::decode(payload).map(drop),
         RecordKind::TOPIC => Topic::decode(payload).map(drop),
+        RecordKind::NOTE_PART => check_part(payload),
         _ if kind.category() == Category::Mailbox && payload.len() > MAX_MAILBOX_LEN => {
             Err(PayloadError::TooLong {
                 max: MAX_MAILBOX_LEN,

@@ -91,13 +91,18 @@ impl Reader {
         if finished.is_err() && set.is_empty() {
             return Err(Error::Timeout);
         }
+        Ok(self.accepted(&set))
+    }
+
+    /// What of a set is in force, and signed under no older delegation than was seen before.
+    pub(super) fn accepted(&self, set: &RecordSet) -> Vec<VerifiedRecord> {
         let accepted = |record: &&VerifiedRecord| {
             self.newest.accept(record.aid(), record.issued_at()) && !record.is_expired(clock::now())
         };
-        Ok(set.iter().filter(accepted).cloned().collect())
+        set.iter().filter(accepted).cloned().collect()
     }
 
-    fn survey(&self, query: Query) -> Survey {
+    pub(super) fn survey(&self, query: Query) -> Survey {
         let routing = self.routing.borrow().clone();
         Survey::new(self.exchange.clone(), self.dialer.clone(), &routing, query)
     }

@@ -23,6 +23,8 @@ pub(crate) enum Source {
     Own,
     /// Another node wrote it.
     Peer(PeerId),
+    /// An agent on this node left it for another one: kept as others' records are.
+    Deposit,
     /// It was held before a restart.
     Cache,
 }

@@ -57,11 +57,13 @@ impl Query {
     }
 }
 
-/// One holder's answer; no records if it did not answer.
+/// What one holder answered.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) holder: Route,
+    /// No records if it did not answer.
     pub(crate) records: Vec<VerifiedRecord>,
+    pub(crate) has_answered: bool,
 }
 
 type Asking = Pin<Box<dyn Future<Output = Answer> + Send>>;
@@ -163,9 +165,13 @@ fn answering_first(exchange: &Exchange, mut holders: Vec<Route>) -> VecDeque<Rou
 }
 
 async fn ask(exchange: Exchange, holder: Route, query: Query) -> Answer {
-    let records = exchange.get(&holder, &query).await.unwrap_or_else(|error| {
+    let records = exchange.get(&holder, &query).await;
+    if let Err(error) = &records {
         tracing::debug!(holder = %holder.peer, key = %query.key, %error, "no answer");
-        Vec::new()
-    });
-    Answer { holder, records }
+    }
+    Answer {
+        holder,
+        has_answered: records.is_ok(),
+        records: records.unwrap_or_default(),
+    }
 }

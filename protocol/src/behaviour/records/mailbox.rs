@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Reading mailboxes, and the parts of long notes.
+
+use tokio::time::{Instant, timeout_at};
+
+use super::{Query, Reader};
+use crate::aid::Aid;
+use crate::clock;
+use crate::limits::{MAILBOX_PATIENCE, MAILBOX_QUORUM, READ_TIMEOUT, SET_QUORUM};
+use crate::mailbox::{Head, Note};
+use crate::network::Error;
+use crate::record::{Category, RecordKind, RecordSet, VerifiedRecord};
+
+impl Reader {
+    /// The union of the notes that the holders around an agent's key keep.
+    ///
+    /// Ends when [`MAILBOX_QUORUM`] of them have answered, [`MAILBOX_PATIENCE`] after [`SET_QUORUM`] have, or when all were asked.
+    pub(crate) async fn notes(&self, recipient: Aid) -> Result<Vec<VerifiedRecord>, Error> {
+        let query = Query {
+            key: recipient.key(),
+            kind: None,
+            publisher: None,
+        };
+        let mut set = RecordSet::new();
+        for record in self.store.get(&query, clock::now()) {
+            set.merge(record);
+        }
+        let (mut survey, mut answered) = (self.survey(query), 0);
+        let mut deadline = Instant::now() + READ_TIMEOUT;
+        while answered < MAILBOX_QUORUM {
+            let Ok(Some(answer)) = timeout_at(deadline, survey.next()).await else {
+                break;
+            };
+            answered += usize::from(answer.has_answered);
+            if answer.has_answered && answered == SET_QUORUM {
+                deadline = Instant::now() + MAILBOX_PATIENCE;
+            }
+            for record in answer.records {
+                set.merge(record);
+            }
+        }
+        let mut notes = self.accepted(&set);
+        notes.retain(|record| record.kind().category() == Category::Mailbox);
+        if notes.is_empty() && answered == 0 && !self.routing.borrow().is_empty() {
+            return Err(Error::Timeout);
+        }
+        Ok(notes)
+    }
+
+    /// The note of a head, as soon as all its parts were found.
+    pub(crate) async fn whole_note(&self, head: &Head) -> Result<Note, Error> {
+        let query = Query {
+            key: head.place(),
+            kind: Some(RecordKind::NOTE_PART),
+            publisher: Some(head.sender()),
+        };
+        let mut set = RecordSet::new();
+        for record in self.store.get(&query, clock::now()) {
+            set.merge(record);
+        }
+        let deadline = Instant::now() + READ_TIMEOUT;
+        let mut survey = self.survey(query);
+        loop {
+            if let Ok(note) = head.join(&self.accepted(&set)) {
+                return Ok(note);
+            }
+            let answer = timeout_at(deadline, survey.next()).await;
+            let answer = answer.map_err(|_| Error::Timeout)?.ok_or(Error::NotFound)?;
+            for record in answer.records {
+                set.merge(record);
+            }
+        }
+    }
+}

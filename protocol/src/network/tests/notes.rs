@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MPL-2.0
+
+use tokio::io::AsyncWriteExt as _;
+
+use super::*;
+use crate::mailbox::{Lifetime, MessageId, Note, Opened, Recipient, SealedNote, open};
+
+fn sealed(from: &Credential, to: &Credential, body: &[u8]) -> SealedNote {
+    let recipient = Recipient {
+        aid: to.aid(),
+        key: to.public_key(),
+    };
+    let lifetime = Lifetime {
+        seq: Seq(1),
+        timestamp: clock::now(),
+        ttl_secs: 3600,
+    };
+    SealedNote::seal(from, &recipient, 3, body, lifetime).unwrap()
+}
+
+/// Reads a note that came from the network, fetching its parts if there are any.
+async fn read(client: &Client, record: &VerifiedRecord, by: &Credential) -> Note {
+    match open(record, by.aid(), by.signing_key()).unwrap() {
+        Opened::Note(note) => note,
+        Opened::Head(head) => within(client.whole_note(&head)).await.unwrap(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn notes_wait_for_an_agent_that_is_away_and_outlive_their_sender() {
+    let nodes = network(5).await;
+    let (alice, bob) = (Owner::new(), Owner::new());
+    let (alice, bob) = (alice.credential(clock::now()), bob.credential(clock::now()));
+    let bodies = [b"short".to_vec(), vec![7; 20_000], Vec::new()];
+    for body in &bodies {
+        let note = sealed(&alice, &bob, body);
+        let publication = within(nodes[0].client.deposit(&note)).await.unwrap();
+        assert!(publication.is_complete, "{publication:?}");
+        assert_eq!(publication.replicas, 4);
+    }
+    nodes[0].client.shutdown().await;
+
+    let late = node(&[&nodes[1]]).await;
+    eventually(|| async { late.client.state().borrow().dht_peers >= 4 }).await;
+    let found = within(late.client.notes(bob.aid())).await.unwrap();
+    let mut read_bodies = Vec::new();
+    for record in &found {
+        let note = read(&late.client, record, &bob).await;
+        assert_eq!((note.sender, note.msg_type), (alice.aid(), 3));
+        read_bodies.push(note.body);
+    }
+    read_bodies.sort();
+    let mut bodies = bodies.to_vec();
+    bodies.sort();
+    assert_eq!(read_bodies, bodies);
+    let others = within(late.client.notes(alice.aid())).await.unwrap();
+    assert!(others.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lone_node_says_that_nobody_has_the_note() {
+    let lone = node(&[]).await;
+    let (alice, bob) = (guest_credential(), guest_credential());
+    let publication = within(lone.client.deposit(&sealed(&alice, &bob, b"hello"))).await;
+    assert_eq!(publication.unwrap().replicas, 0);
+    let found = within(lone.client.notes(bob.aid())).await.unwrap();
+    assert!(found.is_empty(), "the sender keeps it, not the network");
+}
+
+fn guest_credential() -> Arc<Credential> {
+    Owner::new().credential(clock::now())
+}
+
+/// Answers every note on that node by its body; each body is accepted once.
+fn receiver(mut node: Network, credential: Arc<Credential>) -> Client {
+    let client = node.client.clone();
+    let kept = Arc::new(std::sync::Mutex::new(Vec::<MessageId>::new()));
+    tokio::spawn(async move {
+        while let Some(call) = node.calls.recv().await {
+            let (client, credential, kept) =
+                (node.client.clone(), credential.clone(), kept.clone());
+            tokio::spawn(async move {
+                assert_eq!(call.content(), Content::Notes);
+                let keep = |delivered: Delivered| {
+                    let receipt = decide(&delivered, &credential, &kept);
+                    async move { receipt }
+                };
+                client.receive_notes(call, keep).await
+            });
+        }
+    });
+    client
+}
+
+fn decide(
+    delivered: &Delivered,
+    credential: &Credential,
+    kept: &std::sync::Mutex<Vec<MessageId>>,
+) -> Receipt {
+    let note = &delivered.note;
+    let opened = open(&note.record, credential.aid(), credential.signing_key()).unwrap();
+    let body = match opened {
+        Opened::Note(note) => note.body,
+        Opened::Head(head) => head.join(&note.parts).unwrap().body,
+    };
+    if body == b"work" && !delivered.shows_work(9) {
+        return Receipt::WorkRequired { bits: 9 };
+    }
+    if body == b"full" {
+        return Receipt::Full;
+    }
+    let mut kept = kept.lock().unwrap();
+    if kept.contains(&note.id()) {
+        return Receipt::Duplicate;
+    }
+    kept.push(note.id());
+    Receipt::Accepted
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn notes_are_delivered_by_hand_and_each_has_its_receipt() {
+    let mut nodes = network(2).await;
+    let (_, bob, record) = published(&nodes[1]).await;
+    let alice = guest_credential();
+    nodes[0].client.host(Arc::clone(&alice));
+    receiver(nodes.pop().unwrap(), Arc::clone(&bob));
+    let sender = &nodes[0].client;
+    let mut notes: Vec<_> = (0..40_u8).map(|n| sealed(&alice, &bob, &[n])).collect();
+    notes.push(sealed(&alice, &bob, &vec![1; 64 * 1024]));
+    notes.push(sealed(&alice, &bob, b"full"));
+    notes.push(notes[0].clone());
+    notes.push(sealed(&guest_credential(), &bob, b"not from the caller"));
+    notes.push(sealed(&alice, &alice, b"not for the called agent"));
+    notes.push(sealed(&alice, &bob, b"work"));
+    let postage = Postage::default();
+    let delivered = sender.deliver(alice.aid(), &record, Paths::Any, &notes, &postage);
+    let receipts = within(delivered).await.unwrap();
+    assert_eq!(receipts[..41], [Receipt::Accepted; 41]);
+    let rest = [
+        Receipt::Full,
+        Receipt::Duplicate,
+        Receipt::Invalid,
+        Receipt::Invalid,
+        Receipt::Accepted,
+    ];
+    assert_eq!(receipts[41..], rest);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_of_notes_takes_nothing_but_notes() {
+    let mut nodes = network(2).await;
+    let (_, bob, record) = published(&nodes[1]).await;
+    let alice = guest(&nodes[0]);
+    let call = nodes[0]
+        .client
+        .call(alice, &record, Paths::Any, Content::Notes);
+    let mut stream = within(call).await.unwrap();
+    // A frame that announces more than a delivery may have.
+    stream.write_all(&u32::MAX.to_be_bytes()).await.unwrap();
+    stream.flush().await.unwrap();
+    let call = within(nodes[1].calls.recv()).await.unwrap();
+    assert_eq!(call.agent(), bob.aid());
+    let keep = |_| async { Receipt::Accepted };
+    let served = within(nodes[1].client.receive_notes(call, keep)).await;
+    assert!(served.is_err());
+}
