@@ -146,6 +146,20 @@ impl Client {
         })
     }
 
+    /// Whether a node that an endpoint record leads to is connected now, so that a call needs no dialling.
+    pub fn is_connected(&self, endpoint: &VerifiedRecord) -> bool {
+        self.target(endpoint).is_some_and(|target| {
+            let mut routes = target.routes.iter();
+            routes.any(|route| self.caller.links.is_connected(&route.peer, Paths::Any))
+        })
+    }
+
+    /// The record of that publisher and kind which this node holds for the network, if it does. Asks nobody.
+    pub fn held_record(&self, aid: Aid, kind: RecordKind) -> Option<VerifiedRecord> {
+        let held = self.store.get(&Query::of_agent(aid, Some(kind)), clock::now());
+        held.into_iter().max_by_key(VerifiedRecord::rank)
+    }
+
     /// Whether this node holds a record of that publisher and kind for the network.
     pub fn holds(&self, aid: Aid, kind: RecordKind) -> bool {
         !self
