@@ -88,12 +88,15 @@ async fn agent_events(
     let events = service.agent_events(aid, wanted.after)?;
     let mut first = vec![Event::default().retry(RETRY)];
     first.extend(pending(&service.pending_of(&aid)));
-    Ok(answer(first, Client {
-        events,
-        ending,
-        types: wanted.types,
-        is_numbered: true,
-    }))
+    Ok(answer(
+        first,
+        Client {
+            events,
+            ending,
+            types: wanted.types,
+            is_numbered: true,
+        },
+    ))
 }
 
 /// What happens to all agents of this node: server-sent events, without numbers.
@@ -108,12 +111,15 @@ async fn all_events(
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     let events = service.all_events()?;
     let first = pending(&service.pending()).into_iter().collect();
-    Ok(answer(first, Client {
-        events,
-        ending,
-        types: wanted.types,
-        is_numbered: false,
-    }))
+    Ok(answer(
+        first,
+        Client {
+            events,
+            ending,
+            types: wanted.types,
+            is_numbered: false,
+        },
+    ))
 }
 
 fn pending(pending: &PendingByAgent) -> Option<Event> {
@@ -121,10 +127,7 @@ fn pending(pending: &PendingByAgent) -> Option<Event> {
     (!pending.is_empty()).then(|| event.data(json!(pending).to_string()))
 }
 
-fn answer(
-    first: Vec<Event>,
-    client: Client,
-) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+fn answer(first: Vec<Event>, client: Client) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let later = stream::unfold(Some(client), async |client| client?.next().await);
     let events = stream::iter(first).chain(later).map(Ok);
     Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))

@@ -156,7 +156,9 @@ impl Client {
 
     /// The record of that publisher and kind which this node holds for the network, if it does. Asks nobody.
     pub fn held_record(&self, aid: Aid, kind: RecordKind) -> Option<VerifiedRecord> {
-        let held = self.store.get(&Query::of_agent(aid, Some(kind)), clock::now());
+        let held = self
+            .store
+            .get(&Query::of_agent(aid, Some(kind)), clock::now());
         held.into_iter().max_by_key(VerifiedRecord::rank)
     }
 

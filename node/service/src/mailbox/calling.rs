@@ -71,7 +71,11 @@ impl Service {
     async fn bring(&self, pair: Pair, place: &mut u64) -> Result<(), Failure> {
         let mut refused = None;
         loop {
-            let batch = self.core.mail.outbox.batch(pair, *place, NOTES_PER_DELIVERY);
+            let batch = self
+                .core
+                .mail
+                .outbox
+                .batch(pair, *place, NOTES_PER_DELIVERY);
             let Some((last, _)) = batch.last() else {
                 break;
             };
@@ -154,11 +158,7 @@ impl Service {
 
     /// Delivers notes to another node. Where the known endpoint does not lead to the recipient, a
     /// newer one is looked up and tried.
-    async fn bring_there(
-        &self,
-        pair: Pair,
-        notes: &[SealedNote],
-    ) -> Result<Vec<Receipt>, Failure> {
+    async fn bring_there(&self, pair: Pair, notes: &[SealedNote]) -> Result<Vec<Receipt>, Failure> {
         let endpoint = self.endpoint(pair.recipient).await?;
         let failure = match self.deliver(pair, &endpoint, notes).await {
             Err(Failure::Delivery(DeliveryError::Call(failure))) => failure,

@@ -83,7 +83,9 @@ impl Collections {
     /// Takes the turn for an agent, unless somebody has it. Also returns where its end is told.
     fn begin(&self, aid: Aid) -> (bool, watch::Receiver<Option<Instant>>) {
         let mut all = self.all();
-        let rounds = all.entry(aid).or_insert_with(|| Rounds::due_at(Instant::now()));
+        let rounds = all
+            .entry(aid)
+            .or_insert_with(|| Rounds::due_at(Instant::now()));
         let may = !std::mem::replace(&mut rounds.is_running, true);
         (may, rounds.ended.subscribe())
     }
@@ -235,7 +237,11 @@ impl Service {
     ) -> Result<usize, store::Error> {
         let aid = credential.aid();
         let id = |record: &VerifiedRecord| MessageId::of_payload(record.payload());
-        let mut done = self.core.store.seen(aid, records.iter().map(id).collect()).await?;
+        let mut done = self
+            .core
+            .store
+            .seen(aid, records.iter().map(id).collect())
+            .await?;
         let mut new = Vec::new();
         for record in records {
             if !done.contains(&id(&record)) {

@@ -100,7 +100,10 @@ impl Inboxes {
     /// How many notes wait, by agent; those without any are left out.
     pub(crate) fn counts(&self) -> Vec<(Aid, usize)> {
         let state = self.state();
-        let counts = state.agents.iter().map(|(aid, notes)| (*aid, waiting(notes)));
+        let counts = state
+            .agents
+            .iter()
+            .map(|(aid, notes)| (*aid, waiting(notes)));
         counts.filter(|(_, count)| *count > 0).collect()
     }
 
@@ -236,7 +239,10 @@ mod tests {
         let again = inboxes.claim(aid);
         assert!(again.notes.iter().all(|note| note.is_repeated));
         assert_eq!(again.keep(), [1, 2]);
-        assert!(inboxes.claim(aid).ids().is_empty(), "kept, though not on disk yet");
+        assert!(
+            inboxes.claim(aid).ids().is_empty(),
+            "kept, though not on disk yet"
+        );
         inboxes.taken(&aid, &[1, 2]);
         drop(second);
         assert_eq!(inboxes.counts(), [(aid, 1)]);
@@ -266,7 +272,11 @@ mod tests {
             ..SavedMail::default()
         };
         let inboxes = Inboxes::new(&saved);
-        let repeated: Vec<_> = inboxes.oldest(&aid).iter().map(|note| note.is_repeated).collect();
+        let repeated: Vec<_> = inboxes
+            .oldest(&aid)
+            .iter()
+            .map(|note| note.is_repeated)
+            .collect();
         assert_eq!(repeated, [true, false]);
         assert_eq!(inboxes.next_id(), 10);
     }

@@ -37,9 +37,13 @@ pub(crate) async fn answer(service: &Service, call: IncomingCall) {
         tracing::debug!(%caller, %agent, %error, "a delivery of notes broke off");
     }
     // Its node is up, so what waits for it here can be delivered.
-    service.core.mail.outbox.call_again(tokio::time::Instant::now(), |pair: &Pair| {
-        pair.sender == agent && pair.recipient == caller
-    });
+    service
+        .core
+        .mail
+        .outbox
+        .call_again(tokio::time::Instant::now(), |pair: &Pair| {
+            pair.sender == agent && pair.recipient == caller
+        });
     service.core.mail.retry.notify_one();
 }
 
@@ -64,7 +68,10 @@ impl Service {
             service.take_in(aid, notes, NoteSource::QuicDirect).await
         });
         let kept = tokio::time::timeout(KEEP_TIMEOUT, keeping).await;
-        let verdict = kept.ok().and_then(Result::ok).and_then(|kept| kept.into_iter().next());
+        let verdict = kept
+            .ok()
+            .and_then(Result::ok)
+            .and_then(|kept| kept.into_iter().next());
         match verdict {
             Some(Ok(Verdict::Received)) => network::Receipt::Accepted,
             Some(Ok(Verdict::Known)) => network::Receipt::Duplicate,
@@ -103,7 +110,12 @@ impl Service {
     /// A note from elsewhere, to be committed.
     pub(super) fn incoming(&self, aid: Aid, sealed: &SealedNote, note: Note) -> Received {
         let record = &sealed.record;
-        self.numbered(aid, sealed.id(), note, (record.timestamp(), record.expires_at()))
+        self.numbered(
+            aid,
+            sealed.id(),
+            note,
+            (record.timestamp(), record.expires_at()),
+        )
     }
 
     /// A note from an agent of this node, to be committed.

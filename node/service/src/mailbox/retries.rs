@@ -28,11 +28,7 @@ const FORGET_INTERVAL: Duration = Duration::from_secs(3600);
 /// Works for the notes until the service stops.
 pub(crate) async fn run(service: Service) {
     let forgetting = forget(&service);
-    tokio::join!(
-        retry(&service),
-        collecting::run(&service),
-        forgetting
-    );
+    tokio::join!(retry(&service), collecting::run(&service), forgetting);
 }
 
 async fn forget(service: &Service) {

@@ -63,7 +63,10 @@ mod tests {
             let bytes = encode(&note);
             assert_eq!(decode(&bytes, clock::now()), Some(note.clone()));
             assert_eq!(decode(&bytes[..bytes.len() - 1], clock::now()), None);
-            let later = note.record.expires_at().saturating_add(std::time::Duration::from_secs(1));
+            let later = note
+                .record
+                .expires_at()
+                .saturating_add(std::time::Duration::from_secs(1));
             assert_eq!(decode(&bytes, later), None, "its time is over");
         }
         assert_eq!(decode(&[], clock::now()), None);

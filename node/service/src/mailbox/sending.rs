@@ -130,14 +130,19 @@ impl Service {
             timestamp: clock::now(),
             ttl_secs: wanted.ttl_secs,
         };
-        SealedNote::seal(credential, recipient, wanted.msg_type, &wanted.body, lifetime).map_err(
-            |error| match error {
-                SealError::Sign(a2al_protocol::record::SignError::DelegationExpired) => {
-                    Error::DelegationExpired
-                }
-                error => Error::NoteNotSealed(error),
-            },
+        SealedNote::seal(
+            credential,
+            recipient,
+            wanted.msg_type,
+            &wanted.body,
+            lifetime,
         )
+        .map_err(|error| match error {
+            SealError::Sign(a2al_protocol::record::SignError::DelegationExpired) => {
+                Error::DelegationExpired
+            }
+            error => Error::NoteNotSealed(error),
+        })
     }
 
     /// Gives a note to an agent of this node.
@@ -238,7 +243,11 @@ impl Service {
         });
         // Asked for before anything else happens, so that what follows from it is written later.
         let saving = self.core.store.begin(MailChange::Send(outgoing)).await?;
-        let progress = self.core.mail.outbox.insert(facts, Arc::new(note), store_at);
+        let progress = self
+            .core
+            .mail
+            .outbox
+            .insert(facts, Arc::new(note), store_at);
         Ok((async move { Ok(saving.await?) }, progress))
     }
 }

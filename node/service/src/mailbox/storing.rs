@@ -43,7 +43,12 @@ impl Service {
         let deposit = timeout(STORE_TIMEOUT, self.core.client.deposit(&note)).await;
         match deposit.unwrap_or(Err(network::Error::Timeout)) {
             Ok(stored) => {
-                outbox.stored(&message, stored.replicas, stored.is_complete, Instant::now());
+                outbox.stored(
+                    &message,
+                    stored.replicas,
+                    stored.is_complete,
+                    Instant::now(),
+                );
             }
             Err(error) => {
                 let (recipient, error) = (facts.recipient, error.to_string());

@@ -148,7 +148,10 @@ pub struct Pending {
 /// What waits, by agent; agents for which nothing waits are left out.
 pub type PendingByAgent = BTreeMap<String, Pending>;
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde calls")]
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature serde calls"
+)]
 fn is_zero(count: &u64) -> bool {
     *count == 0
 }

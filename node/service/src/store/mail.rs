@@ -281,8 +281,8 @@ pub(super) fn seen(
     aid: &Aid,
     messages: &[MessageId],
 ) -> rusqlite::Result<Vec<MessageId>> {
-    let mut select = connection
-        .prepare_cached("SELECT 1 FROM seen_notes WHERE aid = ?1 AND message_id = ?2")?;
+    let mut select =
+        connection.prepare_cached("SELECT 1 FROM seen_notes WHERE aid = ?1 AND message_id = ?2")?;
     let mut seen = Vec::new();
     for message in messages {
         if select.exists(params![aid.as_bytes(), message.as_bytes()])? {

@@ -32,10 +32,17 @@ struct Handing {
 /// What is still to be sent.
 #[derive(Debug)]
 enum Parts {
-    All { all: Bytes, last: Bytes },
+    All {
+        all: Bytes,
+        last: Bytes,
+    },
     /// The server is writing; it asks again once it has.
-    Pause { last: Bytes },
-    Last { last: Bytes },
+    Pause {
+        last: Bytes,
+    },
+    Last {
+        last: Bytes,
+    },
     None,
 }
 

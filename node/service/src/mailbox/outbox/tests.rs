@@ -91,7 +91,10 @@ fn who_cannot_be_reached_is_called_more_and_more_rarely() {
     let last = CALLS_WHILE_QUEUED.last.as_secs_f64();
     assert!(waits[0] <= 2.5 && waits[7] >= last * 0.75, "{waits:?}");
     let shown = &outbox.of_sender(&pair.sender)[0];
-    assert_eq!((shown.attempts, shown.last_error.as_deref()), (8, Some("asleep")));
+    assert_eq!(
+        (shown.attempts, shown.last_error.as_deref()),
+        (8, Some("asleep"))
+    );
     let before = Instant::now();
     outbox.call_again(before, |one| one.recipient == pair.recipient);
     assert!(outbox.begin_call(pair, Instant::now()), "it was heard of");
@@ -113,7 +116,11 @@ fn a_note_is_stored_again_soon_while_too_few_keep_it_and_later_in_any_case() {
     outbox.stored(&id(0), 5, true, now);
     assert!(wait(&outbox) >= STORE_AGAIN * 3 / 4);
     outbox.store_failed(&id(0), "refused", now);
-    assert_eq!(status(&outbox, pair), [Progress::Stored(5)], "as far as is known");
+    assert_eq!(
+        status(&outbox, pair),
+        [Progress::Stored(5)],
+        "as far as is known"
+    );
 }
 
 #[test]
