@@ -3,7 +3,7 @@
 //!
 //! Real daemons on loopback: one publishes and hosts, one resolves and calls, in the first chapter a third one only holds.
 //! Absolute figures hold on one machine on one day; the ratio to the limit is what is compared with the targets. Run by
-//! `just bench`, which takes the name of one chapter, `foundation`, `tunnels` or `memory`. `A2AL_BENCH_OTHER` names another
+//! `just bench`, which takes the name of one chapter, `foundation`, `tunnels`, `mailbox` or `memory`. `A2AL_BENCH_OTHER` names another
 //! `a2ald` executable to measure in the second chapter.
 
 mod harness;
@@ -14,6 +14,8 @@ mod bare;
 mod cpu;
 #[path = "bench/load.rs"]
 mod load;
+#[path = "bench/mailbox.rs"]
+mod mailbox;
 #[path = "bench/memory.rs"]
 mod memory;
 #[path = "bench/peer.rs"]
@@ -68,6 +70,9 @@ async fn main() {
     }
     if is_chosen("tunnels") {
         tunnels::measure(&mut report).await;
+    }
+    if is_chosen("mailbox") {
+        mailbox::measure(&mut report).await;
     }
     if report.has_lines() {
         say(&report.table());

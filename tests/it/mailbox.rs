@@ -267,7 +267,7 @@ async fn a_note_can_be_given_up_and_ends_by_itself() {
     let sent = api.sent_note(&sender, &recipient, b"given up").await;
     assert_eq!(sent["status"], "queued", "nobody else is there: {sent}");
     let mut short = note(&recipient, b"too late");
-    short["ttl"] = json!(1);
+    short["ttl"] = json!(6);
     api.send_note(&sender, short).await.ok();
     let listed = api.outbox(&sender).await;
     assert_eq!(listed.len(), 2, "{listed:?}");
