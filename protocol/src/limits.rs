@@ -66,6 +66,11 @@ pub const MAX_SOVEREIGN_RECORDS: usize = 8;
 /// Source: the reference's store.
 pub const MAX_TOPIC_RECORDS: usize = 100;
 
+/// Levels of keys below that of a service or a category, for entries that find no room there.
+///
+/// Ours: 16 keys per key and level, so that there is room for more than a million entries.
+pub const MAX_OVERFLOW_LEVELS: usize = 4;
+
 /// Notes held for one mailbox, which is one DHT key.
 ///
 /// Ours: the reference holds 50 and throws out the oldest, so strangers could empty a mailbox.

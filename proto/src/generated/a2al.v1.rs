@@ -322,7 +322,7 @@ pub struct Get {
     /// 32 bytes.
     #[prost(bytes = "vec", tag = "1")]
     pub key: ::prost::alloc::vec::Vec<u8>,
-    /// Only records of this type; 0 asks for all.
+    /// Only records of this type; 0 asks for all. 16, entries for services, also brings 17, their withdrawals.
     #[prost(uint32, tag = "2")]
     pub kind: u32,
     /// Only records of this publisher (21 bytes); empty asks for all.
@@ -340,6 +340,9 @@ pub struct GetResult {
     /// Set when there is more: pass it as Get.cursor.
     #[prost(bytes = "vec", tag = "2")]
     pub next_cursor: ::prost::alloc::vec::Vec<u8>,
+    /// Entries for services that found no room at this key may be alive at the keys below it.
+    #[prost(bool, tag = "3")]
+    pub overflows: bool,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RequestError {

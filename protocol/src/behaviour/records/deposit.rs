@@ -14,8 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::task::TaskTracker;
 
 use super::exchange::{ExchangeError, Stored};
-use super::store::Source;
-use super::{Exchange, Publication, Store};
+use super::{Exchange, Publication, Source, Store};
 use crate::clock;
 use crate::dht_key::DhtKey;
 use crate::limits::{
@@ -86,10 +85,10 @@ impl Depositor {
         if !has_company || closer >= REPLICATION {
             return;
         }
+        let source = Source::of(self.local, None);
         for (key, record) in load.iter() {
             // What this node refuses others may take.
-            let now = clock::now();
-            self.store.put(*key, record.clone(), Source::Deposit, now);
+            self.store.put(*key, record.clone(), source, clock::now());
         }
     }
 

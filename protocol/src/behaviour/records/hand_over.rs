@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::exchange::{ExchangeError, Stored};
-use super::store::{Held, Source};
+use super::store::Held;
 use super::{Exchange, Store};
 use crate::clock;
 use crate::dht_key::DhtKey;
@@ -30,7 +30,7 @@ pub(crate) struct HandOver {
     pub(crate) routing: watch::Receiver<Routing>,
 }
 
-type Load = Vec<(DhtKey, VerifiedRecord)>;
+pub(super) type Load = Vec<(DhtKey, VerifiedRecord)>;
 
 /// Watches the neighbourhood until `stop`, and sends every node that comes to be among the [`REPLICATION`] closest to a key what is
 /// held there.
@@ -81,7 +81,7 @@ impl HandOver {
         let is_old = |peer: &PeerId| known.contains(peer);
         let rank = closest.iter().filter(|holder| is_old(&holder.peer));
         let closer = rank.filter(|holder| Routing::is_closer(&held.key, &holder.peer, &self.local));
-        if held.source != Source::Own && closer.count() >= HAND_OVER_RANK {
+        if !held.is_own && closer.count() >= HAND_OVER_RANK {
             return Vec::new();
         }
         let peers = closest.into_iter().map(|holder| holder.peer);
@@ -107,7 +107,7 @@ async fn deliver(exchange: Exchange, peer: PeerId, mut load: Load) {
 }
 
 /// Returns what is worth sending again.
-async fn send(exchange: &Exchange, holder: &Route, load: Load) -> Load {
+pub(super) async fn send(exchange: &Exchange, holder: &Route, load: Load) -> Load {
     let mut again = Load::new();
     for batch in load.chunks(RECORDS_PER_PUT) {
         match exchange.put(holder, batch).await {

@@ -31,11 +31,12 @@ impl Reader {
             let Ok(Some(answer)) = timeout_at(deadline, survey.next()).await else {
                 break;
             };
-            answered += usize::from(answer.has_answered);
-            if answer.has_answered && answered == SET_QUORUM {
+            let Some(found) = answer.found else { continue };
+            answered += 1;
+            if answered == SET_QUORUM {
                 deadline = Instant::now() + MAILBOX_PATIENCE;
             }
-            for record in answer.records {
+            for record in found.records {
                 set.merge(record);
             }
         }
@@ -66,7 +67,7 @@ impl Reader {
             }
             let answer = timeout_at(deadline, survey.next()).await;
             let answer = answer.map_err(|_| Error::Timeout)?.ok_or(Error::NotFound)?;
-            for record in answer.records {
+            for record in answer.found.into_iter().flat_map(|found| found.records) {
                 set.merge(record);
             }
         }
