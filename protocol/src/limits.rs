@@ -133,6 +133,9 @@ pub const NOTE_PART_LEN: usize = 3072;
 /// Longest encoding of a pass, in bytes: the longest delegation and 200 bytes. Ours.
 pub const MAX_PASS_LEN: usize = MAX_DELEGATION_LEN + 256;
 
+/// Length of a pass beside a note of its issuer, in bytes: the time and the signature. Ours.
+pub const REPLY_PASS_LEN: usize = 8 + 64;
+
 /// Notes that one removal acknowledges. Ours.
 pub const REMOVED_PER_STATEMENT: usize = 64;
 

@@ -12,7 +12,6 @@
 //!
 //! All of it runs in the tasks of its callers; the swarm task only opens connections and walks the DHT.
 
-mod deposit;
 mod exchange;
 mod fair;
 mod hand_down;
@@ -32,16 +31,17 @@ mod tests;
 mod verifier;
 mod write;
 
+pub use mailbox::{Deposit, FoundNote};
 pub use search::Search;
 pub use write::Publication;
 
-pub(crate) use deposit::Depositor;
 pub(crate) use exchange::Exchange;
 #[cfg(test)]
-pub(crate) use exchange::Stored;
+pub(crate) use exchange::{Placed, Stored};
 pub(crate) use hand_down::hand_down;
 pub(crate) use hand_over::{HandOver, hand_over};
 pub(crate) use holder::{Holder, serve};
+pub(crate) use mailbox::{Depositor, read_work, write_work};
 pub(crate) use no_store::NoStore;
 pub(crate) use read::Reader;
 pub(crate) use source::Source;

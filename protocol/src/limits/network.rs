@@ -342,3 +342,29 @@ pub const MAILBOX_QUORUM: usize = 2 * SET_QUORUM;
 
 /// How long a read of a mailbox waits for further holders once [`SET_QUORUM`] have answered.
 pub const MAILBOX_PATIENCE: Duration = Duration::from_millis(500);
+
+/// Notes in one mailbox for whose senders the recipient has issued passes.
+pub const MAX_PASS_NOTES: usize = 256;
+
+/// Room in one mailbox that nobody but these can take.
+pub const RESERVED_PASS_NOTES: usize = 128;
+
+/// Notes in one mailbox that one source may have there without pass and work: half of what is free.
+///
+/// With less, what a mailbox holds would not pass from two holders to a new one.
+pub const MAX_FREE_NOTES_PER_SOURCE: usize = super::MAX_MAILBOX_NOTES / 4;
+
+/// Bytes of removals remembered for one mailbox.
+pub const MAX_REMOVAL_BYTES: usize = 256 * 1024;
+
+/// Proofs of work that were right and are remembered.
+pub const REMEMBERED_WORK: usize = 4096;
+
+/// Proofs of work that may wait to be checked; each takes about a millisecond.
+pub const WORK_CHECKS_WAITING: usize = 64;
+
+/// Writes that a wrong proof of work costs its source.
+pub const WRONG_WORK_WRITES: u32 = 50;
+
+/// Times that holders are written to again with a proof of work: what they ask for rises while others write.
+pub const WORK_ROUNDS: usize = 3;

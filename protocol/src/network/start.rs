@@ -193,12 +193,14 @@ impl Parts {
             newest: self.newest,
             tasks: self.tasks.clone(),
         };
+        let solver = Solver::default();
         let depositor = Depositor {
             local: self.local,
             exchange: exchange.clone(),
             dialer: self.dialer.clone(),
             store: self.store.clone(),
             routing: self.routing.clone(),
+            solver: solver.clone(),
             tasks: self.tasks.clone(),
         };
         let writer = Writer {
@@ -218,7 +220,7 @@ impl Parts {
             store: self.store,
             dialer: self.dialer,
             depositor,
-            solver: Solver::default(),
+            solver,
             relaying,
             stop: self.stop,
             tasks: self.tasks,

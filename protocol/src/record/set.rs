@@ -143,6 +143,11 @@ impl RecordSet {
         self.records.remove(&Slot::of(record))
     }
 
+    /// Drops what `keep` says no to.
+    pub fn retain(&mut self, mut keep: impl FnMut(&VerifiedRecord) -> bool) {
+        self.records.retain(|_, record| keep(record));
+    }
+
     /// Drops what is no longer in force at `now`.
     pub fn remove_expired(&mut self, now: UnixSeconds) {
         self.records.retain(|_, record| !record.is_expired(now));

@@ -55,7 +55,7 @@ impl HandOver {
         }
         for holder in routing.closest(&key, REPLICATION) {
             let load = loads.entry(holder.peer).or_default();
-            load.push((key, record.clone()));
+            load.push((key, record.clone()).into());
         }
     }
 }

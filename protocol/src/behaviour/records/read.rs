@@ -102,7 +102,11 @@ impl Reader {
             return Err(Error::Timeout);
         }
         let records = self.accepted(&set);
-        Ok(Found { records, overflows })
+        Ok(Found {
+            records,
+            overflows,
+            ..Found::default()
+        })
     }
 
     /// What of a set is in force, and signed under no older delegation than was seen before.
@@ -193,7 +197,7 @@ async fn repair(exchange: Exchange, mut survey: Survey, mut ballot: Ballot, key:
     let Some(best) = ballot.best else { return };
     for (holder, kept) in ballot.answered {
         if kept.is_none_or(|kept| best.is_newer_than(&kept)) {
-            let placed = [(key, best.clone())];
+            let placed = [(key, best.clone()).into()];
             if let Err(error) = exchange.put(&holder, &placed).await {
                 tracing::debug!(holder = %holder.peer, %error, "holder not repaired");
             }

@@ -61,7 +61,11 @@ impl Removals {
     }
 
     fn drop_first(&mut self, rule: impl Fn(&Removal) -> bool) -> bool {
-        if !self.statements.front().is_some_and(|held| rule(&held.removal)) {
+        if !self
+            .statements
+            .front()
+            .is_some_and(|held| rule(&held.removal))
+        {
             return false;
         }
         let Some(held) = self.statements.pop_front() else {

@@ -5,15 +5,14 @@ use std::time::Instant;
 
 use a2al_proto::v1::{self, Verdict, remove};
 
+use super::super::Source;
 use super::super::holder::Holder;
-use super::super::store::{Outcome, Source};
+use super::super::store::Outcome;
 use super::{Beside, Stamp};
 use crate::clock;
 use crate::dht_key::DhtKey;
 use crate::limits::{MAX_CLOSER_PEERS, WRONG_WORK_WRITES};
-use crate::mailbox::{
-    Challenge, MessageId, SignedPass, SignedRemoval, is_opened_by, recipient_of,
-};
+use crate::mailbox::{Challenge, MessageId, SignedPass, SignedRemoval, is_opened_by, recipient_of};
 use crate::record::{Category, VerifiedRecord};
 
 impl Holder {
@@ -36,7 +35,11 @@ impl Holder {
         }
         let has_pass = self.has_pass(&note, &beside);
         let demand = self.store.demand(&key, &note, source, has_pass)?;
-        if demand.bits > 0 && !self.shows_work(&key, &note, source, &beside, demand.bits).await? {
+        if demand.bits > 0
+            && !self
+                .shows_work(&key, &note, source, &beside, demand.bits)
+                .await?
+        {
             return Ok(Outcome::WorkRequired(demand.bits));
         }
         let stamp = Stamp {
