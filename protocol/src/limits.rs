@@ -68,6 +68,11 @@ pub const MAX_SOVEREIGN_RECORDS: usize = 8;
 /// Source: the reference's store.
 pub const MAX_TOPIC_RECORDS: usize = 100;
 
+/// Levels of keys below that of a service or a category, for entries that find no room there.
+///
+/// Ours: 16 keys per key and level, so that there is room for more than a million entries.
+pub const MAX_OVERFLOW_LEVELS: usize = 4;
+
 /// Notes held for one mailbox, which is one DHT key.
 ///
 /// Ours: the reference holds 50 and throws out the oldest, so strangers could empty a mailbox.
@@ -129,6 +134,9 @@ pub const NOTE_PART_LEN: usize = 3072;
 
 /// Longest encoding of a pass, in bytes: the longest delegation and 200 bytes. Ours.
 pub const MAX_PASS_LEN: usize = MAX_DELEGATION_LEN + 256;
+
+/// Length of a pass beside a note of its issuer, in bytes: the time and the signature. Ours.
+pub const REPLY_PASS_LEN: usize = 8 + 64;
 
 /// Notes that one removal acknowledges. Ours.
 pub const REMOVED_PER_STATEMENT: usize = 64;

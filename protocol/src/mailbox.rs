@@ -27,7 +27,7 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-pub(crate) use self::long::{check_part, part_slot};
+pub(crate) use self::long::{check_part, is_opened_by, part_slot};
 use self::payload::{Content, Payload};
 pub use self::{
     crypto::Randomness,

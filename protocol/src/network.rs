@@ -29,7 +29,7 @@ pub use libp2p::{Multiaddr, PeerId};
 pub use crate::behaviour::agents::{
     AgentStream, CallError, Content, IncomingCall, Mistrust, Refusal, RefusalHandle,
 };
-pub use crate::behaviour::records::Publication;
+pub use crate::behaviour::records::{Deposit, FoundNote, Publication, Search};
 pub use crate::behaviour::streams::{Paths, StreamPath};
 pub use address::{AddressError, Bootstrap, parse_bootstrap, parse_listen};
 pub use client::Client;
@@ -42,6 +42,7 @@ pub use start::{Network, start};
 pub use state::{HeldRelay, Reachability, State, Udp};
 
 pub(crate) use dialer::{DialError, Dialer};
+pub(crate) use notes::Solver;
 pub(crate) use routing::{Route, Routing};
 
 #[cfg(test)]

@@ -254,7 +254,7 @@ impl NoteVerdict {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct RecordRequest {
-    #[prost(oneof = "record_request::Body", tags = "1, 2")]
+    #[prost(oneof = "record_request::Body", tags = "1, 2, 3")]
     pub body: ::core::option::Option<record_request::Body>,
 }
 /// Nested message and enum types in `RecordRequest`.
@@ -267,11 +267,14 @@ pub mod record_request {
         /// Read the set of records at a key.
         #[prost(message, tag = "2")]
         Get(super::Get),
+        /// Drop notes that their recipient has taken.
+        #[prost(message, tag = "3")]
+        Remove(super::Remove),
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct RecordResponse {
-    #[prost(oneof = "record_response::Body", tags = "1, 2, 3")]
+    #[prost(oneof = "record_response::Body", tags = "1, 2, 3, 4")]
     pub body: ::core::option::Option<record_response::Body>,
 }
 /// Nested message and enum types in `RecordResponse`.
@@ -285,6 +288,8 @@ pub mod record_response {
         /// The request as a whole was not served.
         #[prost(message, tag = "3")]
         Error(super::RequestError),
+        #[prost(message, tag = "4")]
+        Remove(super::RemoveResult),
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -302,6 +307,16 @@ pub struct PlacedRecord {
     /// A2AL SignedRecord in canonical CBOR, at most 4096 bytes.
     #[prost(bytes = "vec", tag = "2")]
     pub record: ::prost::alloc::vec::Vec<u8>,
+    /// The next three only beside a note for a mailbox, see docs/notes.md.
+    /// A2AL pass in canonical CBOR, by which the recipient lets the sender write.
+    #[prost(bytes = "vec", tag = "3")]
+    pub pass: ::prost::alloc::vec::Vec<u8>,
+    /// Where the holder asked for one.
+    #[prost(message, optional, tag = "4")]
+    pub work: ::core::option::Option<Work>,
+    /// A pass by which the sender lets the recipient write back, in its short form: 72 bytes.
+    #[prost(bytes = "vec", tag = "5")]
+    pub reply_pass: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct PutResult {
@@ -316,13 +331,19 @@ pub struct PutOutcome {
     /// With VERDICT_STALE: the newer record that the holder keeps.
     #[prost(bytes = "vec", tag = "2")]
     pub newer: ::prost::alloc::vec::Vec<u8>,
+    /// With VERDICT_WORK_REQUIRED: how many bits.
+    #[prost(uint32, tag = "3")]
+    pub work_bits: u32,
+    /// With VERDICT_REMOVED, of a note for a mailbox: A2AL removal in canonical CBOR that names it.
+    #[prost(bytes = "vec", tag = "4")]
+    pub removal: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Get {
     /// 32 bytes.
     #[prost(bytes = "vec", tag = "1")]
     pub key: ::prost::alloc::vec::Vec<u8>,
-    /// Only records of this type; 0 asks for all.
+    /// Only records of this type; 0 asks for all. 16, entries for services, also brings 17, their withdrawals.
     #[prost(uint32, tag = "2")]
     pub kind: u32,
     /// Only records of this publisher (21 bytes); empty asks for all.
@@ -332,7 +353,7 @@ pub struct Get {
     #[prost(bytes = "vec", tag = "4")]
     pub cursor: ::prost::alloc::vec::Vec<u8>,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GetResult {
     /// Signed records in canonical CBOR, at most 64 KiB together.
     #[prost(bytes = "vec", repeated, tag = "1")]
@@ -340,6 +361,53 @@ pub struct GetResult {
     /// Set when there is more: pass it as Get.cursor.
     #[prost(bytes = "vec", tag = "2")]
     pub next_cursor: ::prost::alloc::vec::Vec<u8>,
+    /// Entries for services that found no room at this key may be alive at the keys below it.
+    #[prost(bool, tag = "3")]
+    pub overflows: bool,
+    /// Passes that came beside notes of this page.
+    #[prost(message, repeated, tag = "4")]
+    pub reply_passes: ::prost::alloc::vec::Vec<ReplyPass>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReplyPass {
+    /// The position of the note in GetResult.records.
+    #[prost(uint32, tag = "1")]
+    pub index: u32,
+    /// As in PlacedRecord.
+    #[prost(bytes = "vec", tag = "2")]
+    pub pass: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Remove {
+    #[prost(oneof = "remove::Body", tags = "1, 2")]
+    pub body: ::core::option::Option<remove::Body>,
+}
+/// Nested message and enum types in `Remove`.
+pub mod remove {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Body {
+        /// A2AL removal in canonical CBOR: a recipient acknowledges notes in its mailbox.
+        #[prost(bytes, tag = "1")]
+        Removal(::prost::alloc::vec::Vec<u8>),
+        /// The parts of one long note.
+        #[prost(message, tag = "2")]
+        Release(super::Release),
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Release {
+    /// Where the parts are, 32 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub key: ::prost::alloc::vec::Vec<u8>,
+    /// 32 bytes; their lock is its hash.
+    #[prost(bytes = "vec", tag = "2")]
+    pub token: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RemoveResult {
+    /// VERDICT_STORED, VERDICT_INVALID, VERDICT_FULL, VERDICT_QUOTA or VERDICT_TOO_FAR; VERDICT_ALREADY_HELD if nothing is left to drop.
+    #[prost(enumeration = "Verdict", tag = "1")]
+    pub verdict: i32,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RequestError {
@@ -371,6 +439,10 @@ pub enum Verdict {
     Quota = 9,
     /// The holder knows more than 40 peers closer to the key than itself.
     TooFar = 10,
+    /// It is kept only with a proof of work.
+    WorkRequired = 11,
+    /// Its recipient has taken it.
+    Removed = 12,
 }
 impl Verdict {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -390,6 +462,8 @@ impl Verdict {
             Self::Full => "VERDICT_FULL",
             Self::Quota => "VERDICT_QUOTA",
             Self::TooFar => "VERDICT_TOO_FAR",
+            Self::WorkRequired => "VERDICT_WORK_REQUIRED",
+            Self::Removed => "VERDICT_REMOVED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -406,6 +480,8 @@ impl Verdict {
             "VERDICT_FULL" => Some(Self::Full),
             "VERDICT_QUOTA" => Some(Self::Quota),
             "VERDICT_TOO_FAR" => Some(Self::TooFar),
+            "VERDICT_WORK_REQUIRED" => Some(Self::WorkRequired),
+            "VERDICT_REMOVED" => Some(Self::Removed),
             _ => None,
         }
     }

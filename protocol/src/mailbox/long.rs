@@ -129,11 +129,14 @@ pub(crate) fn check_part(payload: &[u8]) -> Result<(), PayloadError> {
     Part::decode(payload).map(drop)
 }
 
+/// Whether `token` is the one of the note that a record is a part of.
+pub(crate) fn is_opened_by(part: &VerifiedRecord, token: &[u8; 32]) -> bool {
+    Part::of_record(part).is_ok_and(|part| part.lock == lock(token))
+}
+
 /// What a token opens.
-pub(crate) fn lock(token: &Secret) -> [u8; 32] {
-    let digest = Sha256::new()
-        .chain_update(TOKEN_INFO)
-        .chain_update(token.as_ref());
+fn lock(token: &[u8; 32]) -> [u8; 32] {
+    let digest = Sha256::new().chain_update(TOKEN_INFO).chain_update(token);
     digest.finalize().into()
 }
 

@@ -6,14 +6,11 @@ use super::statement::{Endorsement, EndorsementFields, StatementError};
 use crate::{
     Aid, Credential, Signature, UnixSeconds, VerifiedRecord,
     cbor::{self, Writer},
-    limits::MAX_PASS_LEN,
+    limits::{MAX_PASS_LEN, REPLY_PASS_LEN},
 };
 
 /// What separates passes from everything else an Ed25519 key signs.
 const DOMAIN: &[u8] = b"a2al-pass\0";
-
-/// Length of a pass that travels beside a note of its issuer.
-const REPLY_LEN: usize = 8 + 64;
 
 /// Permission to write to an agent, given by that agent to one other. Nothing is proven yet; see [`Self::verify`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,9 +66,7 @@ impl Pass {
 
     /// Whether it lets the sender of a note write to its recipient at `now`.
     pub fn admits(&self, note: &VerifiedRecord, now: UnixSeconds) -> bool {
-        now <= self.expires_at()
-            && self.holder() == note.aid()
-            && recipient_of(note) == Ok(self.issuer())
+        now <= self.expires_at() && self.signed.is_for(note)
     }
 
     /// The canonical encoding.
@@ -79,13 +74,14 @@ impl Pass {
         self.signed.encode()
     }
 
-    /// The short form for beside a note that the issuer sends to the holder: what the note says anyway is left out.
+    /// The short form that travels beside a note that the issuer sends to the holder: what the note says anyway is left out.
     ///
     /// `None` if the note is between others, or signed with another key.
-    pub(crate) fn beside(&self, note: &VerifiedRecord) -> Option<Vec<u8>> {
+    pub(crate) fn beside(&self, note: &VerifiedRecord) -> Option<[u8; REPLY_PASS_LEN]> {
         let reply = SignedPass::beside(self.expires_at(), self.signature(), note)?;
-        let mut bytes = self.expires_at().0.to_be_bytes().to_vec();
-        bytes.extend_from_slice(self.signature().as_bytes());
+        let mut bytes = [0; REPLY_PASS_LEN];
+        bytes[..8].copy_from_slice(&self.expires_at().0.to_be_bytes());
+        bytes[8..].copy_from_slice(self.signature().as_bytes());
         (reply == self.signed).then_some(bytes)
     }
 
@@ -127,7 +123,7 @@ impl SignedPass {
 
     /// Reads the short form beside `note`, which the issuer sends to the holder; `None` if it cannot be one.
     pub(crate) fn decode_beside(bytes: &[u8], note: &VerifiedRecord) -> Option<Self> {
-        let bytes: &[u8; REPLY_LEN] = bytes.try_into().ok()?;
+        let bytes: &[u8; REPLY_PASS_LEN] = bytes.try_into().ok()?;
         let (expires_at, signature) = bytes.split_first_chunk()?;
         let expires_at = UnixSeconds(u64::from_be_bytes(*expires_at));
         let signature = Signature::from_bytes(signature.try_into().ok()?);
@@ -150,6 +146,11 @@ impl SignedPass {
                 delegation,
             },
         })
+    }
+
+    /// Whether it claims to let the sender of a note write to its recipient.
+    pub(crate) fn is_for(&self, note: &VerifiedRecord) -> bool {
+        self.holder == note.aid() && recipient_of(note) == Ok(self.issuer)
     }
 
     /// Who claims to have issued it, and for whom.

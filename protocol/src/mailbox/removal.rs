@@ -124,6 +124,11 @@ impl SignedRemoval {
         })
     }
 
+    /// Whose mailbox it claims to be about.
+    pub fn recipient(&self) -> Aid {
+        self.recipient
+    }
+
     /// Checks that notes it acknowledges can still be in force at `now`, and that their recipient signed it.
     ///
     /// # Errors

@@ -23,6 +23,9 @@ pub enum Error {
     /// What was to be left for an agent is not a note.
     #[error("the record is not a note")]
     NotANote,
+    /// The record names no service.
+    #[error("the record is no entry for a service")]
+    NoEntry,
     /// No node wants the record, for the reason given.
     #[error("no node accepts the record ({0})")]
     Refused(&'static str),

@@ -14,9 +14,10 @@ use super::client::Client;
 use super::error::Error;
 use crate::aid::Aid;
 use crate::behaviour::agents::{Content, IncomingCall};
-use crate::behaviour::records::Publication;
+use crate::behaviour::records::{Deposit, FoundNote};
 use crate::behaviour::streams::Paths;
-use crate::mailbox::{Head, Note, Pass, SealedNote};
+use crate::credential::Credential;
+use crate::mailbox::{Head, MessageId, Note, Pass, SealedNote};
 use crate::record::VerifiedRecord;
 
 /// What travels beside a note, so that it is taken where strangers' notes are not.
@@ -31,13 +32,29 @@ pub struct Postage {
 impl Client {
     /// Leaves a note with the holders closest to the recipient's key.
     ///
-    /// Answers like [`Self::publish`]. This node keeps a copy only if it is among the closest itself; whoever sends the note decides how
+    /// Answers like [`Self::publish`], unless holders ask for proofs of work: these are found, which may take half a minute, and the note
+    /// is sent again. Safe to drop. This node keeps a copy only if it is among the closest itself; whoever sends the note decides how
     /// often it is deposited anew. With nobody known it answers at once, with no replicas.
     ///
     /// # Errors
     /// [`Error::NotANote`], or [`Error::Refused`] if no node accepts it.
-    pub async fn deposit(&self, note: &SealedNote) -> Result<Publication, Error> {
-        self.depositor.deposit(note).await
+    pub async fn deposit(&self, note: &SealedNote, postage: &Postage) -> Result<Deposit, Error> {
+        self.depositor.deposit(note, postage).await
+    }
+
+    /// Has holders drop notes that the agent of `credential` has taken, so that its mailbox has room and their senders learn of it.
+    /// Ends within five seconds for every 64 notes.
+    ///
+    /// Returns how many other nodes were told. What they remember keeps a note from coming back as long as it could be in force.
+    pub async fn remove_notes(&self, credential: &Credential, ids: &[MessageId]) -> usize {
+        self.depositor.remove_notes(credential, ids).await
+    }
+
+    /// Has holders drop the parts of a long note that its recipient has taken. Ends within five seconds.
+    ///
+    /// Returns how many other nodes were told.
+    pub async fn release_parts(&self, head: &Head) -> usize {
+        self.depositor.release(head).await
     }
 
     /// Collects the notes in an agent's mailbox: the union of what several holders keep. Ends within ten seconds; safe to drop.
@@ -46,7 +63,7 @@ impl Client {
     ///
     /// # Errors
     /// [`Error::Timeout`] if nobody answered in time.
-    pub async fn notes(&self, recipient: Aid) -> Result<Vec<VerifiedRecord>, Error> {
+    pub async fn notes(&self, recipient: Aid) -> Result<Vec<FoundNote>, Error> {
         self.reader.notes(recipient).await
     }
 

@@ -2,10 +2,15 @@
 //! Real nodes on loopback: everything between `start` and the bytes that arrive.
 
 mod calls;
+mod departures;
+mod entries;
+mod floods;
 mod forgeries;
+mod liars;
 mod notes;
 mod records;
 mod relays;
+mod search;
 
 use std::future::Future;
 use std::sync::Arc;

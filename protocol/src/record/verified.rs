@@ -3,7 +3,9 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::{Category, Endpoint, Error, PayloadError, RecordKind, Seq, SignedRecord, Topic};
+use super::{
+    Branch, Category, Endpoint, Error, PayloadError, RecordKind, Seq, SignedRecord, Topic,
+};
 use crate::{
     Aid, Delegation, DelegationProof, DhtKey, PublicKey, Signature, UnixSeconds,
     limits::{CLOCK_SKEW, MAX_MAILBOX_LEN, MAX_RECORD_LEN},
@@ -68,6 +70,7 @@ pub struct VerifiedRecord(Arc<Inner>);
 struct Inner {
     record: SignedRecord,
     delegation: Option<Delegation>,
+    topic: Option<String>,
     encoded: Vec<u8>,
 }
 
@@ -77,9 +80,12 @@ impl VerifiedRecord {
     pub(super) fn new(mut record: SignedRecord, delegation: Option<Delegation>) -> Self {
         record.delegation = delegation.as_ref().map(|proof| proof.encoded().to_vec());
         let encoded = record.encode();
+        let is_entry = record.body.kind.category() == Category::Topic;
+        let entry = is_entry.then(|| Topic::decode(record.body.payload()).ok());
         Self(Arc::new(Inner {
             record,
             delegation,
+            topic: entry.flatten().map(|entry| entry.topic),
             encoded,
         }))
     }
@@ -97,6 +103,12 @@ impl VerifiedRecord {
     /// What it says; empty if nothing.
     pub fn payload(&self) -> &[u8] {
         self.0.record.body.payload()
+    }
+
+    /// The service that it is an entry for, or withdraws one for; none if it is of another
+    /// category, or names none.
+    pub fn topic(&self) -> Option<&str> {
+        self.0.topic.as_deref()
     }
 
     /// The publisher's counter.
@@ -155,15 +167,42 @@ impl VerifiedRecord {
 
     /// Whether `key` is a place in the DHT where this record may be held.
     ///
-    /// A sovereign record belongs to the place of its publisher, a part of a note to the one that
-    /// follows from it. The places of topic records follow from names, which only their readers
-    /// know, and those of notes are for [`recipient_of`](crate::mailbox::recipient_of) to tell.
+    /// A sovereign record belongs to the place of its publisher, an entry for a service to the
+    /// branches of its [`Self::roots`], a part of a note to the place that follows from it. Those of
+    /// notes are for [`recipient_of`](crate::mailbox::recipient_of) to tell.
     pub fn may_live_at(&self, key: &DhtKey) -> bool {
         match self.kind().category() {
             Category::Sovereign => self.aid().key() == *key,
-            Category::Topic | Category::Mailbox => true,
+            Category::Topic => self.branch_at(key).is_some(),
+            Category::Mailbox => true,
             Category::NotePart => place_of_parts(self) == Some(*key),
         }
+    }
+
+    /// Where an entry for a service is looked for: the key of the service, and that of its
+    /// category if it has one. Empty for other records.
+    pub fn roots(&self) -> Vec<DhtKey> {
+        let Some(topic) = self.topic() else {
+            return Vec::new();
+        };
+        let own = DhtKey::of_topic(topic);
+        let category = DhtKey::of_category(topic).filter(|category| *category != own);
+        std::iter::once(own).chain(category).collect()
+    }
+
+    /// The branch at `key` on which this entry may be held.
+    pub fn branch_at(&self, key: &DhtKey) -> Option<Branch> {
+        let mut level: Vec<_> = self.roots().into_iter().map(Branch::root).collect();
+        while !level.is_empty() {
+            if let Some(found) = level.iter().find(|branch| branch.key() == *key) {
+                return Some(found.clone());
+            }
+            level = level
+                .iter()
+                .filter_map(|b| b.towards(&self.aid()))
+                .collect();
+        }
+        None
     }
 
     /// What decides between two records for the same slot: time of delegation, then counter, then
@@ -181,12 +220,13 @@ impl VerifiedRecord {
     }
 
     /// Whether the publisher took back what it said before: an endpoint record without addresses,
-    /// or another sovereign one without payload.
+    /// another sovereign one without payload, or the withdrawal of an entry.
     pub fn is_withdrawn(&self) -> bool {
         match self.kind() {
             RecordKind::ENDPOINT => {
                 Endpoint::decode(self.payload()).is_ok_and(|endpoint| endpoint.is_withdrawn())
             }
+            RecordKind::TOPIC_WITHDRAWN => true,
             kind => kind.category() == Category::Sovereign && self.payload().is_empty(),
         }
     }

@@ -8,24 +8,29 @@ use a2al_proto::v1::{self, record_request, record_response};
 use libp2p::PeerId;
 use tokio::time::{Instant, timeout};
 
-use super::Query;
+use super::mailbox::Beside;
+use super::store::Held;
+use super::{Query, Verifier};
 use crate::behaviour::streams::{
     FrameError, Links, OpenError, Paths, Stream, read_frame, write_frame,
 };
 use crate::clock;
 use crate::dht_key::DhtKey;
+use crate::key::Signature;
 use crate::limits::{
-    HOLDER_TIMEOUT, IDLE_STREAMS_PER_PEER, MAX_PAGES, MAX_RECORDS_MESSAGE_LEN, MAX_RECORDS_READ,
-    RECORDS_STREAM_REUSE, SILENT_HOLDER_MEMORY,
+    HOLDER_TIMEOUT, IDLE_STREAMS_PER_PEER, MAX_PAGES, MAX_RECORDS_MESSAGE_LEN,
+    RECORDS_STREAM_REUSE, REPLY_PASS_LEN, SILENT_HOLDER_MEMORY,
 };
+use crate::mailbox::{MessageId, SignedRemoval, recipient_of};
 use crate::network::{DialError, Dialer, Route};
-use crate::record::{SignedRecord, VerifiedRecord};
+use crate::record::VerifiedRecord;
 
 /// Sends requests to holders, over streams that are kept for the next request.
 #[derive(Clone, Debug)]
 pub(crate) struct Exchange {
     links: Links,
     dialer: Dialer,
+    verifier: Verifier,
     idle: Arc<Mutex<HashMap<PeerId, Vec<Idle>>>>,
     /// Holders that did not answer, and when.
     silent: Arc<Mutex<HashMap<PeerId, Instant>>>,
@@ -37,6 +42,58 @@ struct Idle {
     since: Instant,
 }
 
+/// What one holder holds.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// Verified, and what was asked for.
+    pub(crate) records: Vec<VerifiedRecord>,
+    /// Whether entries that found no room there may be alive, as it says.
+    pub(crate) overflows: bool,
+    /// Passes that came beside notes, by the signature of the note; nothing is proven yet.
+    pub(crate) replies: HashMap<Signature, [u8; REPLY_PASS_LEN]>,
+}
+
+/// A record on its way to a holder.
+#[derive(Clone, Debug)]
+pub(crate) struct Placed {
+    pub(crate) key: DhtKey,
+    pub(crate) record: VerifiedRecord,
+    /// What goes along, if it is a note.
+    pub(crate) beside: Beside,
+}
+
+impl From<(DhtKey, VerifiedRecord)> for Placed {
+    fn from((key, record): (DhtKey, VerifiedRecord)) -> Self {
+        Self {
+            key,
+            record,
+            beside: Beside::default(),
+        }
+    }
+}
+
+impl From<Held> for Placed {
+    fn from(held: Held) -> Self {
+        Self {
+            key: held.key,
+            record: held.record,
+            beside: held.beside,
+        }
+    }
+}
+
+impl Placed {
+    fn message(&self) -> v1::PlacedRecord {
+        let mut message = v1::PlacedRecord {
+            key: self.key.as_bytes().to_vec(),
+            record: self.record.encoded().to_vec(),
+            ..v1::PlacedRecord::default()
+        };
+        self.beside.enclose(&mut message);
+        message
+    }
+}
+
 /// What one holder did with one record.
 #[derive(Debug)]
 pub(crate) enum Stored {
@@ -44,15 +101,20 @@ pub(crate) enum Stored {
     Yes,
     /// A newer one is kept there; it comes along if it verifies.
     Superseded(Option<VerifiedRecord>),
+    /// Its recipient has taken it, as the holder proves.
+    Taken,
+    /// It is kept there only with so many bits of work.
+    WorkRequired(u8),
     /// It is not kept there.
     No(v1::Verdict),
 }
 
 impl Exchange {
-    pub(crate) fn new(links: Links, dialer: Dialer) -> Self {
+    pub(crate) fn new(links: Links, dialer: Dialer, verifier: Verifier) -> Self {
         Self {
             links,
             dialer,
+            verifier,
             idle: Arc::default(),
             silent: Arc::default(),
         }
@@ -64,14 +126,10 @@ impl Exchange {
     pub(crate) async fn put(
         &self,
         holder: &Route,
-        records: &[(DhtKey, VerifiedRecord)],
+        records: &[Placed],
     ) -> Result<Vec<Stored>, ExchangeError> {
-        let placed = |(key, record): &(DhtKey, VerifiedRecord)| v1::PlacedRecord {
-            key: key.as_bytes().to_vec(),
-            record: record.encoded().to_vec(),
-        };
         let put = v1::Put {
-            records: records.iter().map(placed).collect(),
+            records: records.iter().map(Placed::message).collect(),
         };
         let request = v1::RecordRequest {
             body: Some(record_request::Body::Put(put)),
@@ -80,7 +138,7 @@ impl Exchange {
             record_response::Body::Put(result) if result.outcomes.len() == records.len() => {
                 let outcomes = result.outcomes.into_iter().zip(records);
                 Ok(outcomes
-                    .map(|(outcome, (_, record))| stored(&outcome, record))
+                    .map(|(outcome, placed)| self.stored(&outcome, &placed.record))
                     .collect())
             }
             record_response::Body::Error(error) => Err(ExchangeError::NotServed(error.code())),
@@ -88,22 +146,39 @@ impl Exchange {
         }
     }
 
-    /// Asks one holder for the records of a query, page by page. Only those come back that verify and belong there.
-    pub(crate) async fn get(
+    /// Asks one holder to drop notes that were taken, or parts of one; what it says to that.
+    pub(crate) async fn remove(
         &self,
         holder: &Route,
-        query: &Query,
-    ) -> Result<Vec<VerifiedRecord>, ExchangeError> {
-        let mut found = Vec::new();
+        body: v1::remove::Body,
+    ) -> Result<v1::Verdict, ExchangeError> {
+        let remove = v1::Remove { body: Some(body) };
+        let request = v1::RecordRequest {
+            body: Some(record_request::Body::Remove(remove)),
+        };
+        match self.request(holder, &request).await? {
+            record_response::Body::Remove(result) => Ok(result.verdict()),
+            record_response::Body::Error(error) => Err(ExchangeError::NotServed(error.code())),
+            _ => Err(ExchangeError::OtherAnswer),
+        }
+    }
+
+    /// Asks one holder for the records of a query, page by page. Only those come back that verify and belong there.
+    pub(crate) async fn get(&self, holder: &Route, query: &Query) -> Result<Found, ExchangeError> {
+        let mut found = Found::default();
         let mut cursor = Vec::new();
         for _ in 0..MAX_PAGES {
             let body = Some(record_request::Body::Get(query.message(cursor)));
             match self.request(holder, &v1::RecordRequest { body }).await? {
                 record_response::Body::Get(page) => {
-                    let was_told = found.len();
-                    take_page(query, &page.records, &mut found).await;
+                    let was_told = found.records.len();
+                    found.overflows |= page.overflows;
+                    self.take_page(query, &page.records, &mut found.records)
+                        .await;
+                    take_replies(&page, &found.records[was_told..], &mut found.replies);
                     // A page that brings nothing further would be asked for again and again.
-                    if found.len() == was_told || found.len() >= MAX_RECORDS_READ {
+                    let is_told = found.records.len();
+                    if is_told == was_told || is_told >= query.most_records() {
                         break;
                     }
                     cursor = page.next_cursor;
@@ -111,7 +186,7 @@ impl Exchange {
                 record_response::Body::Error(error) => {
                     return Err(ExchangeError::NotServed(error.code()));
                 }
-                record_response::Body::Put(_) => return Err(ExchangeError::OtherAnswer),
+                _ => return Err(ExchangeError::OtherAnswer),
             }
             if cursor.is_empty() {
                 break;
@@ -206,6 +281,63 @@ impl Exchange {
             });
         }
     }
+
+    /// Verifies one page. The records of an answer are ordered by signature: one out of order ends it, so that no holder can have
+    /// us verify the same record twice.
+    async fn take_page(&self, query: &Query, page: &[Vec<u8>], found: &mut Vec<VerifiedRecord>) {
+        for bytes in page.iter().take(query.most_records() - found.len()) {
+            let Some(record) = self.verifier.answer(query, bytes) else {
+                continue;
+            };
+            let last = found.last().map(|last| *last.signature().as_bytes());
+            if last.is_some_and(|last| *record.signature().as_bytes() <= last) {
+                return;
+            }
+            found.push(record);
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// What the holder says, believed only as far as it proves it.
+    fn stored(&self, outcome: &v1::PutOutcome, ours: &VerifiedRecord) -> Stored {
+        match outcome.verdict() {
+            v1::Verdict::Stored | v1::Verdict::AlreadyHeld => Stored::Yes,
+            v1::Verdict::Stale => {
+                let newer = self.verifier.verify(&outcome.newer).ok();
+                Stored::Superseded(newer.filter(|newer| newer.replaces(ours)))
+            }
+            v1::Verdict::Removed if proves_removal(&outcome.removal, ours) => Stored::Taken,
+            v1::Verdict::WorkRequired => {
+                Stored::WorkRequired(u8::try_from(outcome.work_bits).unwrap_or(u8::MAX))
+            }
+            refused => Stored::No(refused),
+        }
+    }
+}
+
+/// Whether the recipient of a note has acknowledged it, as a holder says.
+fn proves_removal(removal: &[u8], note: &VerifiedRecord) -> bool {
+    let removal = SignedRemoval::decode(removal).ok();
+    let removal = removal.filter(|removal| recipient_of(note) == Ok(removal.recipient()));
+    let removal = removal.and_then(|removal| removal.verify(clock::now()).ok());
+    let id = MessageId::of_payload(note.payload());
+    removal.is_some_and(|removal| removal.ids().contains(&id))
+}
+
+/// Takes the passes of a page whose notes were taken.
+fn take_replies(
+    page: &v1::GetResult,
+    taken: &[VerifiedRecord],
+    replies: &mut HashMap<Signature, [u8; REPLY_PASS_LEN]>,
+) {
+    for reply in page.reply_passes.iter().take(page.records.len()) {
+        let at = usize::try_from(reply.index).unwrap_or(usize::MAX);
+        let note = page.records.get(at);
+        let note = note.and_then(|bytes| taken.iter().find(|note| note.encoded() == bytes));
+        if let (Some(note), Ok(pass)) = (note, reply.pass.as_slice().try_into()) {
+            replies.insert(note.signature(), pass);
+        }
+    }
 }
 
 async fn converse(
@@ -214,48 +346,6 @@ async fn converse(
 ) -> Result<v1::RecordResponse, ExchangeError> {
     write_frame(stream, request).await.map_err(FrameError::Io)?;
     Ok(read_frame(stream, MAX_RECORDS_MESSAGE_LEN).await?)
-}
-
-/// Verifies one page. The records of an answer are ordered by signature: one out of order ends it, so that no holder can have
-/// us verify the same record twice.
-async fn take_page(query: &Query, page: &[Vec<u8>], found: &mut Vec<VerifiedRecord>) {
-    for bytes in page.iter().take(MAX_RECORDS_READ) {
-        let Some(record) = verified(query, bytes) else {
-            continue;
-        };
-        let last = found.last().map(|last| *last.signature().as_bytes());
-        if last.is_some_and(|last| *record.signature().as_bytes() <= last) {
-            return;
-        }
-        found.push(record);
-        tokio::task::yield_now().await;
-    }
-}
-
-/// The record of an answer, if it is genuine, alive and what was asked for.
-pub(super) fn verified(query: &Query, bytes: &[u8]) -> Option<VerifiedRecord> {
-    let record = SignedRecord::decode(bytes)
-        .ok()?
-        .verify(clock::now())
-        .ok()?;
-    query.asks_for(&record).then_some(record)
-}
-
-/// What the holder says, believed only as far as it proves it.
-fn stored(outcome: &v1::PutOutcome, ours: &VerifiedRecord) -> Stored {
-    match outcome.verdict() {
-        v1::Verdict::Stored | v1::Verdict::AlreadyHeld => Stored::Yes,
-        v1::Verdict::Stale => {
-            let newer = SignedRecord::decode(&outcome.newer).ok();
-            let newer = newer.and_then(|record| record.verify(clock::now()).ok());
-            Stored::Superseded(newer.filter(|newer| {
-                newer.aid() == ours.aid()
-                    && newer.kind() == ours.kind()
-                    && newer.is_newer_than(ours)
-            }))
-        }
-        refused => Stored::No(refused),
-    }
 }
 
 /// Why a holder gave no usable answer.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Answering other nodes' requests for records, and their wishes to store some.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use a2al_proto::v1::{self, Verdict, record_request, record_response};
@@ -11,9 +11,10 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::mailbox::{Beside, WorkCheck};
 use super::quota::Quota;
-use super::store::{Outcome, Source};
-use super::{Query, Store};
+use super::store::Outcome;
+use super::{Query, Source, Store, Verifier};
 use crate::aid::Aid;
 use crate::behaviour::agents::Newest;
 use crate::behaviour::streams::{FrameError, Incoming, Slots, Stream, read_frame, write_frame};
@@ -23,16 +24,19 @@ use crate::limits::{
     HOLDER_TIMEOUT, MAX_CLOSER_PEERS, MAX_RECORD_LEN, MAX_RECORDS_MESSAGE_LEN, MAX_RECORDS_STREAMS,
     MAX_RECORDS_STREAMS_PER_PEER, RECORDS_PAGE_LEN, RECORDS_PER_PUT, RECORDS_STREAM_IDLE,
 };
+use crate::mailbox::Removal;
 use crate::network::Routing;
-use crate::record::{RecordKind, SignedRecord, VerifiedRecord};
+use crate::record::{Category, RecordKind, VerifiedRecord};
 
 /// Holds records for the network.
 #[derive(Clone, Debug)]
 pub(crate) struct Holder {
-    local: PeerId,
-    store: Store,
-    newest: Newest,
-    routing: watch::Receiver<Routing>,
+    pub(super) local: PeerId,
+    pub(super) store: Store,
+    verifier: Verifier,
+    pub(super) newest: Newest,
+    pub(super) routing: watch::Receiver<Routing>,
+    pub(super) work: WorkCheck,
     quota: Arc<Mutex<Quota>>,
 }
 
@@ -51,7 +55,8 @@ pub(crate) async fn serve(
             let stop = stop.clone();
             tasks.spawn(async move {
                 let mut stream = inbound.stream;
-                let serving = holder.serve_stream(inbound.peer, &mut stream, slot.is_none());
+                let source = Source::of(inbound.peer, inbound.ip);
+                let serving = holder.serve_stream(source, &mut stream, slot.is_none());
                 if let Some(Err(error)) = stop.run_until_cancelled(serving).await {
                     tracing::debug!(peer = %inbound.peer, %error, "records stream ended");
                 }
@@ -67,14 +72,17 @@ impl Holder {
     pub(crate) fn new(
         local: PeerId,
         store: Store,
+        verifier: Verifier,
         newest: Newest,
         routing: watch::Receiver<Routing>,
     ) -> Self {
         Self {
             local,
             store,
+            verifier,
             newest,
             routing,
+            work: WorkCheck::default(),
             quota: Arc::default(),
         }
     }
@@ -82,7 +90,7 @@ impl Holder {
     /// Answers requests until the peer closes the stream or is idle for too long; a busy node answers one, with that reason.
     async fn serve_stream(
         &self,
-        peer: PeerId,
+        source: Source,
         stream: &mut Stream,
         is_busy: bool,
     ) -> Result<(), FrameError> {
@@ -95,7 +103,7 @@ impl Holder {
             let answer = if is_busy {
                 error(v1::RequestErrorCode::Busy)
             } else {
-                self.answer(peer, request).await
+                self.answer(source, request).await
             };
             // Whoever asks and does not read gives its place to others.
             let Ok(written) = timeout(HOLDER_TIMEOUT, write_frame(stream, &answer)).await else {
@@ -108,14 +116,14 @@ impl Holder {
         }
     }
 
-    pub(super) async fn answer(
+    pub(crate) async fn answer(
         &self,
-        peer: PeerId,
+        source: Source,
         request: v1::RecordRequest,
     ) -> v1::RecordResponse {
         let body = match request.body {
             Some(record_request::Body::Put(put)) if put.records.len() <= RECORDS_PER_PUT => {
-                record_response::Body::Put(self.put(peer, put).await)
+                record_response::Body::Put(self.put(source, put).await)
             }
             Some(record_request::Body::Get(get)) => match query(&get) {
                 Some(query) => {
@@ -123,6 +131,9 @@ impl Holder {
                 }
                 None => return error(v1::RequestErrorCode::Malformed),
             },
+            Some(record_request::Body::Remove(remove)) => {
+                record_response::Body::Remove(self.remove(source, remove))
+            }
             Some(record_request::Body::Put(_)) | None => {
                 return error(v1::RequestErrorCode::Malformed);
             }
@@ -130,10 +141,10 @@ impl Holder {
         v1::RecordResponse { body: Some(body) }
     }
 
-    async fn put(&self, peer: PeerId, put: v1::Put) -> v1::PutResult {
+    async fn put(&self, source: Source, put: v1::Put) -> v1::PutResult {
         let mut outcomes = Vec::with_capacity(put.records.len());
         for placed in &put.records {
-            outcomes.push(match self.store_one(peer, placed) {
+            outcomes.push(match self.store_one(source, placed).await {
                 Ok(outcome) => told(&outcome),
                 Err(verdict) => outcome(verdict),
             });
@@ -144,7 +155,11 @@ impl Holder {
     }
 
     /// Checks what is cheap first: size, rate, place, then the signatures, then the quotas of the store.
-    fn store_one(&self, peer: PeerId, placed: &v1::PlacedRecord) -> Result<Outcome, Verdict> {
+    async fn store_one(
+        &self,
+        source: Source,
+        placed: &v1::PlacedRecord,
+    ) -> Result<Outcome, Verdict> {
         let key = DhtKey::from_bytes(
             placed
                 .key
@@ -155,28 +170,29 @@ impl Holder {
         if placed.record.len() > MAX_RECORD_LEN {
             return Err(Verdict::TooLarge);
         }
-        if self.store.holds(&key, &placed.record) {
+        if self.store.is_rewritten(&key, &placed.record, source) {
             return Ok(Outcome::AlreadyHeld);
         }
-        if !self
-            .quota
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take(peer, Instant::now())
-        {
+        if !self.quota().take(source, Instant::now()) {
             return Err(Verdict::Quota);
         }
         if self.routing.borrow().closer_to(&key, &self.local) >= MAX_CLOSER_PEERS {
             return Err(Verdict::TooFar);
         }
-        let record = SignedRecord::decode(&placed.record).map_err(|_| Verdict::Invalid)?;
-        let record = record.verify(clock::now()).map_err(|_| Verdict::Invalid)?;
+        let record = self.verifier.verify(&placed.record);
+        let record = record.map_err(|_| Verdict::Invalid)?;
         if !self.newest.accept(record.aid(), record.issued_at()) {
             return Err(Verdict::Invalid);
         }
-        Ok(self
-            .store
-            .put(key, record, Source::Peer(peer), clock::now()))
+        if record.kind().category() == Category::Mailbox {
+            let beside = Beside::of_message(placed);
+            return self.keep_note(key, record, source, beside).await;
+        }
+        Ok(self.store.put(key, record, source, clock::now()))
+    }
+
+    pub(super) fn quota(&self) -> MutexGuard<'_, Quota> {
+        self.quota.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// One page of the records that a query asks for, in the order of their signatures, from the one after `cursor` on.
@@ -189,13 +205,12 @@ impl Holder {
             Some(_) => records[count - 1].signature().as_bytes().to_vec(),
             None => Vec::new(),
         };
-        let page = records
-            .iter()
-            .take(count)
-            .map(|record| record.encoded().to_vec());
+        let page = &records[..count];
         v1::GetResult {
-            records: page.collect(),
+            records: page.iter().map(|r| r.encoded().to_vec()).collect(),
             next_cursor,
+            overflows: self.store.overflows(&query.key, clock::now()),
+            reply_passes: self.reply_passes(&query.key, page),
         }
     }
 }
@@ -238,7 +253,7 @@ fn error(code: v1::RequestErrorCode) -> v1::RecordResponse {
 fn outcome(verdict: Verdict) -> v1::PutOutcome {
     v1::PutOutcome {
         verdict: verdict.into(),
-        newer: Vec::new(),
+        ..v1::PutOutcome::default()
     }
 }
 
@@ -248,8 +263,16 @@ fn told(stored: &Outcome) -> v1::PutOutcome {
         Outcome::AlreadyHeld => outcome(Verdict::AlreadyHeld),
         Outcome::Refused(verdict) => outcome(*verdict),
         Outcome::Stale(newer) => v1::PutOutcome {
-            verdict: Verdict::Stale.into(),
             newer: newer.encoded().to_vec(),
+            ..outcome(Verdict::Stale)
+        },
+        Outcome::Removed(removal) => v1::PutOutcome {
+            removal: removal.as_ref().map(Removal::encode).unwrap_or_default(),
+            ..outcome(Verdict::Removed)
+        },
+        Outcome::WorkRequired(bits) => v1::PutOutcome {
+            work_bits: (*bits).into(),
+            ..outcome(Verdict::WorkRequired)
         },
     }
 }

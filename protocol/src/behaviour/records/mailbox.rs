@@ -1,74 +1,104 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Reading mailboxes, and the parts of long notes.
+//! Mailboxes: notes that wait for their recipients, and what holders do against those who would fill them.
+//!
+//! - [`Depositor`] leaves notes with the holders, and tells them what was taken; `read` collects notes.
+//! - [`Mailbox`] is what a holder knows of one mailbox besides its notes: whose they are, and which were taken.
+//! - `serve` decides about notes that others write: signature, pass, room, work, in that order.
 
-use tokio::time::{Instant, timeout_at};
+mod beside;
+mod deposit;
+mod held;
+mod pools;
+mod read;
+mod removals;
+mod remove;
+mod round;
+mod serve;
+mod work;
 
-use super::{Query, Reader};
+pub use deposit::Deposit;
+pub use read::FoundNote;
+
+pub(crate) use beside::{Beside, read_work, write_work};
+pub(crate) use deposit::Depositor;
+pub(super) use pools::{Class, Demand, Stamp};
+pub(super) use work::WorkCheck;
+
+use a2al_proto::v1::Verdict;
+
+use super::Source;
 use crate::aid::Aid;
-use crate::clock;
-use crate::limits::{MAILBOX_PATIENCE, MAILBOX_QUORUM, READ_TIMEOUT, SET_QUORUM};
-use crate::mailbox::{Head, Note};
-use crate::network::Error;
-use crate::record::{Category, RecordKind, RecordSet, VerifiedRecord};
+use crate::key::Signature;
+use crate::mailbox::{MessageId, Removal};
+use crate::time::UnixSeconds;
+use pools::Pools;
+use removals::Removals;
 
-impl Reader {
-    /// The union of the notes that the holders around an agent's key keep.
-    ///
-    /// Ends when [`MAILBOX_QUORUM`] of them have answered, [`MAILBOX_PATIENCE`] after [`SET_QUORUM`] have, or when all were asked.
-    pub(crate) async fn notes(&self, recipient: Aid) -> Result<Vec<VerifiedRecord>, Error> {
-        let query = Query {
-            key: recipient.key(),
-            kind: None,
-            publisher: None,
-        };
-        let mut set = RecordSet::new();
-        for record in self.store.get(&query, clock::now()) {
-            set.merge(record);
-        }
-        let (mut survey, mut answered) = (self.survey(query), 0);
-        let mut deadline = Instant::now() + READ_TIMEOUT;
-        while answered < MAILBOX_QUORUM {
-            let Ok(Some(answer)) = timeout_at(deadline, survey.next()).await else {
-                break;
-            };
-            answered += usize::from(answer.has_answered);
-            if answer.has_answered && answered == SET_QUORUM {
-                deadline = Instant::now() + MAILBOX_PATIENCE;
-            }
-            for record in answer.records {
-                set.merge(record);
-            }
-        }
-        let mut notes = self.accepted(&set);
-        notes.retain(|record| record.kind().category() == Category::Mailbox);
-        if notes.is_empty() && answered == 0 && !self.routing.borrow().is_empty() {
-            return Err(Error::Timeout);
-        }
-        Ok(notes)
+/// What is known of one mailbox besides its notes.
+#[derive(Debug, Default)]
+pub(super) struct Mailbox {
+    pools: Pools,
+    removals: Removals,
+}
+
+impl Mailbox {
+    /// What a further note must show, or why it is not taken at all.
+    pub(super) fn demand(
+        &self,
+        sender: Aid,
+        source: Source,
+        has_pass: bool,
+    ) -> Result<Demand, Verdict> {
+        self.pools.demand(sender, source, has_pass)
     }
 
-    /// The note of a head, as soon as all its parts were found.
-    pub(crate) async fn whole_note(&self, head: &Head) -> Result<Note, Error> {
-        let query = Query {
-            key: head.place(),
-            kind: Some(RecordKind::NOTE_PART),
-            publisher: Some(head.sender()),
-        };
-        let mut set = RecordSet::new();
-        for record in self.store.get(&query, clock::now()) {
-            set.merge(record);
-        }
-        let deadline = Instant::now() + READ_TIMEOUT;
-        let mut survey = self.survey(query);
-        loop {
-            if let Ok(note) = head.join(&self.accepted(&set)) {
-                return Ok(note);
-            }
-            let answer = timeout_at(deadline, survey.next()).await;
-            let answer = answer.map_err(|_| Error::Timeout)?.ok_or(Error::NotFound)?;
-            for record in answer.records {
-                set.merge(record);
-            }
-        }
+    /// Remembers how a note came in.
+    pub(super) fn stamp(&mut self, signature: Signature, stamp: Stamp) {
+        self.pools.insert(signature, stamp);
+    }
+
+    /// By what right a note is held.
+    pub(super) fn class(&self, note: &Signature) -> Option<Class> {
+        self.pools.class(note)
+    }
+
+    /// What travels beside a note.
+    pub(super) fn beside(&self, note: &Signature) -> Beside {
+        self.pools.beside(note)
+    }
+
+    /// Forgets how notes came in that are not held any more.
+    pub(super) fn retain(&mut self, is_held: impl Fn(&Signature) -> bool) {
+        self.pools.retain(is_held);
+    }
+
+    /// What says that a note was taken.
+    pub(super) fn removal_of(&self, id: &MessageId) -> Option<&Removal> {
+        self.removals.of(id)
+    }
+
+    /// The removals, oldest first.
+    pub(super) fn removals(&self) -> impl Iterator<Item = &Removal> {
+        self.removals.iter()
+    }
+
+    /// Remembers a removal; false if it says nothing new.
+    pub(super) fn remove(&mut self, removal: Removal) -> bool {
+        self.removals.add(removal)
+    }
+
+    /// Forgets removals of notes that have expired by now.
+    pub(super) fn remove_expired(&mut self, now: UnixSeconds) {
+        self.removals.remove_expired(now);
+    }
+
+    /// Whether nothing would be forgotten with it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.removals.is_empty()
+    }
+
+    /// Bytes that it takes besides the notes.
+    pub(super) fn bytes(&self) -> usize {
+        self.pools.bytes() + self.removals.bytes()
     }
 }

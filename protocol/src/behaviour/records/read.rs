@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::task::TaskTracker;
 
+use super::exchange::Found;
 use super::survey::{Answer, Query, Survey};
 use super::{Exchange, Store};
 use crate::aid::Aid;
@@ -68,21 +69,30 @@ impl Reader {
 
     /// Collects the records of a query: the newest of each slot among what at least [`SET_QUORUM`] holders keep, or what everybody
     /// around the key keeps.
-    pub(crate) async fn set(&self, query: Query) -> Result<Vec<VerifiedRecord>, Error> {
+    pub(crate) async fn set(&self, query: Query) -> Result<Found, Error> {
+        self.collect(query, usize::MAX).await
+    }
+
+    /// The same, where `enough` answers suffice even if most of them are empty.
+    pub(crate) async fn collect(&self, query: Query, enough: usize) -> Result<Found, Error> {
         let mut set = RecordSet::new();
         let own = self.store.get(&query, clock::now());
-        let mut holders = usize::from(!own.is_empty());
+        let mut overflows = self.store.overflows(&query.key, clock::now());
+        let (mut holders, mut answers) = (usize::from(!own.is_empty()), 0);
         for record in own {
             set.merge(record);
         }
         let mut survey = self.survey(query);
         let collecting = async {
-            while holders < SET_QUORUM {
+            while holders < SET_QUORUM && answers < enough {
                 let Some(answer) = survey.next().await else {
                     break;
                 };
-                holders += usize::from(!answer.records.is_empty());
-                for record in answer.records {
+                let Some(found) = answer.found else { continue };
+                answers += 1;
+                holders += usize::from(!found.records.is_empty());
+                overflows |= found.overflows;
+                for record in found.records {
                     set.merge(record);
                 }
             }
@@ -91,7 +101,12 @@ impl Reader {
         if finished.is_err() && set.is_empty() {
             return Err(Error::Timeout);
         }
-        Ok(self.accepted(&set))
+        let records = self.accepted(&set);
+        Ok(Found {
+            records,
+            overflows,
+            ..Found::default()
+        })
     }
 
     /// What of a set is in force, and signed under no older delegation than was seen before.
@@ -126,7 +141,8 @@ impl Ballot {
     }
 
     fn count(&mut self, answer: Answer, newest: &Newest) {
-        let newest_there = answer.records.into_iter().max_by_key(VerifiedRecord::rank);
+        let records = answer.found.into_iter().flat_map(|found| found.records);
+        let newest_there = records.max_by_key(VerifiedRecord::rank);
         if let Some(record) = newest_there.clone() {
             self.consider(record, newest);
         }
@@ -181,7 +197,7 @@ async fn repair(exchange: Exchange, mut survey: Survey, mut ballot: Ballot, key:
     let Some(best) = ballot.best else { return };
     for (holder, kept) in ballot.answered {
         if kept.is_none_or(|kept| best.is_newer_than(&kept)) {
-            let placed = [(key, best.clone())];
+            let placed = [(key, best.clone()).into()];
             if let Err(error) = exchange.put(&holder, &placed).await {
                 tracing::debug!(holder = %holder.peer, %error, "holder not repaired");
             }

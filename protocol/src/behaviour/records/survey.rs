@@ -11,11 +11,14 @@ use futures::stream::FuturesUnordered;
 use tokio::time::sleep;
 
 use super::Exchange;
+use super::exchange::Found;
 use crate::aid::Aid;
 use crate::dht_key::DhtKey;
-use crate::limits::{ENDPOINT_QUORUM, READ_HEDGE, READ_PARALLELISM, REPLICATION};
+use crate::limits::{
+    ENDPOINT_QUORUM, MAX_RECORDS_READ, MAX_TOPIC_RECORDS, READ_HEDGE, READ_PARALLELISM, REPLICATION,
+};
 use crate::network::{Dialer, Route, Routing};
-use crate::record::{RecordKind, VerifiedRecord};
+use crate::record::{Category, RecordKind, VerifiedRecord};
 
 /// Which records of a key are asked for.
 #[derive(Clone, Copy, Debug)]
@@ -35,13 +38,34 @@ impl Query {
         }
     }
 
+    /// The entries for services at a key, and what withdraws such.
+    pub(crate) fn of_entries(key: DhtKey) -> Self {
+        Self {
+            key,
+            kind: Some(RecordKind::TOPIC),
+            publisher: None,
+        }
+    }
+
     /// Whether a record is an answer to this query.
     pub(crate) fn asks_for(&self, record: &VerifiedRecord) -> bool {
-        record.may_live_at(&self.key)
-            && self.kind.is_none_or(|kind| record.kind() == kind)
+        self.wants(record) && record.may_live_at(&self.key)
+    }
+
+    /// Whether a record that is held at the key is an answer to this query.
+    pub(crate) fn wants(&self, record: &VerifiedRecord) -> bool {
+        self.kind.is_none_or(|kind| record.kind().answers(kind))
             && self
                 .publisher
                 .is_none_or(|publisher| record.aid() == publisher)
+    }
+
+    /// Records that one holder may bring: no more than an honest one holds.
+    pub(super) fn most_records(&self) -> usize {
+        match self.kind.map(RecordKind::category) {
+            Some(Category::Topic) => MAX_TOPIC_RECORDS,
+            _ => MAX_RECORDS_READ,
+        }
     }
 
     pub(super) fn message(&self, cursor: Vec<u8>) -> v1::Get {
@@ -57,13 +81,20 @@ impl Query {
     }
 }
 
-/// What one holder answered.
+/// One holder's answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) holder: Route,
-    /// No records if it did not answer.
-    pub(crate) records: Vec<VerifiedRecord>,
-    pub(crate) has_answered: bool,
+    /// What it holds; none if it did not answer.
+    pub(crate) found: Option<Found>,
+}
+
+impl Answer {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.found
+            .as_ref()
+            .is_none_or(|found| found.records.is_empty())
+    }
 }
 
 type Asking = Pin<Box<dyn Future<Output = Answer> + Send>>;
@@ -117,7 +148,7 @@ impl Survey {
             }
             tokio::select! {
                 Some(answer) = self.asking.next(), if !self.asking.is_empty() => {
-                    self.empty_answers += usize::from(answer.records.is_empty());
+                    self.empty_answers += usize::from(answer.is_empty());
                     return Some(answer);
                 }
                 routes = self.walk.finished() => {
@@ -165,13 +196,12 @@ fn answering_first(exchange: &Exchange, mut holders: Vec<Route>) -> VecDeque<Rou
 }
 
 async fn ask(exchange: Exchange, holder: Route, query: Query) -> Answer {
-    let records = exchange.get(&holder, &query).await;
-    if let Err(error) = &records {
-        tracing::debug!(holder = %holder.peer, key = %query.key, %error, "no answer");
-    }
+    let found = exchange.get(&holder, &query).await;
+    let found = found.inspect_err(
+        |error| tracing::debug!(holder = %holder.peer, key = %query.key, %error, "no answer"),
+    );
     Answer {
         holder,
-        has_answered: records.is_ok(),
-        records: records.unwrap_or_default(),
+        found: found.ok(),
     }
 }

@@ -3,9 +3,9 @@
 
 use std::collections::HashSet;
 
-use a2al_proto::v1;
+use a2al_proto::v1::Verdict;
 use futures::StreamExt;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, join_all};
 use futures::stream::FuturesUnordered;
 use libp2p::PeerId;
 use tokio::sync::watch;
@@ -13,13 +13,15 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::task::TaskTracker;
 
 use super::exchange::{ExchangeError, Stored};
-use super::store::{Outcome, Source};
-use super::{Exchange, Store};
+use super::store::Outcome;
+use super::{Exchange, Source, Store};
 use crate::clock;
 use crate::dht_key::DhtKey;
-use crate::limits::{DIALLED_HOLDER_PATIENCE, REPLICATION, WRITE_QUORUM, WRITE_TIMEOUT};
+use crate::limits::{
+    DIALLED_HOLDER_PATIENCE, FULL_QUORUM, REPLICATION, WRITE_QUORUM, WRITE_TIMEOUT,
+};
 use crate::network::{Dialer, Error, Route, Routing};
-use crate::record::VerifiedRecord;
+use crate::record::{Branch, VerifiedRecord};
 
 /// What became of a publication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,12 +44,17 @@ pub(crate) struct Writer {
 
 type Writing = BoxFuture<'static, (PeerId, Result<Stored, ExchangeError>)>;
 
-/// The state of one publication.
+/// The state of one publication at one key.
+#[derive(Default)]
 struct Progress {
     writes: FuturesUnordered<Writing>,
     written: HashSet<PeerId>,
+    /// Holders that are waited for.
+    wanted: usize,
     stored: usize,
-    refused: Option<v1::Verdict>,
+    /// Holders without room, this node among them.
+    full: usize,
+    refused: Option<Verdict>,
 }
 
 impl Writer {
@@ -63,43 +70,111 @@ impl Writer {
         key: DhtKey,
         record: VerifiedRecord,
     ) -> Result<Publication, Error> {
-        match self
-            .store
-            .put(key, record.clone(), Source::Own, clock::now())
+        let progress = self.write(key, &record).await?;
+        let publication = progress.publication();
+        let writer = self.clone();
+        self.tasks
+            .spawn(async move { writer.finish(progress, key, &record).await });
+        publication
+    }
+
+    /// Publishes an entry for a service, or its withdrawal, at the service's own key and at its category's.
+    ///
+    /// What is told is what became of it at the service's own key; it is complete if it is so at both.
+    ///
+    /// # Errors
+    /// As [`Self::publish`].
+    pub(crate) async fn publish_entry(&self, record: VerifiedRecord) -> Result<Publication, Error> {
+        let roots = record.roots().into_iter().map(Branch::root);
+        let published = roots.map(|root| self.clone().publish_at(root, record.clone()));
+        let mut published = join_all(published).await.into_iter();
+        let own = published.next().ok_or(Error::NoEntry)??;
+        let is_listed = published.all(|category| category.is_ok_and(|p| p.is_complete));
+        Ok(Publication {
+            is_complete: own.is_complete && is_listed,
+            ..own
+        })
+    }
+
+    /// Publishes an entry at a branch, and at the next one where there is no room for it.
+    fn publish_at(
+        self,
+        mut branch: Branch,
+        record: VerifiedRecord,
+    ) -> BoxFuture<'static, Result<Publication, Error>> {
+        Box::pin(async move {
+            loop {
+                let progress = self.write(branch.key(), &record).await?;
+                let publication = progress.publication();
+                let next = branch.towards(&record.aid());
+                // What has found too few holders here is stored further down before anybody is told.
+                let is_short = progress.stored == 0 || progress.stored < progress.wanted;
+                if let Some(next) = next.clone().filter(|_| progress.is_full() && is_short) {
+                    let (writer, key, record) = (self.clone(), branch.key(), record.clone());
+                    self.tasks
+                        .spawn(async move { writer.finish(progress, key, &record).await });
+                    branch = next;
+                } else {
+                    let settling = self.clone().settle(progress, branch.key(), next, record);
+                    self.tasks.spawn(settling);
+                    return publication;
+                }
+            }
+        })
+    }
+
+    /// Waits for the remaining holders, and writes to the next branch if too many of them have no room, or if an older version is there.
+    async fn settle(
+        self,
+        progress: Progress,
+        key: DhtKey,
+        next: Option<Branch>,
+        record: VerifiedRecord,
+    ) {
+        let progress = self.finish(progress, key, &record).await;
+        let Some(next) = next else { return };
+        if (progress.is_full() || self.store.has_slot(&next.key(), &record))
+            && let Err(error) = self.publish_at(next, record).await
         {
+            tracing::debug!(%key, %error, "entry not written to the next key");
+        }
+    }
+
+    /// Stores a record here and at the closest nodes, until enough of them have it.
+    async fn write(&self, key: DhtKey, record: &VerifiedRecord) -> Result<Progress, Error> {
+        let mut progress = Progress::default();
+        let kept = self
+            .store
+            .put(key, record.clone(), Source::Own, clock::now());
+        match kept {
             Outcome::Stored | Outcome::AlreadyHeld => {}
             Outcome::Stale(newer) => return Err(Error::Superseded(newer)),
+            Outcome::Refused(Verdict::Full) => progress.full += 1,
             Outcome::Refused(verdict) => return Err(Error::Refused(verdict.as_str_name())),
+            // Only what lies in a mailbox is removed, or costs work, and that is not published.
+            Outcome::Removed(_) | Outcome::WorkRequired(_) => {
+                return Err(Error::Refused(Verdict::Invalid.as_str_name()));
+            }
         }
         let known = self.routing.borrow().closest(&key, REPLICATION);
         let answering = known
             .iter()
             .filter(|holder| !self.exchange.is_silent(&holder.peer));
-        let wanted = answering.count().min(WRITE_QUORUM);
-        let mut progress = Progress::new();
-        progress.write(&self.exchange, known, key, &record);
-        self.wait(&mut progress, wanted).await?;
-        let publication = Publication {
-            replicas: progress.stored,
-            is_complete: progress.stored >= wanted,
-        };
-        let refused = progress.refused.filter(|_| progress.stored == 0);
-        self.tasks.spawn(self.clone().finish(progress, key, record));
-        match refused {
-            Some(verdict) => Err(Error::Refused(verdict.as_str_name())),
-            None => Ok(publication),
-        }
+        progress.wanted = answering.count().min(WRITE_QUORUM);
+        progress.write(&self.exchange, known, key, record);
+        self.wait(&mut progress).await?;
+        Ok(progress)
     }
 
-    /// Waits until `wanted` holders have stored the record.
+    /// Waits until as many holders as wanted have stored the record.
     ///
     /// Connected holders are waited for up to [`WRITE_TIMEOUT`]; those that must be dialled only a little longer than these, so that
     /// a dead one costs no dial timeout.
-    async fn wait(&self, progress: &mut Progress, wanted: usize) -> Result<(), Error> {
+    async fn wait(&self, progress: &mut Progress) -> Result<(), Error> {
         let mut deadline = Instant::now() + WRITE_TIMEOUT;
         let mut connected = progress.written.clone();
         connected.retain(|holder| self.exchange.is_connected(holder));
-        while progress.stored < wanted {
+        while progress.stored < progress.wanted {
             match timeout_at(deadline, progress.writes.next()).await {
                 Ok(Some((peer, outcome))) => {
                     progress.count(peer, outcome)?;
@@ -114,10 +189,15 @@ impl Writer {
     }
 
     /// Waits for the remaining holders; in a network too large to be known whole, also finds the closest ones that were missed.
-    async fn finish(self, mut progress: Progress, key: DhtKey, record: VerifiedRecord) {
+    async fn finish(
+        &self,
+        mut progress: Progress,
+        key: DhtKey,
+        record: &VerifiedRecord,
+    ) -> Progress {
         if progress.written.len() >= REPLICATION {
             let closest: Vec<Route> = self.dialer.walk(key).await;
-            progress.write(&self.exchange, closest, key, &record);
+            progress.write(&self.exchange, closest, key, record);
         }
         while let Some((peer, outcome)) = progress.writes.next().await {
             if progress.count(peer, outcome).is_err() {
@@ -125,17 +205,26 @@ impl Writer {
             }
         }
         tracing::debug!(aid = %record.aid(), replicas = progress.stored, "published");
+        progress
     }
 }
 
 impl Progress {
-    fn new() -> Self {
-        Self {
-            writes: FuturesUnordered::new(),
-            written: HashSet::new(),
-            stored: 0,
-            refused: None,
+    /// # Errors
+    /// [`Error::Refused`] if nobody wants the record.
+    fn publication(&self) -> Result<Publication, Error> {
+        match self.refused {
+            Some(verdict) if self.stored == 0 => Err(Error::Refused(verdict.as_str_name())),
+            _ => Ok(Publication {
+                replicas: self.stored,
+                is_complete: self.stored >= self.wanted,
+            }),
         }
+    }
+
+    /// Whether so many holders have no room that a reader may miss the record here.
+    fn is_full(&self) -> bool {
+        self.full >= FULL_QUORUM || (self.full > 0 && self.stored == 0)
     }
 
     /// Starts a write to each holder that has not been written to.
@@ -148,7 +237,7 @@ impl Progress {
     ) {
         for holder in holders {
             if self.written.insert(holder.peer) {
-                let (exchange, placed) = (exchange.clone(), [(key, record.clone())]);
+                let (exchange, placed) = (exchange.clone(), [(key, record.clone()).into()]);
                 self.writes.push(Box::pin(async move {
                     let outcomes = exchange.put(&holder, &placed).await;
                     let outcome = outcomes
@@ -163,9 +252,11 @@ impl Progress {
         match outcome {
             Ok(Stored::Yes) => self.stored += 1,
             Ok(Stored::Superseded(Some(newer))) => return Err(Error::Superseded(newer)),
-            Ok(Stored::Superseded(None)) => self.refused = Some(v1::Verdict::Stale),
+            Ok(Stored::Superseded(None)) => self.refused = Some(Verdict::Stale),
+            Ok(Stored::Taken | Stored::WorkRequired(_)) => self.refused = Some(Verdict::Invalid),
             Ok(Stored::No(verdict)) => {
                 tracing::debug!(%peer, verdict = verdict.as_str_name(), "record refused");
+                self.full += usize::from(verdict == Verdict::Full);
                 self.refused = Some(verdict);
             }
             Err(error) => tracing::debug!(%peer, %error, "record not stored"),

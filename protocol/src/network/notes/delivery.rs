@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use super::{Postage, Solver};
 use crate::aid::Aid;
 use crate::behaviour::agents::{AgentStream, CallError, IncomingCall, Newest, Refusal};
+use crate::behaviour::records::{read_work, write_work};
 use crate::behaviour::streams::{FrameError, read_frame, write_frame};
 use crate::clock;
 use crate::limits::{
@@ -161,10 +162,7 @@ fn message(note: &SealedNote, work: Option<Work>) -> v1::DeliveredNote {
     v1::DeliveredNote {
         record: note.record.encoded().to_vec(),
         parts: parts.map(|part| part.encoded().to_vec()).collect(),
-        work: work.map(|work| v1::Work {
-            bits: work.bits.into(),
-            nonce: work.nonce,
-        }),
+        work: work.map(write_work),
     }
 }
 
@@ -282,7 +280,7 @@ impl Checks<'_> {
                 note,
                 has_pass: pass.is_some(),
                 reply: reply.clone(),
-                work: message.work.as_ref().and_then(work),
+                work: message.work.as_ref().and_then(read_work),
             }));
         }
         notes
@@ -329,12 +327,4 @@ impl Checks<'_> {
         let is_current = self.newest.accept(pass.issuer(), pass.issued_at());
         is_current.then_some(pass)
     }
-}
-
-/// A proof of work as it stands on the wire.
-pub(crate) fn work(message: &v1::Work) -> Option<Work> {
-    Some(Work {
-        bits: message.bits.try_into().ok()?,
-        nonce: message.nonce,
-    })
 }

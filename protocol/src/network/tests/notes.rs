@@ -3,7 +3,7 @@
 use tokio::io::AsyncWriteExt as _;
 
 use super::*;
-use crate::mailbox::{Lifetime, MessageId, Note, Opened, Recipient, SealedNote, open};
+use crate::mailbox::{Lifetime, MessageId, Note, Opened, Pass, Recipient, SealedNote, open};
 
 fn sealed(from: &Credential, to: &Credential, body: &[u8]) -> SealedNote {
     let recipient = Recipient {
@@ -34,9 +34,13 @@ async fn notes_wait_for_an_agent_that_is_away_and_outlive_their_sender() {
     let bodies = [b"short".to_vec(), vec![7; 20_000], Vec::new()];
     for body in &bodies {
         let note = sealed(&alice, &bob, body);
-        let publication = within(nodes[0].client.deposit(&note)).await.unwrap();
-        assert!(publication.is_complete, "{publication:?}");
-        assert_eq!(publication.replicas, 4);
+        let postage = Postage::default();
+        let deposit = nodes[0].client.deposit(&note, &postage);
+        let kept = Publication {
+            replicas: 4,
+            is_complete: true,
+        };
+        assert_eq!(within(deposit).await.unwrap(), Deposit::Kept(kept));
     }
     nodes[0].client.shutdown().await;
 
@@ -44,8 +48,8 @@ async fn notes_wait_for_an_agent_that_is_away_and_outlive_their_sender() {
     eventually(|| async { late.client.state().borrow().dht_peers >= 4 }).await;
     let found = within(late.client.notes(bob.aid())).await.unwrap();
     let mut read_bodies = Vec::new();
-    for record in &found {
-        let note = read(&late.client, record, &bob).await;
+    for found in &found {
+        let note = read(&late.client, &found.record, &bob).await;
         assert_eq!((note.sender, note.msg_type), (alice.aid(), 3));
         read_bodies.push(note.body);
     }
@@ -61,8 +65,13 @@ async fn notes_wait_for_an_agent_that_is_away_and_outlive_their_sender() {
 async fn a_lone_node_says_that_nobody_has_the_note() {
     let lone = node(&[]).await;
     let (alice, bob) = (guest_credential(), guest_credential());
-    let publication = within(lone.client.deposit(&sealed(&alice, &bob, b"hello"))).await;
-    assert_eq!(publication.unwrap().replicas, 0);
+    let (note, postage) = (sealed(&alice, &bob, b"hello"), Postage::default());
+    let deposit = within(lone.client.deposit(&note, &postage)).await;
+    let nowhere = Publication {
+        replicas: 0,
+        is_complete: true,
+    };
+    assert_eq!(deposit.unwrap(), Deposit::Kept(nowhere));
     let found = within(lone.client.notes(bob.aid())).await.unwrap();
     assert!(found.is_empty(), "the sender keeps it, not the network");
 }
@@ -163,4 +172,74 @@ async fn a_stream_of_notes_takes_nothing_but_notes() {
     let keep = |_| async { Receipt::Accepted };
     let served = within(nodes[1].client.receive_notes(call, keep)).await;
     assert!(served.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_taken_stays_away_and_its_sender_learns_of_it() {
+    let mut nodes = network(3).await;
+    let (alice, bob) = (guest_credential(), guest_credential());
+    let (short, long) = (
+        sealed(&alice, &bob, b"hello"),
+        sealed(&alice, &bob, &[7; 9000]),
+    );
+    let postage = Postage::default();
+    for note in [&short, &long] {
+        within(nodes[0].client.deposit(note, &postage))
+            .await
+            .unwrap();
+    }
+    let reader = &nodes[1].client;
+    let opened = open(&long.record, bob.aid(), bob.signing_key()).unwrap();
+    let Opened::Head(head) = opened else {
+        panic!("a long note has a head");
+    };
+    within(reader.whole_note(&head)).await.unwrap();
+    let told = within(reader.remove_notes(&bob, &[short.id(), long.id()])).await;
+    assert_eq!((told, within(reader.release_parts(&head)).await), (2, 2));
+
+    // Neither a late write nor a hand-over brings it back, not even to a node that has never heard of it.
+    nodes.push(node(&[&nodes[0]]).await);
+    let newcomer = &nodes[3].client;
+    eventually(|| async { !newcomer.store.removals().is_empty() }).await;
+    for node in &nodes {
+        for note in [&short, &long] {
+            let deposit = within(node.client.deposit(note, &postage)).await;
+            assert_eq!(deposit.unwrap(), Deposit::Taken);
+        }
+        assert!(
+            within(node.client.notes(bob.aid()))
+                .await
+                .unwrap()
+                .is_empty()
+        );
+    }
+    // Nobody else can take a note out of the mailbox.
+    let kept = sealed(&alice, &bob, b"again");
+    within(nodes[0].client.deposit(&kept, &postage))
+        .await
+        .unwrap();
+    within(nodes[2].client.remove_notes(&alice, &[kept.id()])).await;
+    let found = within(nodes[1].client.notes(bob.aid())).await.unwrap();
+    assert_eq!(found.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_note_brings_along_the_permission_to_write_back() {
+    let nodes = network(3).await;
+    let (alice, bob) = (guest_credential(), guest_credential());
+    let note = sealed(&alice, &bob, b"hello");
+    let expires_at = UnixSeconds(clock::now().0 + 3600);
+    let postage = Postage {
+        pass: None,
+        reply: Some(Pass::issue(&alice, bob.aid(), expires_at)),
+    };
+    within(nodes[0].client.deposit(&note, &postage))
+        .await
+        .unwrap();
+    let found = within(nodes[1].client.notes(bob.aid())).await.unwrap();
+    let pass = found[0].reply.clone().unwrap();
+    let answer = sealed(&bob, &alice, b"hello, too");
+    assert!(pass.admits(&answer.record, clock::now()));
+    assert!(!pass.admits(&note.record, clock::now()));
+    assert_eq!(Some(pass), postage.reply);
 }
