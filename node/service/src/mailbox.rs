@@ -14,6 +14,7 @@ mod calling;
 mod collecting;
 mod inbox;
 mod outbox;
+mod postage;
 mod reading;
 mod receiving;
 mod retries;
@@ -37,6 +38,7 @@ use crate::{Error, Service, clock};
 use collecting::Collections;
 use inbox::Inboxes;
 use outbox::{Outbox, Progress, Shown};
+use postage::Passes;
 
 pub(crate) use receiving::answer;
 pub(crate) use retries::run;
@@ -47,6 +49,7 @@ pub(crate) struct Mail {
     inboxes: Arc<Inboxes>,
     outbox: Outbox,
     collections: Collections,
+    passes: Passes,
     /// Wakes those who try again, and those who collect.
     retry: Notify,
     collect: Notify,
@@ -59,6 +62,7 @@ impl Mail {
             inboxes: Arc::new(Inboxes::new(saved)),
             outbox: Outbox::new(saved, Instant::now()),
             collections: Collections::default(),
+            passes: Passes::new(saved),
             retry: Notify::new(),
             collect: Notify::new(),
         }
@@ -67,7 +71,12 @@ impl Mail {
     /// Follows a change that was committed.
     pub(crate) fn apply(&self, change: &MailChange) {
         match change {
-            MailChange::Receive(note) => self.inboxes.received(note),
+            MailChange::Receive(note) => {
+                self.inboxes.received(note);
+                if let Some(pass) = &note.reply {
+                    self.passes.put(note.aid, note.sender, pass);
+                }
+            }
             MailChange::Take { aid, ids } => self.inboxes.taken(aid, ids),
             MailChange::Settle { message } => {
                 self.outbox.remove(message);
@@ -90,6 +99,7 @@ impl Mail {
         self.inboxes.forget(aid);
         self.outbox.forget(aid);
         self.collections.forget(aid);
+        self.passes.forget(aid);
     }
 }
 

@@ -203,6 +203,16 @@ impl Store {
             .await
     }
 
+    /// How full the room for notes of strangers is, and whether `sender` counts as one.
+    pub(crate) async fn strangers(&self, aid: Aid, sender: Aid) -> Result<(usize, bool), Error> {
+        self.read(move |connection| {
+            let unread = mail::unread_of_strangers(connection, &aid)?;
+            let is_contact = mail::is_contact(connection, &aid, &sender)?;
+            Ok((unread as usize, !is_contact))
+        })
+        .await
+    }
+
     /// Which of `messages` an agent has received before.
     pub(crate) async fn seen(
         &self,

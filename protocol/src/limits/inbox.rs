@@ -13,6 +13,16 @@ pub const MAX_UNREAD_OF_CONTACTS: usize = 1000;
 /// Ours: as many as the reference keeps in all.
 pub const MAX_UNREAD_OF_STRANGERS: usize = 200;
 
+/// Unread notes of strangers from which on a further stranger has to show a proof of work.
+///
+/// Ours: half of the room.
+pub const CROWD_OF_STRANGERS: usize = MAX_UNREAD_OF_STRANGERS / 2;
+
+/// Permissions to write back that an agent keeps, one of each sender.
+///
+/// Ours.
+pub const MAX_PASSES: usize = 4096;
+
 /// Notes of one agent that may be under way.
 ///
 /// Ours: what a mailbox holds, for several recipients.

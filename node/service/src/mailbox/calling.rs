@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use a2al_protocol::limits::NOTES_PER_DELIVERY;
 use a2al_protocol::mailbox::{MessageId, SealedNote};
-use a2al_protocol::network::{DeliveryError, Postage, Receipt};
+use a2al_protocol::network::{DeliveryError, Receipt};
 use a2al_protocol::{Aid, VerifiedRecord};
 use tokio::time::{Instant, timeout};
 
@@ -178,7 +178,7 @@ impl Service {
         endpoint: &VerifiedRecord,
         notes: &[SealedNote],
     ) -> Result<Vec<Receipt>, Failure> {
-        let postage = Postage::default();
+        let postage = self.postage(pair.sender, pair.recipient);
         let client = &self.core.client;
         let delivering = client.deliver(pair.sender, endpoint, self.paths(), notes, &postage);
         let delivered = timeout(DELIVERY_TIMEOUT, delivering).await;

@@ -5,14 +5,15 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use a2al_protocol::mailbox::{self, MessageId, Opened, SealedNote};
-use a2al_protocol::{Aid, Credential, VerifiedRecord, network};
+use a2al_protocol::mailbox::{self, Head, MessageId, Opened, SealedNote};
+use a2al_protocol::network::{self, FoundNote};
+use a2al_protocol::{Aid, Credential};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::backoff::{Backoff, jittered};
-use super::receiving::Verdict;
+use super::receiving::{Verdict, kept};
 use crate::model::NoteSource;
 use crate::store::mail::Received;
 use crate::{Service, store};
@@ -150,6 +151,17 @@ enum Outcome {
     Alone,
 }
 
+/// What a round has taken.
+#[derive(Debug, Default)]
+struct Taken {
+    /// Notes that are safe here, new or not.
+    ids: Vec<MessageId>,
+    /// The heads of long ones among them.
+    heads: Vec<Head>,
+    /// How many of the notes are new.
+    new: usize,
+}
+
 /// Looks for notes of all agents until the service stops.
 pub(super) async fn run(service: &Service) {
     let collections = &service.core.mail.collections;
@@ -197,87 +209,101 @@ impl Service {
 
     /// One round for an agent; the caller has its turn.
     async fn collect(&self, aid: Aid) {
-        let outcome = match self.core.registry.get(&aid) {
-            Some(agent) if !self.is_cut_off() => {
-                let found = self.collect_for(&agent.credential).await;
-                Outcome::Asked { found }
-            }
-            _ => Outcome::Alone,
+        let collections = &self.core.mail.collections;
+        let agent = self.core.registry.get(&aid);
+        let Some(agent) = agent.filter(|_| !self.is_cut_off()) else {
+            collections.ended(&aid, Outcome::Alone);
+            return;
         };
-        self.core.mail.collections.ended(&aid, outcome);
+        let taken = self.collect_for(&agent.credential).await;
+        collections.ended(&aid, Outcome::Asked { found: taken.new });
+        // Whoever waits for the notes need not wait for this.
+        self.acknowledge(&agent.credential, &taken).await;
     }
 
-    /// Takes in what others keep for an agent, and has them drop it. Returns how many notes are new.
-    async fn collect_for(&self, credential: &Credential) -> usize {
+    /// Takes in what others keep for an agent.
+    async fn collect_for(&self, credential: &Credential) -> Taken {
         let aid = credential.aid();
         let asked = timeout(ASK_TIMEOUT, self.core.client.notes(aid)).await;
-        let records = match asked.unwrap_or(Err(network::Error::Timeout)) {
-            Ok(records) => records,
+        let taken = match asked.unwrap_or(Err(network::Error::Timeout)) {
+            Ok(found) if found.is_empty() => return Taken::default(),
+            Ok(found) => self.take_found(credential, found).await,
             Err(error) => {
                 tracing::debug!(%aid, %error, "nobody told of notes");
-                return 0;
+                return Taken::default();
             }
         };
-        if records.is_empty() {
-            return 0;
-        }
-        match self.take_kept(credential, records).await {
-            Ok(found) => found,
-            Err(error) => {
-                tracing::warn!(%aid, %error, "notes that others keep were not taken");
-                0
-            }
-        }
+        taken.unwrap_or_else(|error| {
+            tracing::warn!(%aid, %error, "notes that others keep were not taken");
+            Taken::default()
+        })
     }
 
-    async fn take_kept(
+    async fn take_found(
         &self,
         credential: &Credential,
-        records: Vec<VerifiedRecord>,
-    ) -> Result<usize, store::Error> {
+        found: Vec<FoundNote>,
+    ) -> Result<Taken, store::Error> {
         let aid = credential.aid();
-        let id = |record: &VerifiedRecord| MessageId::of_payload(record.payload());
-        let mut done = self
-            .core
-            .store
-            .seen(aid, records.iter().map(id).collect())
-            .await?;
-        let mut new = Vec::new();
-        for record in records {
-            if !done.contains(&id(&record)) {
-                new.extend(self.opened(credential, record).await);
+        let id = |note: &FoundNote| MessageId::of_payload(note.record.payload());
+        let seen = self.core.store.seen(aid, found.iter().map(id).collect());
+        let mut taken = Taken {
+            ids: seen.await?,
+            ..Taken::default()
+        };
+        let (mut opened, mut heads) = (Vec::new(), Vec::new());
+        for note in found {
+            if !taken.ids.contains(&id(&note))
+                && let Some((received, head)) = self.opened(credential, note).await
+            {
+                heads.push((received.message, head));
+                opened.push(received);
             }
         }
-        let ids: Vec<_> = new.iter().map(|received| received.message).collect();
-        let verdicts = self.take_in(aid, new, NoteSource::Stored).await;
-        let mut found = 0;
-        for (message, verdict) in ids.into_iter().zip(verdicts) {
+        let verdicts = self.take_in(aid, opened, NoteSource::Stored).await;
+        for ((message, head), verdict) in heads.into_iter().zip(verdicts) {
             match verdict {
-                Ok(Verdict::Received) => {
-                    found += 1;
-                    done.push(message);
+                Ok(verdict @ (Verdict::Received | Verdict::Known)) => {
+                    taken.new += usize::from(verdict == Verdict::Received);
+                    taken.ids.push(message);
+                    taken.heads.extend(head);
                 }
-                Ok(Verdict::Known) => done.push(message),
                 // It stays where it is until there is room.
                 Ok(Verdict::Full) | Err(_) => {}
             }
         }
-        let _ = (&self.core.client, credential, &done); // OVERLAY
-        Ok(found)
+        Ok(taken)
     }
 
-    /// A note that others keep, its parts included; `None` if it cannot be opened (yet).
-    async fn opened(&self, credential: &Credential, record: VerifiedRecord) -> Option<Received> {
-        let aid = credential.aid();
-        let opened = mailbox::open(&record, aid, credential.signing_key());
-        let note = match opened {
-            Ok(Opened::Note(note)) => note,
+    /// Has others drop what was taken.
+    async fn acknowledge(&self, credential: &Credential, taken: &Taken) {
+        if taken.ids.is_empty() {
+            return;
+        }
+        let client = &self.core.client;
+        let told = client.remove_notes(credential, &taken.ids).await;
+        tracing::debug!(aid = %credential.aid(), notes = taken.ids.len(), told, "notes acknowledged");
+        for head in &taken.heads {
+            client.release_parts(head).await;
+        }
+    }
+
+    /// A note that others keep, its parts included, and its head if it is a long one; `None` if it
+    /// cannot be opened (yet).
+    async fn opened(
+        &self,
+        credential: &Credential,
+        found: FoundNote,
+    ) -> Option<(Received, Option<Head>)> {
+        let (aid, record) = (credential.aid(), found.record);
+        let (note, head) = match mailbox::open(&record, aid, credential.signing_key()) {
+            Ok(Opened::Note(note)) => (note, None),
             Ok(Opened::Head(head)) => {
                 let whole = self.core.client.whole_note(&head).await;
                 let incomplete = |error: &network::Error| {
                     tracing::debug!(%aid, %error, "a long note is not complete yet");
                 };
-                whole.inspect_err(incomplete).ok()?
+                (whole.inspect_err(incomplete).ok()?, Some(head))
             }
             Err(error) => {
                 tracing::debug!(%aid, sender = %record.aid(), %error, "a note does not open");
@@ -285,6 +311,8 @@ impl Service {
             }
         };
         let parts = Vec::new();
-        Some(self.incoming(aid, &SealedNote { record, parts }, note))
+        let mut received = self.incoming(aid, &SealedNote { record, parts }, note);
+        received.reply = found.reply.as_ref().map(kept);
+        Some((received, head))
     }
 }

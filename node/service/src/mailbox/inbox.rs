@@ -214,6 +214,8 @@ mod tests {
             sent_at: UnixSeconds(1),
             received_at: UnixSeconds(1),
             forget_at: UnixSeconds(1),
+            has_pass: false,
+            reply: None,
         }
     }
 

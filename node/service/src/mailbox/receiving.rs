@@ -3,15 +3,15 @@
 
 use std::time::Duration;
 
-use a2al_protocol::limits::NOTE_MEMORY_MARGIN;
-use a2al_protocol::mailbox::{self, MessageId, Note, OpenError, Opened, SealedNote};
+use a2al_protocol::limits::{CROWD_OF_STRANGERS, MIN_WORK_BITS, NOTE_MEMORY_MARGIN};
+use a2al_protocol::mailbox::{self, MessageId, Note, OpenError, Opened, Pass, SealedNote};
 use a2al_protocol::network::{self, Delivered, IncomingCall};
 use a2al_protocol::{Aid, Credential, UnixSeconds};
 use futures::future::join_all;
 
 use super::outbox::Pair;
 use crate::model::{NoteSource, NotesReceived};
-use crate::store::mail::{Body, MailChange, OutgoingFacts, Received};
+use crate::store::mail::{Body, KeptPass, MailChange, OutgoingFacts, Received};
 use crate::store::{self};
 use crate::{Service, clock};
 
@@ -60,7 +60,12 @@ impl Service {
                 return network::Receipt::Invalid;
             }
         };
-        let received = self.incoming(aid, &delivered.note, note);
+        if let Some(bits) = self.asked_work(aid, &delivered).await {
+            return network::Receipt::WorkRequired { bits };
+        }
+        let mut received = self.incoming(aid, &delivered.note, note);
+        received.has_pass = delivered.has_pass;
+        received.reply = delivered.reply.as_ref().map(kept);
         let service = self.clone();
         // Goes on when the caller leaves: a note that is committed is told of.
         let keeping = self.core.tasks.spawn(async move {
@@ -79,6 +84,17 @@ impl Service {
             // A disk that takes nothing has no room.
             Some(Ok(Verdict::Full) | Err(_)) | None => network::Receipt::Full,
         }
+    }
+
+    /// The proof of work that a stranger's note lacks: one is asked for while many of them wait.
+    async fn asked_work(&self, aid: Aid, delivered: &Delivered) -> Option<u8> {
+        if delivered.has_pass || self.core.mail.inboxes.count(&aid) < CROWD_OF_STRANGERS {
+            return None;
+        }
+        let strangers = self.core.store.strangers(aid, delivered.note.record.aid());
+        let (unread, is_stranger) = strangers.await.ok()?;
+        let is_asked = is_stranger && unread >= CROWD_OF_STRANGERS;
+        (is_asked && !delivered.shows_work(MIN_WORK_BITS)).then_some(MIN_WORK_BITS)
     }
 
     /// Commits notes of one agent, tells of those that are new, and what became of each.
@@ -146,7 +162,17 @@ impl Service {
             sent_at,
             received_at: clock::now(),
             forget_at: expires_at.saturating_add(NOTE_MEMORY_MARGIN),
+            has_pass: false,
+            reply: None,
         }
+    }
+}
+
+/// A permission to write back, for the disk.
+pub(super) fn kept(pass: &Pass) -> KeptPass {
+    KeptPass {
+        encoded: pass.encode(),
+        expires_at: pass.expires_at(),
     }
 }
 

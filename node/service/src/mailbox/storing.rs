@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use a2al_protocol::mailbox::MessageId;
-use a2al_protocol::network;
+use a2al_protocol::network::{self, Deposit};
 use tokio::time::{Instant, timeout};
 
 use crate::Service;
@@ -40,15 +40,15 @@ impl Service {
                 return;
             }
         };
-        let deposit = timeout(STORE_TIMEOUT, self.core.client.deposit(&note)).await;
+        let postage = self.postage(facts.sender, facts.recipient);
+        let deposit = timeout(STORE_TIMEOUT, self.core.client.deposit(&note, &postage)).await;
         match deposit.unwrap_or(Err(network::Error::Timeout)) {
-            Ok(stored) => {
-                outbox.stored(
-                    &message,
-                    stored.replicas,
-                    stored.is_complete,
-                    Instant::now(),
-                );
+            Ok(Deposit::Kept(kept)) => {
+                outbox.stored(&message, kept.replicas, kept.is_complete, Instant::now());
+            }
+            Ok(Deposit::Taken) => {
+                outbox.delivered(&message);
+                self.settle(message);
             }
             Err(error) => {
                 let (recipient, error) = (facts.recipient, error.to_string());

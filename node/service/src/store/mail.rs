@@ -4,7 +4,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use a2al_protocol::limits::{MAX_OUTBOX_NOTES, MAX_UNREAD_OF_CONTACTS, MAX_UNREAD_OF_STRANGERS};
+use a2al_protocol::limits::{
+    MAX_OUTBOX_NOTES, MAX_PASSES, MAX_UNREAD_OF_CONTACTS, MAX_UNREAD_OF_STRANGERS,
+};
 use a2al_protocol::time::UnixSeconds;
 use a2al_protocol::{Aid, mailbox::MessageId};
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
@@ -40,6 +42,14 @@ pub(super) const TABLES: &str = "
         aid      BLOB NOT NULL REFERENCES agents ON DELETE CASCADE,
         contact  BLOB NOT NULL,
         PRIMARY KEY (aid, contact)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE passes (                     -- by which an agent may write to the issuer
+        aid         BLOB    NOT NULL REFERENCES agents ON DELETE CASCADE,
+        issuer      BLOB    NOT NULL,
+        pass        BLOB    NOT NULL,
+        expires_at  INTEGER NOT NULL,
+        PRIMARY KEY (aid, issuer)
     ) STRICT, WITHOUT ROWID;
 
     CREATE TABLE outbox (
@@ -152,6 +162,19 @@ pub(crate) struct Received {
     pub(crate) received_at: UnixSeconds,
     /// From when on nobody can send it again.
     pub(crate) forget_at: UnixSeconds,
+    /// Whether the sender has shown that it was let in.
+    pub(crate) has_pass: bool,
+    /// By which the sender lets the agent write back.
+    pub(crate) reply: Option<KeptPass>,
+}
+
+/// Permission to write to somebody.
+#[derive(Clone, Debug)]
+pub(crate) struct KeptPass {
+    /// As it was signed.
+    pub(crate) encoded: Vec<u8>,
+    /// The last second in which it counts.
+    pub(crate) expires_at: UnixSeconds,
 }
 
 /// An unread note, as far as it is kept in memory.
@@ -174,6 +197,8 @@ pub(crate) struct SavedMail {
     pub(crate) unread: Vec<UnreadFacts>,
     /// Notes on their way out, oldest first.
     pub(crate) under_way: Vec<OutgoingFacts>,
+    /// By whom agents were let in.
+    pub(crate) passes: Vec<(Aid, Aid, KeptPass)>,
 }
 
 /// Reads what is kept in memory.
@@ -181,6 +206,7 @@ pub(super) fn load(connection: &Connection) -> Result<SavedMail, LoadError> {
     Ok(SavedMail {
         unread: load_unread(connection)?,
         under_way: load_under_way(connection)?,
+        passes: load_passes(connection)?,
     })
 }
 
@@ -222,6 +248,23 @@ fn load_under_way(connection: &Connection) -> Result<Vec<OutgoingFacts>, LoadErr
     Ok(under_way)
 }
 
+fn load_passes(connection: &Connection) -> Result<Vec<(Aid, Aid, KeptPass)>, LoadError> {
+    let mut select = connection.prepare("SELECT aid, issuer, pass, expires_at FROM passes")?;
+    let mut rows = select.query(())?;
+    let mut passes = Vec::new();
+    while let Some(row) = rows.next()? {
+        let broken = || LoadError::Row("a permission to write");
+        let pass = KeptPass {
+            encoded: row.get("pass")?,
+            expires_at: UnixSeconds(number(row, "expires_at")?),
+        };
+        let holder = aid(row, "aid")?.ok_or_else(broken)?;
+        let issuer = aid(row, "issuer")?.ok_or_else(broken)?;
+        passes.push((holder, issuer, pass));
+    }
+    Ok(passes)
+}
+
 fn message(row: &Row<'_>) -> rusqlite::Result<MessageId> {
     Ok(MessageId::from_bytes(row.get("message_id")?))
 }
@@ -257,6 +300,8 @@ pub(super) fn unread(connection: &Connection, ids: &[u64]) -> rusqlite::Result<V
                 sent_at: UnixSeconds(number(row, "sent_at")?),
                 received_at: UnixSeconds(number(row, "received_at")?),
                 forget_at: UnixSeconds(0),
+                has_pass: false,
+                reply: None,
             }))
         });
         found.extend(row.optional()?.flatten());
@@ -292,6 +337,13 @@ pub(super) fn seen(
     Ok(seen)
 }
 
+/// How many notes of strangers an agent has not read.
+pub(super) fn unread_of_strangers(connection: &Connection, aid: &Aid) -> rusqlite::Result<u32> {
+    connection
+        .prepare_cached("SELECT count(*) FROM inbox WHERE aid = ?1 AND is_contact = 0")?
+        .query_row([aid.as_bytes()], |row| row.get(0))
+}
+
 /// Whether `contact` has been written to.
 pub(super) fn is_contact(
     connection: &Connection,
@@ -317,10 +369,10 @@ pub(super) fn write(connection: &Connection, change: &MailChange) -> Result<bool
         ),
         MailChange::Take { ids, .. } => each(connection, "DELETE FROM inbox WHERE id = ?1", ids),
         MailChange::Forget { now } => {
-            let forgotten = connection
-                .prepare_cached("DELETE FROM seen_notes WHERE forget_at < ?1")?
-                .execute([now.0.cast_signed()])?;
-            Ok(forgotten > 0)
+            let now = now.0.cast_signed();
+            let seen = connection.execute("DELETE FROM seen_notes WHERE forget_at < ?1", [now])?;
+            let passes = connection.execute("DELETE FROM passes WHERE expires_at < ?1", [now])?;
+            Ok(seen + passes > 0)
         }
     }
 }
@@ -375,7 +427,7 @@ fn receive(connection: &Connection, note: &Received) -> Result<bool, Error> {
     if !seen(connection, &note.aid, &[note.message])?.is_empty() {
         return Ok(false);
     }
-    let is_contact = is_contact(connection, &note.aid, &note.sender)?;
+    let is_contact = note.has_pass || is_contact(connection, &note.aid, &note.sender)?;
     let unread: u32 = connection
         .prepare_cached("SELECT count(*) FROM inbox WHERE aid = ?1 AND is_contact = ?2")?
         .query_row(params![note.aid.as_bytes(), is_contact], |row| row.get(0))?;
@@ -414,7 +466,29 @@ fn receive(connection: &Connection, note: &Received) -> Result<bool, Error> {
             note.message.as_bytes(),
             note.forget_at.0.cast_signed()
         ])?;
+    if let Some(pass) = &note.reply {
+        keep_pass(connection, note, pass)?;
+    }
     Ok(true)
+}
+
+/// Keeps permission to write to the sender of a note, as long as there is room.
+fn keep_pass(connection: &Connection, note: &Received, pass: &KeptPass) -> Result<(), Error> {
+    connection
+        .prepare_cached(
+            "INSERT INTO passes SELECT ?1, ?2, ?3, ?4
+             WHERE (SELECT count(*) FROM passes WHERE aid = ?1 AND issuer <> ?2) < ?5
+             ON CONFLICT DO UPDATE SET pass = excluded.pass, expires_at = excluded.expires_at
+             WHERE expires_at <= excluded.expires_at",
+        )?
+        .execute(params![
+            note.aid.as_bytes(),
+            note.sender.as_bytes(),
+            pass.encoded,
+            pass.expires_at.0.cast_signed(),
+            i64::try_from(MAX_PASSES).unwrap_or(i64::MAX),
+        ])?;
+    Ok(())
 }
 
 /// Runs `statement` for each number.
