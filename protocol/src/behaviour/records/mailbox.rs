@@ -102,3 +102,6 @@ impl Mailbox {
         self.pools.bytes() + self.removals.bytes()
     }
 }
+
+#[cfg(test)]
+mod tests;
