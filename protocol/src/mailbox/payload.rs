@@ -59,8 +59,13 @@ impl Payload {
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, OpenError> {
-        let [mut recipient, mut sender, mut ephemeral, mut sealed, mut nonce] =
-            [const { Vec::new() }; 5];
+        let [
+            mut recipient,
+            mut sender,
+            mut ephemeral,
+            mut sealed,
+            mut nonce,
+        ] = [const { Vec::new() }; 5];
         cbor::read_map(bytes, |key, value| {
             let field = match key {
                 1 => &mut recipient,

@@ -78,7 +78,7 @@ impl Scene {
             kind: None,
             publisher: None,
         };
-        let page = self.holder.page(&query, &[], usize::MAX);
+        let page = self.holder.page(&query, &v1::Get::default(), usize::MAX);
         page.records
     }
 }
