@@ -9,7 +9,7 @@
 //!
 //! A note is a record in the mailbox of its recipient, which is the place of the recipient's address in the DHT. Its payload names
 //! both agents; what it says is encrypted to the recipient's operational key. The formats are those of the reference; `docs/notes.md`
-//! describes what is ours: bodies above [`MAX_NOTE_BODY_LEN`], passes, proofs of work and removals.
+//! describes what is ours: bodies above [`MAX_NOTE_BODY_LEN`](crate::limits::MAX_NOTE_BODY_LEN), passes, proofs of work and removals.
 //!
 //! A note is from whom it says because its record is: [`open`] takes nothing but a [`VerifiedRecord`], and requires that sender
 //! and publisher are the same.
@@ -27,11 +27,11 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-pub(crate) use self::long::{check_part, is_opened_by, part_slot};
+pub(crate) use self::long::{check_part, part_slot};
 use self::payload::{Content, Payload};
 pub use self::{
     crypto::Randomness,
-    long::{Head, place_of_parts},
+    long::{Head, is_opened_by, place_of_parts},
     note::{Lifetime, SealedNote},
     pass::{Pass, SignedPass},
     removal::{Removal, SignedRemoval},

@@ -352,6 +352,10 @@ pub struct Get {
     /// Where the previous page ended (GetResult.next_cursor); empty for the first page.
     #[prost(bytes = "vec", tag = "4")]
     pub cursor: ::prost::alloc::vec::Vec<u8>,
+    /// What the asker knows already: the SHA-256 of the encodings of the records that it would answer this request with,
+    /// one after the other in the order of their signatures. Empty if it has none.
+    #[prost(bytes = "vec", tag = "5")]
+    pub known: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GetResult {
@@ -364,8 +368,11 @@ pub struct GetResult {
     /// Entries for services that found no room at this key may be alive at the keys below it.
     #[prost(bool, tag = "3")]
     pub overflows: bool,
+    /// There is exactly what the asker knows, and records is empty.
+    #[prost(bool, tag = "4")]
+    pub as_known: bool,
     /// Passes that came beside notes of this page.
-    #[prost(message, repeated, tag = "4")]
+    #[prost(message, repeated, tag = "5")]
     pub reply_passes: ::prost::alloc::vec::Vec<ReplyPass>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -12,9 +12,9 @@
 //!
 //! All of it runs in the tasks of its callers; the swarm task only opens connections and walks the DHT.
 
+mod entries;
 mod exchange;
 mod fair;
-mod hand_down;
 mod hand_over;
 mod holder;
 mod mailbox;
@@ -35,10 +35,10 @@ pub use mailbox::{Deposit, FoundNote};
 pub use search::Search;
 pub use write::Publication;
 
+pub(crate) use entries::hand_down;
 pub(crate) use exchange::Exchange;
 #[cfg(test)]
 pub(crate) use exchange::{Placed, Stored};
-pub(crate) use hand_down::hand_down;
 pub(crate) use hand_over::{HandOver, hand_over};
 pub(crate) use holder::{Holder, serve};
 pub(crate) use mailbox::{Depositor, read_work, write_work};

@@ -108,8 +108,17 @@ pub const MAX_WRITERS_PER_ENTRY: usize = 4;
 /// Verified records remembered so that the same bytes are not verified again.
 pub const REMEMBERED_RECORDS: usize = 8192;
 
+/// Records of an answer that are verified one after the other, each for 0.1 to 0.2 ms; more are shared among the processors.
+pub const VERIFIED_AT_ONCE: usize = 8;
+
 /// Entries that may wait to be handed down to the next key.
-pub const DISPLACED_QUEUE: usize = 1024;
+pub const DISPLACED_QUEUE: usize = 4096;
+
+/// Entries that are handed down side by side.
+pub const HAND_DOWN_PARALLELISM: usize = 16;
+
+/// The shortest time for each of these: 80 entries per second in all.
+pub const HAND_DOWN_PACE: Duration = Duration::from_millis(200);
 
 /// Live records held for one source, refused only while the store is more than half full.
 pub const MAX_RECORDS_PER_SOURCE: usize = 8192;

@@ -130,7 +130,7 @@ pub(crate) fn check_part(payload: &[u8]) -> Result<(), PayloadError> {
 }
 
 /// Whether `token` is the one of the note that a record is a part of.
-pub(crate) fn is_opened_by(part: &VerifiedRecord, token: &[u8; 32]) -> bool {
+pub fn is_opened_by(part: &VerifiedRecord, token: &[u8; 32]) -> bool {
     Part::of_record(part).is_ok_and(|part| part.lock == lock(token))
 }
 

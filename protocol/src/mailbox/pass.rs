@@ -77,7 +77,7 @@ impl Pass {
     /// The short form that travels beside a note that the issuer sends to the holder: what the note says anyway is left out.
     ///
     /// `None` if the note is between others, or signed with another key.
-    pub(crate) fn beside(&self, note: &VerifiedRecord) -> Option<[u8; REPLY_PASS_LEN]> {
+    pub fn beside(&self, note: &VerifiedRecord) -> Option<[u8; REPLY_PASS_LEN]> {
         let reply = SignedPass::beside(self.expires_at(), self.signature(), note)?;
         let mut bytes = [0; REPLY_PASS_LEN];
         bytes[..8].copy_from_slice(&self.expires_at().0.to_be_bytes());
@@ -122,7 +122,7 @@ impl SignedPass {
     }
 
     /// Reads the short form beside `note`, which the issuer sends to the holder; `None` if it cannot be one.
-    pub(crate) fn decode_beside(bytes: &[u8], note: &VerifiedRecord) -> Option<Self> {
+    pub fn decode_beside(bytes: &[u8], note: &VerifiedRecord) -> Option<Self> {
         let bytes: &[u8; REPLY_PASS_LEN] = bytes.try_into().ok()?;
         let (expires_at, signature) = bytes.split_first_chunk()?;
         let expires_at = UnixSeconds(u64::from_be_bytes(*expires_at));

@@ -59,15 +59,25 @@ impl Payload {
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, OpenError> {
-        let mut fields: [Vec<u8>; 5] = Default::default();
+        let [
+            mut recipient,
+            mut sender,
+            mut ephemeral,
+            mut sealed,
+            mut nonce,
+        ] = [const { Vec::new() }; 5];
         cbor::read_map(bytes, |key, value| {
-            match key {
-                1..=5 => fields[key as usize - 1] = value.bytes()?.unwrap_or_default(),
-                _ => value.skip()?,
-            }
+            let field = match key {
+                1 => &mut recipient,
+                2 => &mut sender,
+                3 => &mut ephemeral,
+                4 => &mut sealed,
+                5 => &mut nonce,
+                _ => return value.skip(),
+            };
+            *field = value.bytes()?.unwrap_or_default();
             Ok(())
         })?;
-        let [recipient, sender, ephemeral, sealed, nonce] = fields;
         if sealed.len() < TAG_LEN {
             return Err(OpenError::Field(4));
         }

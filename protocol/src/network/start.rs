@@ -90,7 +90,7 @@ pub(super) async fn start_serving<F: Future<Output = ()> + Send + 'static>(
     ));
     tasks.spawn(records::hand_over(parts.hand_over(&exchange), stop.clone()));
     tasks.spawn(records::hand_down(
-        parts.hand_over(&exchange),
+        parts.writer(&exchange),
         displaced,
         stop.clone(),
     ));
@@ -184,15 +184,19 @@ impl Parts {
         }
     }
 
-    fn client(self, exchange: Exchange, caller: Caller, relaying: RelayMeter) -> Client {
-        let reader = Reader {
+    fn writer(&self, exchange: &Exchange) -> Writer {
+        Writer {
+            local: self.local,
             exchange: exchange.clone(),
             dialer: self.dialer.clone(),
             store: self.store.clone(),
             routing: self.routing.clone(),
-            newest: self.newest,
             tasks: self.tasks.clone(),
-        };
+        }
+    }
+
+    fn client(self, exchange: Exchange, caller: Caller, relaying: RelayMeter) -> Client {
+        let writer = self.writer(&exchange);
         let solver = Solver::default();
         let depositor = Depositor {
             local: self.local,
@@ -203,11 +207,13 @@ impl Parts {
             solver: solver.clone(),
             tasks: self.tasks.clone(),
         };
-        let writer = Writer {
+        let reader = Reader {
             exchange,
             dialer: self.dialer.clone(),
+            verifier: self.verifier,
             store: self.store.clone(),
             routing: self.routing,
+            newest: self.newest,
             tasks: self.tasks.clone(),
         };
         Client {

@@ -182,10 +182,9 @@ impl RecordSet {
             Category::Topic if self.of_category(category).count() >= MAX_TOPIC_RECORDS => {
                 Err(Refusal::TopicFull)
             }
-            Category::Topic => Ok(None),
             Category::Mailbox => self.check_mailbox(record.aid()).map(|()| None),
             // The indices of parts are bounded, and so is what can live at one place.
-            Category::NotePart => Ok(None),
+            Category::Topic | Category::NotePart => Ok(None),
         }
     }
 

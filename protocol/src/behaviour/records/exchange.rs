@@ -10,13 +10,13 @@ use tokio::time::{Instant, timeout};
 
 use super::mailbox::Beside;
 use super::store::Held;
+use super::survey::Known;
 use super::{Query, Verifier};
 use crate::behaviour::streams::{
     FrameError, Links, OpenError, Paths, Stream, read_frame, write_frame,
 };
 use crate::clock;
 use crate::dht_key::DhtKey;
-use crate::key::Signature;
 use crate::limits::{
     HOLDER_TIMEOUT, IDLE_STREAMS_PER_PEER, MAX_PAGES, MAX_RECORDS_MESSAGE_LEN,
     RECORDS_STREAM_REUSE, REPLY_PASS_LEN, SILENT_HOLDER_MEMORY,
@@ -42,15 +42,29 @@ struct Idle {
     since: Instant,
 }
 
-/// What one holder holds.
+/// What one holder says that it holds; nothing of it is verified.
 #[derive(Debug, Default)]
-pub(crate) struct Found {
-    /// Verified, and what was asked for.
-    pub(crate) records: Vec<VerifiedRecord>,
-    /// Whether entries that found no room there may be alive, as it says.
+pub(crate) struct Told {
+    pub(crate) encoded: Vec<Vec<u8>>,
+    /// Whether it has exactly what the asker knows.
+    pub(crate) as_known: bool,
+    /// Whether entries that found no room there may be alive.
     pub(crate) overflows: bool,
-    /// Passes that came beside notes, by the signature of the note; nothing is proven yet.
-    pub(crate) replies: HashMap<Signature, [u8; REPLY_PASS_LEN]>,
+    /// Passes that came beside notes, by the position of the note in [`Self::encoded`].
+    pub(crate) replies: HashMap<usize, [u8; REPLY_PASS_LEN]>,
+}
+
+impl Told {
+    /// Takes the passes of a page whose records come next.
+    fn take_replies(&mut self, page: &v1::GetResult) {
+        for reply in page.reply_passes.iter().take(page.records.len()) {
+            let index = usize::try_from(reply.index).ok();
+            let index = index.filter(|index| *index < page.records.len());
+            if let (Some(index), Ok(pass)) = (index, reply.pass.as_slice().try_into()) {
+                self.replies.insert(self.encoded.len() + index, pass);
+            }
+        }
+    }
 }
 
 /// A record on its way to a holder.
@@ -163,36 +177,40 @@ impl Exchange {
         }
     }
 
-    /// Asks one holder for the records of a query, page by page. Only those come back that verify and belong there.
-    pub(crate) async fn get(&self, holder: &Route, query: &Query) -> Result<Found, ExchangeError> {
-        let mut found = Found::default();
-        let mut cursor = Vec::new();
+    /// Asks one holder for the records of a query, page by page. What is `known` is not sent again if the holder has exactly that.
+    pub(crate) async fn get(
+        &self,
+        holder: &Route,
+        query: &Query,
+        known: &Known,
+    ) -> Result<Told, ExchangeError> {
+        let (mut told, mut cursor) = (Told::default(), Vec::new());
         for _ in 0..MAX_PAGES {
-            let body = Some(record_request::Body::Get(query.message(cursor)));
-            match self.request(holder, &v1::RecordRequest { body }).await? {
-                record_response::Body::Get(page) => {
-                    let was_told = found.records.len();
-                    found.overflows |= page.overflows;
-                    self.take_page(query, &page.records, &mut found.records)
-                        .await;
-                    take_replies(&page, &found.records[was_told..], &mut found.replies);
-                    // A page that brings nothing further would be asked for again and again.
-                    let is_told = found.records.len();
-                    if is_told == was_told || is_told >= query.most_records() {
-                        break;
-                    }
-                    cursor = page.next_cursor;
-                }
-                record_response::Body::Error(error) => {
-                    return Err(ExchangeError::NotServed(error.code()));
-                }
-                _ => return Err(ExchangeError::OtherAnswer),
-            }
-            if cursor.is_empty() {
+            let page = self
+                .page(holder, query.message(cursor.clone(), known))
+                .await?;
+            told.overflows |= page.overflows;
+            told.as_known |= page.as_known;
+            let room = query.most_records() - told.encoded.len();
+            let is_last = page.records.is_empty() || page.records.len() >= room;
+            told.take_replies(&page);
+            told.encoded.extend(page.records.into_iter().take(room));
+            // Cursors only grow: one that does not would have us ask for the same page again and again.
+            if is_last || page.next_cursor <= cursor {
                 break;
             }
+            cursor = page.next_cursor;
         }
-        Ok(found)
+        Ok(told)
+    }
+
+    async fn page(&self, holder: &Route, get: v1::Get) -> Result<v1::GetResult, ExchangeError> {
+        let body = Some(record_request::Body::Get(get));
+        match self.request(holder, &v1::RecordRequest { body }).await? {
+            record_response::Body::Get(page) => Ok(page),
+            record_response::Body::Error(error) => Err(ExchangeError::NotServed(error.code())),
+            _ => Err(ExchangeError::OtherAnswer),
+        }
     }
 
     /// Whether a holder can be asked without dialling it.
@@ -282,22 +300,6 @@ impl Exchange {
         }
     }
 
-    /// Verifies one page. The records of an answer are ordered by signature: one out of order ends it, so that no holder can have
-    /// us verify the same record twice.
-    async fn take_page(&self, query: &Query, page: &[Vec<u8>], found: &mut Vec<VerifiedRecord>) {
-        for bytes in page.iter().take(query.most_records() - found.len()) {
-            let Some(record) = self.verifier.answer(query, bytes) else {
-                continue;
-            };
-            let last = found.last().map(|last| *last.signature().as_bytes());
-            if last.is_some_and(|last| *record.signature().as_bytes() <= last) {
-                return;
-            }
-            found.push(record);
-            tokio::task::yield_now().await;
-        }
-    }
-
     /// What the holder says, believed only as far as it proves it.
     fn stored(&self, outcome: &v1::PutOutcome, ours: &VerifiedRecord) -> Stored {
         match outcome.verdict() {
@@ -322,22 +324,6 @@ fn proves_removal(removal: &[u8], note: &VerifiedRecord) -> bool {
     let removal = removal.and_then(|removal| removal.verify(clock::now()).ok());
     let id = MessageId::of_payload(note.payload());
     removal.is_some_and(|removal| removal.ids().contains(&id))
-}
-
-/// Takes the passes of a page whose notes were taken.
-fn take_replies(
-    page: &v1::GetResult,
-    taken: &[VerifiedRecord],
-    replies: &mut HashMap<Signature, [u8; REPLY_PASS_LEN]>,
-) {
-    for reply in page.reply_passes.iter().take(page.records.len()) {
-        let at = usize::try_from(reply.index).unwrap_or(usize::MAX);
-        let note = page.records.get(at);
-        let note = note.and_then(|bytes| taken.iter().find(|note| note.encoded() == bytes));
-        if let (Some(note), Ok(pass)) = (note, reply.pass.as_slice().try_into()) {
-            replies.insert(note.signature(), pass);
-        }
-    }
 }
 
 async fn converse(

@@ -134,7 +134,7 @@ async fn deliver(exchange: Exchange, peer: PeerId, inherited: Inheritance) {
 }
 
 /// Returns what is worth sending again.
-pub(super) async fn send(exchange: &Exchange, holder: &Route, load: Load) -> Load {
+async fn send(exchange: &Exchange, holder: &Route, load: Load) -> Load {
     let mut again = Load::new();
     for batch in load.chunks(RECORDS_PER_PUT) {
         match exchange.put(holder, batch).await {

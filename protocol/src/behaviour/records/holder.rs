@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use super::mailbox::{Beside, WorkCheck};
 use super::quota::Quota;
 use super::store::Outcome;
+use super::survey::Known;
 use super::{Query, Source, Store, Verifier};
 use crate::aid::Aid;
 use crate::behaviour::agents::Newest;
@@ -127,7 +128,7 @@ impl Holder {
             }
             Some(record_request::Body::Get(get)) => match query(&get) {
                 Some(query) => {
-                    record_response::Body::Get(self.page(&query, &get.cursor, RECORDS_PAGE_LEN))
+                    record_response::Body::Get(self.page(&query, &get, RECORDS_PAGE_LEN))
                 }
                 None => return error(v1::RequestErrorCode::Malformed),
             },
@@ -195,11 +196,19 @@ impl Holder {
         self.quota.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One page of the records that a query asks for, in the order of their signatures, from the one after `cursor` on.
-    pub(super) fn page(&self, query: &Query, cursor: &[u8], page_len: usize) -> v1::GetResult {
-        let mut records = self.store.get(query, clock::now());
-        records.retain(|record| record.signature().as_bytes().as_slice() > cursor);
-        records.sort_by_key(|record| *record.signature().as_bytes());
+    /// One page of the records that a query asks for, in the order of their signatures, from the one after the cursor on.
+    pub(super) fn page(&self, query: &Query, get: &v1::Get, page_len: usize) -> v1::GetResult {
+        let held = Known::new(self.store.get(query, clock::now()));
+        let overflows = self.store.overflows(&query.key, clock::now());
+        if !get.known.is_empty() && get.known == held.digest {
+            return v1::GetResult {
+                overflows,
+                as_known: true,
+                ..v1::GetResult::default()
+            };
+        }
+        let mut records = held.records;
+        records.retain(|record| record.signature().as_bytes().as_slice() > get.cursor.as_slice());
         let count = page_end(&records, page_len);
         let next_cursor = match records.get(count) {
             Some(_) => records[count - 1].signature().as_bytes().to_vec(),
@@ -209,7 +218,8 @@ impl Holder {
         v1::GetResult {
             records: page.iter().map(|r| r.encoded().to_vec()).collect(),
             next_cursor,
-            overflows: self.store.overflows(&query.key, clock::now()),
+            overflows,
+            as_known: false,
             reply_passes: self.reply_passes(&query.key, page),
         }
     }

@@ -57,11 +57,6 @@ impl Mailbox {
         self.pools.insert(signature, stamp);
     }
 
-    /// By what right a note is held.
-    pub(super) fn class(&self, note: &Signature) -> Option<Class> {
-        self.pools.class(note)
-    }
-
     /// What travels beside a note.
     pub(super) fn beside(&self, note: &Signature) -> Beside {
         self.pools.beside(note)
@@ -102,3 +97,6 @@ impl Mailbox {
         self.pools.bytes() + self.removals.bytes()
     }
 }
+
+#[cfg(test)]
+mod tests;

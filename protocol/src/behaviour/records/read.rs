@@ -7,9 +7,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::task::TaskTracker;
 
-use super::exchange::Found;
-use super::survey::{Answer, Query, Survey};
-use super::{Exchange, Store};
+use super::survey::{Answer, Found, Known, Query, Survey};
+use super::{Exchange, Store, Verifier};
 use crate::aid::Aid;
 use crate::behaviour::agents::Newest;
 use crate::clock;
@@ -24,6 +23,7 @@ use crate::time::UnixSeconds;
 pub(crate) struct Reader {
     pub(crate) exchange: Exchange,
     pub(crate) dialer: Dialer,
+    pub(crate) verifier: Verifier,
     pub(crate) store: Store,
     pub(crate) routing: watch::Receiver<Routing>,
     pub(crate) newest: Newest,
@@ -39,11 +39,12 @@ impl Reader {
     pub(crate) async fn endpoint(&self, aid: Aid) -> Result<VerifiedRecord, Error> {
         let query = Query::of_agent(aid, Some(RecordKind::ENDPOINT));
         let mut ballot = Ballot::default();
-        ballot.count_own(self.store.get(&query, clock::now()), &self.newest);
+        let own = self.store.get(&query, clock::now());
+        ballot.count_own(own.clone(), &self.newest);
         if ballot.is_fresh(clock::now()) {
             return ballot.endpoint();
         }
-        let mut survey = self.survey(query);
+        let mut survey = self.survey(query, own);
         let deadline = Instant::now() + READ_TIMEOUT;
         while !ballot.is_decided(clock::now()) {
             let patience = ballot
@@ -79,10 +80,10 @@ impl Reader {
         let own = self.store.get(&query, clock::now());
         let mut overflows = self.store.overflows(&query.key, clock::now());
         let (mut holders, mut answers) = (usize::from(!own.is_empty()), 0);
-        for record in own {
-            set.merge(record);
+        for record in &own {
+            set.merge(record.clone());
         }
-        let mut survey = self.survey(query);
+        let mut survey = self.survey(query, own);
         let collecting = async {
             while holders < SET_QUORUM && answers < enough {
                 let Some(answer) = survey.next().await else {
@@ -117,9 +118,19 @@ impl Reader {
         set.iter().filter(accepted).cloned().collect()
     }
 
-    pub(super) fn survey(&self, query: Query) -> Survey {
+    /// Forgets what this node holds and has verified, so that it must ask others.
+    #[cfg(test)]
+    pub(crate) fn forget(&self) {
+        self.store.clear();
+        self.verifier.clear();
+    }
+
+    pub(super) fn survey(&self, query: Query, own: Vec<VerifiedRecord>) -> Survey {
         let routing = self.routing.borrow().clone();
-        Survey::new(self.exchange.clone(), self.dialer.clone(), &routing, query)
+        let known = Known::new(own);
+        let (exchange, dialer) = (self.exchange.clone(), self.dialer.clone());
+        let verifier = self.verifier.clone();
+        Survey::new(exchange, dialer, verifier, &routing, query, known)
     }
 }
 

@@ -5,14 +5,15 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
 
 use futures::StreamExt;
-use futures::future::BoxFuture;
 use futures::stream::FuturesOrdered;
+use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
 
-use super::exchange::Found;
+use super::survey::Found;
 use super::{Query, Reader};
 use crate::aid::Aid;
 use crate::dht_key::DhtKey;
-use crate::limits::{MAX_SEARCHED_KEYS, OVERFLOW_ANSWERS, SEARCH_PARALLELISM};
+use crate::limits::{MAX_SEARCHED_KEYS, OVERFLOW_ANSWERS, READ_TIMEOUT, SEARCH_PARALLELISM};
 use crate::network::Error;
 use crate::record::{Branch, VerifiedRecord};
 
@@ -23,7 +24,8 @@ use crate::record::{Branch, VerifiedRecord};
 pub struct Search {
     reader: Reader,
     waiting: VecDeque<Branch>,
-    reading: FuturesOrdered<BoxFuture<'static, (Branch, Result<Found, Error>)>>,
+    /// In tasks of their own: nobody else moves them on between two batches.
+    reading: FuturesOrdered<AbortOnDropHandle<(Branch, Result<Found, Error>)>>,
     /// Whose entries have been decided, live or withdrawn.
     decided: HashSet<Entry>,
     /// Keys that may still be read.
@@ -47,16 +49,23 @@ impl Search {
     /// The next verified live entries, at least one and at most a few hundred; `None` when there are no further ones.
     ///
     /// Over the whole search each agent and service is told once: the newest version that is known when it is decided, and nothing if
-    /// that is a withdrawal. Ends within ten seconds of reading; safe to drop and to call again, which goes on where it was.
+    /// that is a withdrawal. Ends within ten seconds; safe to drop and to call again, which goes on where it was.
     ///
     /// # Errors
-    /// [`Error::Timeout`] if nobody answered for a key in time. Calling again tries that key again.
+    /// [`Error::Timeout`] if nobody answered in time. Calling again goes on; a key for which nobody answered is tried again.
     pub async fn next(&mut self) -> Result<Option<Vec<VerifiedRecord>>, Error> {
+        let advanced = timeout(READ_TIMEOUT, self.advance()).await;
+        advanced.unwrap_or(Err(Error::Timeout))
+    }
+
+    async fn advance(&mut self) -> Result<Option<Vec<VerifiedRecord>>, Error> {
         loop {
             self.read_further();
-            let Some((branch, found)) = self.reading.next().await else {
+            let Some(read) = self.reading.next().await else {
                 return Ok(None);
             };
+            // The task was not cancelled, so that it has ended with its runtime.
+            let (branch, found) = read.map_err(|_| Error::Timeout)?;
             let found = match found {
                 Ok(found) => found,
                 Err(error) => {
@@ -78,7 +87,7 @@ impl Search {
                 break;
             };
             let reader = self.reader.clone();
-            self.reading.push_back(Box::pin(async move {
+            let reading = self.reader.tasks.spawn(async move {
                 let enough = if branch.is_root() {
                     usize::MAX
                 } else {
@@ -88,7 +97,8 @@ impl Search {
                     .collect(Query::of_entries(branch.key()), enough)
                     .await;
                 (branch, found)
-            }));
+            });
+            self.reading.push_back(AbortOnDropHandle::new(reading));
         }
     }
 

@@ -7,6 +7,7 @@ use a2al_proto::v1::{PlacedRecord, Put, RecordRequest, Verdict, record_request, 
 use libp2p::PeerId;
 use tokio::sync::watch;
 
+use super::survey::Known;
 use super::*;
 use crate::behaviour::agents::Newest;
 use crate::delegation::{DelegationProof, Terms};
@@ -306,11 +307,11 @@ async fn a_large_set_is_read_in_pages_without_gaps() {
     }
     let all = scene.store.get(&Query::of_agent(aid, None), now);
     assert_eq!(all.len(), 5);
+    let query = Query::of_agent(aid, None);
     let (mut cursor, mut read) = (Vec::new(), 0);
     loop {
-        let page = scene
-            .holder
-            .page(&Query::of_agent(aid, None), &cursor, 8000);
+        let get = query.message(cursor, &Known::default());
+        let page = scene.holder.page(&query, &get, 8000);
         assert!(!page.records.is_empty(), "a page makes progress");
         read += page.records.len();
         cursor = page.next_cursor;
@@ -319,4 +320,13 @@ async fn a_large_set_is_read_in_pages_without_gaps() {
         }
     }
     assert_eq!(read, all.len());
+
+    let mut known = query.message(Vec::new(), &Known::new(all.clone()));
+    let page = scene.holder.page(&query, &known, 8000);
+    assert!(
+        page.as_known && page.records.is_empty(),
+        "what is known is not sent again"
+    );
+    known = query.message(Vec::new(), &Known::new(all[1..].to_vec()));
+    assert!(!scene.holder.page(&query, &known, 8000).as_known);
 }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use a2al_proto::v1::Verdict;
 use futures::StreamExt;
-use futures::future::{BoxFuture, join_all};
+use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use libp2p::PeerId;
 use tokio::sync::watch;
@@ -21,7 +21,7 @@ use crate::limits::{
     DIALLED_HOLDER_PATIENCE, FULL_QUORUM, REPLICATION, WRITE_QUORUM, WRITE_TIMEOUT,
 };
 use crate::network::{Dialer, Error, Route, Routing};
-use crate::record::{Branch, VerifiedRecord};
+use crate::record::VerifiedRecord;
 
 /// What became of a publication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,7 @@ pub struct Publication {
 /// Stores records at the nodes closest to their key.
 #[derive(Clone, Debug)]
 pub(crate) struct Writer {
+    pub(crate) local: PeerId,
     pub(crate) exchange: Exchange,
     pub(crate) dialer: Dialer,
     pub(crate) store: Store,
@@ -46,7 +47,7 @@ type Writing = BoxFuture<'static, (PeerId, Result<Stored, ExchangeError>)>;
 
 /// The state of one publication at one key.
 #[derive(Default)]
-struct Progress {
+pub(super) struct Progress {
     writes: FuturesUnordered<Writing>,
     written: HashSet<PeerId>,
     /// Holders that are waited for.
@@ -70,82 +71,26 @@ impl Writer {
         key: DhtKey,
         record: VerifiedRecord,
     ) -> Result<Publication, Error> {
-        let progress = self.write(key, &record).await?;
+        let progress = self.write(key, &record, Source::Own).await?;
         let publication = progress.publication();
-        let writer = self.clone();
-        self.tasks
-            .spawn(async move { writer.finish(progress, key, &record).await });
+        self.finish_later(progress, key, record);
         publication
     }
 
-    /// Publishes an entry for a service, or its withdrawal, at the service's own key and at its category's.
-    ///
-    /// What is told is what became of it at the service's own key; it is complete if it is so at both.
-    ///
-    /// # Errors
-    /// As [`Self::publish`].
-    pub(crate) async fn publish_entry(&self, record: VerifiedRecord) -> Result<Publication, Error> {
-        let roots = record.roots().into_iter().map(Branch::root);
-        let published = roots.map(|root| self.clone().publish_at(root, record.clone()));
-        let mut published = join_all(published).await.into_iter();
-        let own = published.next().ok_or(Error::NoEntry)??;
-        let is_listed = published.all(|category| category.is_ok_and(|p| p.is_complete));
-        Ok(Publication {
-            is_complete: own.is_complete && is_listed,
-            ..own
-        })
-    }
-
-    /// Publishes an entry at a branch, and at the next one where there is no room for it.
-    fn publish_at(
-        self,
-        mut branch: Branch,
-        record: VerifiedRecord,
-    ) -> BoxFuture<'static, Result<Publication, Error>> {
-        Box::pin(async move {
-            loop {
-                let progress = self.write(branch.key(), &record).await?;
-                let publication = progress.publication();
-                let next = branch.towards(&record.aid());
-                // What has found too few holders here is stored further down before anybody is told.
-                let is_short = progress.stored == 0 || progress.stored < progress.wanted;
-                if let Some(next) = next.clone().filter(|_| progress.is_full() && is_short) {
-                    let (writer, key, record) = (self.clone(), branch.key(), record.clone());
-                    self.tasks
-                        .spawn(async move { writer.finish(progress, key, &record).await });
-                    branch = next;
-                } else {
-                    let settling = self.clone().settle(progress, branch.key(), next, record);
-                    self.tasks.spawn(settling);
-                    return publication;
-                }
-            }
-        })
-    }
-
-    /// Waits for the remaining holders, and writes to the next branch if too many of them have no room, or if an older version is there.
-    async fn settle(
-        self,
-        progress: Progress,
+    /// Stores a record here, if it is our own or this is the place for it, and at the closest nodes, until enough of them have it.
+    pub(super) async fn write(
+        &self,
         key: DhtKey,
-        next: Option<Branch>,
-        record: VerifiedRecord,
-    ) {
-        let progress = self.finish(progress, key, &record).await;
-        let Some(next) = next else { return };
-        if (progress.is_full() || self.store.has_slot(&next.key(), &record))
-            && let Err(error) = self.publish_at(next, record).await
-        {
-            tracing::debug!(%key, %error, "entry not written to the next key");
-        }
-    }
-
-    /// Stores a record here and at the closest nodes, until enough of them have it.
-    async fn write(&self, key: DhtKey, record: &VerifiedRecord) -> Result<Progress, Error> {
+        record: &VerifiedRecord,
+        source: Source,
+    ) -> Result<Progress, Error> {
         let mut progress = Progress::default();
-        let kept = self
-            .store
-            .put(key, record.clone(), Source::Own, clock::now());
+        let closer = self.routing.borrow().closer_to(&key, &self.local);
+        let kept = if source == Source::Own || closer < REPLICATION {
+            self.store.put(key, record.clone(), source, clock::now())
+        } else {
+            Outcome::AlreadyHeld
+        };
         match kept {
             Outcome::Stored | Outcome::AlreadyHeld => {}
             Outcome::Stale(newer) => return Err(Error::Superseded(newer)),
@@ -188,8 +133,14 @@ impl Writer {
         Ok(())
     }
 
+    pub(super) fn finish_later(&self, progress: Progress, key: DhtKey, record: VerifiedRecord) {
+        let writer = self.clone();
+        let finishing = async move { writer.finish(progress, key, &record).await };
+        self.tasks.spawn(finishing);
+    }
+
     /// Waits for the remaining holders; in a network too large to be known whole, also finds the closest ones that were missed.
-    async fn finish(
+    pub(super) async fn finish(
         &self,
         mut progress: Progress,
         key: DhtKey,
@@ -212,7 +163,7 @@ impl Writer {
 impl Progress {
     /// # Errors
     /// [`Error::Refused`] if nobody wants the record.
-    fn publication(&self) -> Result<Publication, Error> {
+    pub(super) fn publication(&self) -> Result<Publication, Error> {
         match self.refused {
             Some(verdict) if self.stored == 0 => Err(Error::Refused(verdict.as_str_name())),
             _ => Ok(Publication {
@@ -222,8 +173,13 @@ impl Progress {
         }
     }
 
+    /// Whether too few holders have stored the record to tell its publisher so.
+    pub(super) fn is_short(&self) -> bool {
+        self.stored == 0 || self.stored < self.wanted
+    }
+
     /// Whether so many holders have no room that a reader may miss the record here.
-    fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.full >= FULL_QUORUM || (self.full > 0 && self.stored == 0)
     }
 

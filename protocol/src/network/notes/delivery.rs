@@ -189,10 +189,10 @@ async fn exchange(
     if answer.outcomes.len() != count {
         return Err(DeliveryError::OtherAnswer);
     }
-    Ok(answer.outcomes.iter().map(receipt).collect())
+    Ok(answer.outcomes.into_iter().map(receipt).collect())
 }
 
-fn receipt(outcome: &v1::NoteOutcome) -> Receipt {
+fn receipt(outcome: v1::NoteOutcome) -> Receipt {
     match outcome.verdict() {
         v1::NoteVerdict::Accepted => Receipt::Accepted,
         v1::NoteVerdict::Duplicate => Receipt::Duplicate,

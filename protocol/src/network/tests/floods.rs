@@ -25,7 +25,8 @@ async fn flood(attacker: &Network, nodes: &[Network], count: usize) {
         let (route, placed) = (Route::direct(node.client.peer_id(), Vec::new()), &placed);
         async move {
             for batch in placed.chunks(RECORDS_PER_PUT) {
-                exchange.put(&route, batch).await.unwrap();
+                // An attacker does not mind what is refused, or not answered in time.
+                drop(exchange.put(&route, batch).await);
             }
         }
     });

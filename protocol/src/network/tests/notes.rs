@@ -3,6 +3,8 @@
 use tokio::io::AsyncWriteExt as _;
 
 use super::*;
+use crate::behaviour::records::{Query, Source};
+use crate::limits::{MAX_MAILBOX_NOTES, MIN_WORK_BITS};
 use crate::mailbox::{Lifetime, MessageId, Note, Opened, Pass, Recipient, SealedNote, open};
 
 fn sealed(from: &Credential, to: &Credential, body: &[u8]) -> SealedNote {
@@ -242,4 +244,110 @@ async fn a_note_brings_along_the_permission_to_write_back() {
     assert!(pass.admits(&answer.record, clock::now()));
     assert!(!pass.admits(&note.record, clock::now()));
     assert_eq!(Some(pass), postage.reply);
+}
+
+/// Fills half of an agent's mailbox on every node with notes of strangers.
+fn crowd(nodes: &[Network], bob: &Credential) {
+    for _ in 0..MAX_MAILBOX_NOTES / 2 {
+        let stranger = Credential::node(SigningKey::generate());
+        let note = sealed(&stranger, bob, b"spam");
+        for node in nodes {
+            let source = Source::of(PeerId::random(), None);
+            let (key, record) = (bob.aid().key(), note.record.clone());
+            node.client.store.put(key, record, source, clock::now());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_a_crowded_mailbox_strangers_work_and_friends_do_not() {
+    let nodes = network(3).await;
+    let (alice, bob) = (guest_credential(), guest_credential());
+    crowd(&nodes, &bob);
+    let kept = |deposit| matches!(deposit, Deposit::Kept(kept) if kept.replicas == 2);
+    let bits_of = |node: &Network, note: &SealedNote| {
+        let beside = node.client.store.beside(&bob.aid().key(), &note.record);
+        beside.work.map(|work| work.bits)
+    };
+
+    let worked = sealed(&alice, &bob, b"I have worked for this");
+    let postage = Postage::default();
+    let deposit = within(nodes[0].client.deposit(&worked, &postage)).await;
+    assert!(kept(deposit.unwrap()));
+    assert_eq!(bits_of(&nodes[1], &worked), Some(MIN_WORK_BITS));
+
+    let expires_at = UnixSeconds(clock::now().0 + 3600);
+    let postage = Postage {
+        pass: Some(Pass::issue(&bob, alice.aid(), expires_at)),
+        reply: None,
+    };
+    let passed = sealed(&alice, &bob, b"I was asked to write");
+    let deposit = within(nodes[0].client.deposit(&passed, &postage)).await;
+    assert!(kept(deposit.unwrap()));
+    assert_eq!(bits_of(&nodes[1], &passed), None);
+
+    // Both rights travel on to a node that comes later.
+    let late = node(&[&nodes[0]]).await;
+    crowd(std::slice::from_ref(&late), &bob);
+    let arrived = |note: SealedNote| {
+        let store = late.client.store.clone();
+        let query = Query {
+            key: bob.aid().key(),
+            kind: None,
+            publisher: Some(alice.aid()),
+        };
+        move || {
+            let held = store.get(&query, clock::now());
+            let is_held = held.contains(&note.record);
+            async move { is_held }
+        }
+    };
+    eventually(arrived(worked)).await;
+    eventually(arrived(passed)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_thousand_false_notes_that_are_brought_by_hand_none_is_taken() {
+    let mut nodes = network(2).await;
+    let (_, bob, record) = published(&nodes[1]).await;
+    let [eve, alice, mallory] = [(); 3].map(|()| guest_credential());
+    nodes[0].client.host(Arc::clone(&eve));
+    receiver(nodes.pop().unwrap(), Arc::clone(&bob));
+    let first = sealed(&eve, &bob, b"replayed");
+    let expired = {
+        let recipient = Recipient::of_record(&record);
+        let lifetime = Lifetime {
+            seq: Seq(1),
+            timestamp: UnixSeconds(clock::now().0 - 3600),
+            ttl_secs: 60,
+        };
+        SealedNote::seal(&eve, &recipient, 3, b"late", lifetime).unwrap()
+    };
+    let long = sealed(&eve, &bob, &[7; 5000]);
+    let mut notes = Vec::new();
+    for n in 0..200_u16 {
+        let body = n.to_be_bytes();
+        // Signed by the sender it names, but not brought by it: a replay of what was seen elsewhere.
+        notes.push(sealed(&alice, &bob, &body));
+        // For somebody else.
+        notes.push(sealed(&eve, &mallory, &body));
+        notes.push(expired.clone());
+        // Parts of another sender, and a record that is no note.
+        notes.push(SealedNote {
+            parts: sealed(&alice, &bob, &[7; 5000]).parts,
+            ..long.clone()
+        });
+        notes.push(SealedNote {
+            record: endpoint_record(&eve, &nodes[0], n.into()),
+            parts: Vec::new(),
+        });
+    }
+    let sender = &nodes[0].client;
+    let postage = Postage::default();
+    let bring = |notes| sender.deliver(eve.aid(), &record, Paths::Any, notes, &postage);
+    let receipts = within(bring(&notes)).await.unwrap();
+    assert_eq!(receipts, vec![Receipt::Invalid; 1000]);
+    let again = [first.clone(), first];
+    let receipts = within(bring(&again)).await.unwrap();
+    assert_eq!(receipts, [Receipt::Accepted, Receipt::Duplicate]);
 }

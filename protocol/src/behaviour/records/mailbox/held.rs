@@ -14,7 +14,8 @@ use crate::record::{Category, VerifiedRecord};
 use crate::time::UnixSeconds;
 
 impl Store {
-    /// What a note must show to be kept at a key.
+    /// What a note must show to be kept at a key. A newer version of one that is held must show as much as any other: otherwise a
+    /// flood could be renewed for ever.
     pub(super) fn demand(
         &self,
         key: &DhtKey,
@@ -23,7 +24,7 @@ impl Store {
         has_pass: bool,
     ) -> Result<Demand, Verdict> {
         self.with(|inner| match inner.places.get(key) {
-            Some(place) => place.demand(note, source, has_pass),
+            Some(place) => place.mailbox.demand(note.aid(), source, has_pass),
             None => Mailbox::default().demand(note.aid(), source, has_pass),
         })
     }
@@ -74,7 +75,7 @@ impl Store {
     }
 
     /// What is known beside a record that is held.
-    pub(super) fn beside(&self, key: &DhtKey, record: &VerifiedRecord) -> Beside {
+    pub(crate) fn beside(&self, key: &DhtKey, record: &VerifiedRecord) -> Beside {
         self.with(|inner| {
             let place = inner.places.get(key);
             let beside = place.map(|place| place.mailbox.beside(&record.signature()));
@@ -116,27 +117,14 @@ impl Place {
         stamp: Option<Stamp>,
     ) -> Result<(), Verdict> {
         let mut stamp = stamp.unwrap_or_else(|| Stamp::unpaid(note, source));
-        let demand = self.demand(note, source, stamp.class == Class::Pass)?;
-        // The room may have changed since the note was asked what it shows, and who renews one holds it by the same right.
+        let has_pass = stamp.class == Class::Pass;
+        let demand = self.mailbox.demand(note.aid(), source, has_pass)?;
+        // The room may have changed since the note was asked what it shows.
         if demand.bits == 0 {
             stamp.class = demand.class;
         }
         self.mailbox.stamp(note.signature(), stamp);
         Ok(())
-    }
-
-    /// What a note must show; nothing if it replaces an older version of itself.
-    fn demand(
-        &self,
-        note: &VerifiedRecord,
-        source: Source,
-        has_pass: bool,
-    ) -> Result<Demand, Verdict> {
-        let held = self.set.in_slot_of(note);
-        match held.and_then(|held| self.mailbox.class(&held.signature())) {
-            Some(class) => Ok(Demand::nothing(class)),
-            None => self.mailbox.demand(note.aid(), source, has_pass),
-        }
     }
 
     fn remove_notes(&mut self, removal: Removal, totals: &mut Totals) -> Outcome {

@@ -86,13 +86,13 @@ impl Pools {
         if has_pass && with_pass < MAX_PASS_NOTES {
             return Ok(Demand::nothing(Class::Pass));
         }
-        let strangers = self.stamps.len() - with_pass;
-        if strangers >= MAX_MAILBOX_NOTES - RESERVED_PASS_NOTES {
-            return Err(Verdict::Full);
-        }
         let free = Demand::nothing(Class::Free);
         if source.is_this_node() {
             return Ok(free);
+        }
+        let strangers = self.stamps.len() - with_pass;
+        if strangers >= MAX_MAILBOX_NOTES - RESERVED_PASS_NOTES {
+            return Err(Verdict::Full);
         }
         let of_source = |stamp: &Stamp| stamp.class == Class::Free && stamp.source == source;
         let (class, bits) = match demanded_bits(strangers, MAX_MAILBOX_NOTES) {
@@ -110,10 +110,6 @@ impl Pools {
     pub(super) fn beside(&self, note: &Signature) -> Beside {
         let stamp = self.stamps.get(note);
         stamp.map(|stamp| stamp.beside.clone()).unwrap_or_default()
-    }
-
-    pub(super) fn class(&self, note: &Signature) -> Option<Class> {
-        self.stamps.get(note).map(|stamp| stamp.class)
     }
 
     pub(super) fn retain(&mut self, is_held: impl Fn(&Signature) -> bool) {

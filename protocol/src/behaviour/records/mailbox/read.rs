@@ -36,13 +36,14 @@ impl Reader {
             publisher: None,
         };
         let (mut set, mut replies) = (RecordSet::new(), Replies::new());
-        for record in self.store.get(&query, clock::now()) {
-            if let Some(pass) = self.store.beside(&query.key, &record).reply {
+        let own = self.store.get(&query, clock::now());
+        for record in &own {
+            if let Some(pass) = self.store.beside(&query.key, record).reply {
                 replies.insert(record.signature(), pass);
             }
-            set.merge(record);
+            set.merge(record.clone());
         }
-        let (mut survey, mut answered) = (self.survey(query), 0);
+        let (mut survey, mut answered) = (self.survey(query, own), 0);
         let mut deadline = Instant::now() + READ_TIMEOUT;
         while answered < MAILBOX_QUORUM {
             let Ok(Some(answer)) = timeout_at(deadline, survey.next()).await else {
@@ -88,11 +89,12 @@ impl Reader {
             publisher: Some(head.sender()),
         };
         let mut set = RecordSet::new();
-        for record in self.store.get(&query, clock::now()) {
+        let own = self.store.get(&query, clock::now());
+        for record in own.iter().cloned() {
             set.merge(record);
         }
         let deadline = Instant::now() + READ_TIMEOUT;
-        let mut survey = self.survey(query);
+        let mut survey = self.survey(query, own);
         loop {
             if let Ok(note) = head.join(&self.accepted(&set)) {
                 return Ok(note);

@@ -58,7 +58,7 @@ impl Depositor {
             match answer {
                 Ok(Verdict::Stored | Verdict::AlreadyHeld) => told += 1,
                 Ok(verdict) => {
-                    tracing::debug!(%key, verdict = verdict.as_str_name(), "not removed")
+                    tracing::debug!(%key, verdict = verdict.as_str_name(), "not removed");
                 }
                 Err(error) => tracing::debug!(%key, %error, "not removed"),
             }

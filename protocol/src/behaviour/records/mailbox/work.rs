@@ -48,6 +48,12 @@ impl WorkCheck {
         Some(is_right)
     }
 
+    /// Takes a proof for right that nobody has found.
+    #[cfg(test)]
+    pub(super) fn believe(&self, challenge: Challenge, work: Work) {
+        self.with(|known| known.put((challenge, work), ()));
+    }
+
     fn with<T>(&self, change: impl FnOnce(&mut LruCache<(Challenge, Work), ()>) -> T) -> T {
         change(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner))
     }
