@@ -26,7 +26,7 @@ pub use open::OpenError;
 pub(crate) use open::open;
 pub(crate) use state::{Saved, SavedAgent};
 
-use mail::{MailChange, Received};
+use mail::{MailChange, Received, SeenEndpoint};
 
 use crate::service_tcp::ServiceTcp;
 
@@ -200,6 +200,16 @@ impl Store {
     /// A note under way, as it was given to be kept.
     pub(crate) async fn under_way(&self, message: MessageId) -> Result<Option<Vec<u8>>, Error> {
         self.read(move |connection| mail::under_way(connection, &message))
+            .await
+    }
+
+    /// The endpoint record by which an agent has written to `contact` last.
+    pub(crate) async fn seen_endpoint(
+        &self,
+        aid: Aid,
+        contact: Aid,
+    ) -> Result<Option<SeenEndpoint>, Error> {
+        self.read(move |connection| mail::seen_endpoint(connection, &aid, &contact))
             .await
     }
 

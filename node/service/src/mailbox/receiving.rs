@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use a2al_protocol::limits::{CROWD_OF_STRANGERS, MIN_WORK_BITS, NOTE_MEMORY_MARGIN};
+use a2al_protocol::limits::{
+    CROWD_OF_STRANGERS, MAX_UNREAD_OF_STRANGERS, MIN_WORK_BITS, NOTE_MEMORY_MARGIN,
+};
 use a2al_protocol::mailbox::{self, MessageId, Note, OpenError, Opened, Pass, SealedNote};
 use a2al_protocol::network::{self, Delivered, IncomingCall};
 use a2al_protocol::{Aid, Credential, UnixSeconds};
@@ -60,8 +62,8 @@ impl Service {
                 return network::Receipt::Invalid;
             }
         };
-        if let Some(bits) = self.asked_work(aid, &delivered).await {
-            return network::Receipt::WorkRequired { bits };
+        if let Some(refusal) = self.refusal(aid, &delivered).await {
+            return refusal;
         }
         let mut received = self.incoming(aid, &delivered.note, note);
         received.has_pass = delivered.has_pass;
@@ -86,15 +88,23 @@ impl Service {
         }
     }
 
-    /// The proof of work that a stranger's note lacks: one is asked for while many of them wait.
-    async fn asked_work(&self, aid: Aid, delivered: &Delivered) -> Option<u8> {
+    /// What a stranger is told while many others' notes wait: that there is no room, or that a proof
+    /// of work is missing.
+    async fn refusal(&self, aid: Aid, delivered: &Delivered) -> Option<network::Receipt> {
         if delivered.has_pass || self.core.mail.inboxes.count(&aid) < CROWD_OF_STRANGERS {
             return None;
         }
         let strangers = self.core.store.strangers(aid, delivered.note.record.aid());
         let (unread, is_stranger) = strangers.await.ok()?;
-        let is_asked = is_stranger && unread >= CROWD_OF_STRANGERS;
-        (is_asked && !delivered.shows_work(MIN_WORK_BITS)).then_some(MIN_WORK_BITS)
+        if !is_stranger || unread < CROWD_OF_STRANGERS {
+            return None;
+        }
+        if unread >= MAX_UNREAD_OF_STRANGERS {
+            return Some(network::Receipt::Full);
+        }
+        let bits = MIN_WORK_BITS;
+        let refusal = network::Receipt::WorkRequired { bits };
+        (!delivered.shows_work(bits)).then_some(refusal)
     }
 
     /// Commits notes of one agent, tells of those that are new, and what became of each.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use a2al_protocol::limits::{MAX_LONG_BODY_LEN, MAX_MAILBOX_TTL};
 use a2al_protocol::mailbox::{Lifetime, Recipient, SealError, SealedNote};
-use a2al_protocol::{Aid, Credential, Seq, VerifiedRecord};
+use a2al_protocol::{Aid, Credential, Seq, SignedRecord, VerifiedRecord};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use tokio::sync::watch;
@@ -17,7 +17,7 @@ use super::receiving::Verdict;
 use super::sealed;
 use crate::error::Input;
 use crate::model::{NoteSource, NoteStatus, SendNote, SentNote};
-use crate::store::mail::{Body, MailChange, Outgoing, OutgoingFacts};
+use crate::store::mail::{Body, MailChange, Outgoing, OutgoingFacts, SeenEndpoint};
 use crate::{Error, Service, clock};
 
 /// How long the sender of a note waits for more than that it is on disk.
@@ -71,6 +71,34 @@ fn lifetime(ttl: Option<u64>) -> Result<u32, Input> {
     }
 }
 
+/// Where a note goes.
+enum Destination {
+    /// To an agent of this node.
+    Here(Recipient),
+    /// To where an agent is reached.
+    Found(VerifiedRecord),
+    /// To where it was reached before; its record is not in force any more.
+    Remembered(VerifiedRecord),
+}
+
+impl Destination {
+    fn recipient(&self) -> Recipient {
+        match self {
+            Self::Here(recipient) => *recipient,
+            Self::Found(endpoint) | Self::Remembered(endpoint) => Recipient::of_record(endpoint),
+        }
+    }
+}
+
+/// A record that was valid when it was seen, unless its key may not sign for the agent any more.
+fn remembered(seen: &SeenEndpoint) -> Option<VerifiedRecord> {
+    let record = SignedRecord::decode(&seen.encoded).ok()?;
+    let record = record.verify(seen.seen_at).ok()?;
+    let mut delegation = record.delegation().into_iter();
+    let is_delegated = delegation.all(|delegation| delegation.is_valid_at(clock::now()));
+    is_delegated.then_some(record)
+}
+
 impl Service {
     /// Sends a note of `sender`, an agent of this node.
     ///
@@ -87,7 +115,8 @@ impl Service {
         let agent = self.agent_here(&sender)?;
         agent.live.beat();
         let wanted = Wanted::read(&request)?;
-        let (recipient, endpoint) = self.recipient(wanted.recipient).await?;
+        let destination = self.destination(sender, wanted.recipient).await?;
+        let recipient = destination.recipient();
         let note = self.seal(&agent.credential, &recipient, &wanted)?;
         let facts = OutgoingFacts {
             message: note.id(),
@@ -100,23 +129,40 @@ impl Service {
         };
         let service = self.clone();
         let sending = self.core.tasks.spawn(async move {
-            match endpoint {
-                None => service.hand_over_here(facts, note, wanted.body).await,
-                Some(endpoint) => service.set_out(facts, note, &endpoint).await,
+            match destination {
+                Destination::Here(_) => service.hand_over_here(facts, note, wanted.body).await,
+                Destination::Found(endpoint) => {
+                    let seen = SeenEndpoint {
+                        encoded: endpoint.encoded().to_vec(),
+                        seen_at: clock::now(),
+                    };
+                    service.set_out(facts, note, &endpoint, Some(seen)).await
+                }
+                Destination::Remembered(endpoint) => {
+                    service.set_out(facts, note, &endpoint, None).await
+                }
             }
         });
         sending.await.map_err(|_| Error::Stopped)?
     }
 
-    /// Whom a note is sealed for, and where that agent is reached unless it is on this node.
-    async fn recipient(&self, aid: Aid) -> Result<(Recipient, Option<VerifiedRecord>), Error> {
-        if let Some(agent) = self.core.registry.get(&aid) {
+    /// Where a note goes. An endpoint record lives an hour; of an agent that has slept for longer, the
+    /// one is used by which it was written to before.
+    async fn destination(&self, sender: Aid, recipient: Aid) -> Result<Destination, Error> {
+        if let Some(agent) = self.core.registry.get(&recipient) {
             let key = agent.credential.public_key();
-            return Ok((Recipient { aid, key }, None));
+            let aid = recipient;
+            return Ok(Destination::Here(Recipient { aid, key }));
         }
-        let endpoint = self.endpoint(aid).await;
-        let endpoint = endpoint.map_err(|error| Error::NoteUnresolved(Box::new(error)))?;
-        Ok((Recipient::of_record(&endpoint), Some(endpoint)))
+        let error = match self.endpoint(recipient).await {
+            Ok(endpoint) => return Ok(Destination::Found(endpoint)),
+            Err(error) => error,
+        };
+        match self.core.store.seen_endpoint(sender, recipient).await? {
+            Some(seen) => remembered(&seen).map(Destination::Remembered),
+            None => None,
+        }
+        .ok_or_else(|| Error::NoteUnresolved(Box::new(error)))
     }
 
     fn seal(
@@ -168,7 +214,7 @@ impl Service {
             }
             // It waits here until there is room.
             Some(Ok(Verdict::Full)) => {
-                let (saving, _) = self.put_out(facts, note, Instant::now()).await?;
+                let (saving, _) = self.put_out(facts, note, None, Instant::now()).await?;
                 saving.await?;
                 Ok(sent(&facts, NoteStatus::Queued, None))
             }
@@ -183,12 +229,13 @@ impl Service {
         facts: OutgoingFacts,
         note: SealedNote,
         endpoint: &VerifiedRecord,
+        seen: Option<SeenEndpoint>,
     ) -> Result<SentNote, Error> {
         let mut store_at = Instant::now();
         if self.core.client.is_connected(endpoint) {
             store_at += DIRECT_FIRST;
         }
-        let (saving, mut progress) = self.put_out(facts, note, store_at).await?;
+        let (saving, mut progress) = self.put_out(facts, note, seen, store_at).await?;
         let pair = Pair {
             sender: facts.sender,
             recipient: facts.recipient,
@@ -229,6 +276,7 @@ impl Service {
         &self,
         facts: OutgoingFacts,
         note: SealedNote,
+        endpoint: Option<SeenEndpoint>,
         store_at: Instant,
     ) -> Result<
         (
@@ -240,6 +288,7 @@ impl Service {
         let outgoing = Arc::new(Outgoing {
             facts,
             note: sealed::encode(&note),
+            endpoint,
         });
         // Asked for before anything else happens, so that what follows from it is written later.
         let saving = self.core.store.begin(MailChange::Send(outgoing)).await?;

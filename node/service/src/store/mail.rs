@@ -39,8 +39,10 @@ pub(super) const TABLES: &str = "
     CREATE INDEX seen_notes_by_end ON seen_notes (forget_at);
 
     CREATE TABLE contacts (
-        aid      BLOB NOT NULL REFERENCES agents ON DELETE CASCADE,
-        contact  BLOB NOT NULL,
+        aid       BLOB NOT NULL REFERENCES agents ON DELETE CASCADE,
+        contact   BLOB NOT NULL,
+        endpoint  BLOB,                       -- the newest record that was seen, CBOR, signed
+        seen_at   INTEGER,
         PRIMARY KEY (aid, contact)
     ) STRICT, WITHOUT ROWID;
 
@@ -120,6 +122,17 @@ pub(crate) struct Outgoing {
     pub(crate) facts: OutgoingFacts,
     /// The note, sealed, signed and encoded.
     pub(crate) note: Vec<u8>,
+    /// The recipient's endpoint record, if it was found just now.
+    pub(crate) endpoint: Option<SeenEndpoint>,
+}
+
+/// An endpoint record that was found.
+#[derive(Clone, Debug)]
+pub(crate) struct SeenEndpoint {
+    /// As it was signed.
+    pub(crate) encoded: Vec<u8>,
+    /// When it was found valid.
+    pub(crate) seen_at: UnixSeconds,
 }
 
 /// What is remembered of a note on its way out.
@@ -337,6 +350,26 @@ pub(super) fn seen(
     Ok(seen)
 }
 
+/// The endpoint record by which `contact` was written to last.
+pub(super) fn seen_endpoint(
+    connection: &Connection,
+    aid: &Aid,
+    contact: &Aid,
+) -> rusqlite::Result<Option<SeenEndpoint>> {
+    connection
+        .prepare_cached(
+            "SELECT endpoint, seen_at FROM contacts
+             WHERE aid = ?1 AND contact = ?2 AND endpoint IS NOT NULL",
+        )?
+        .query_row(params![aid.as_bytes(), contact.as_bytes()], |row| {
+            Ok(SeenEndpoint {
+                encoded: row.get("endpoint")?,
+                seen_at: UnixSeconds(number(row, "seen_at")?),
+            })
+        })
+        .optional()
+}
+
 /// How many notes of strangers an agent has not read.
 pub(super) fn unread_of_strangers(connection: &Connection, aid: &Aid) -> rusqlite::Result<u32> {
     connection
@@ -377,7 +410,12 @@ pub(super) fn write(connection: &Connection, change: &MailChange) -> Result<bool
     }
 }
 
-fn send(connection: &Connection, Outgoing { facts, note }: &Outgoing) -> Result<bool, Error> {
+fn send(connection: &Connection, outgoing: &Outgoing) -> Result<bool, Error> {
+    let Outgoing {
+        facts,
+        note,
+        endpoint,
+    } = outgoing;
     let under_way: u32 = connection
         .prepare_cached("SELECT count(*) FROM outbox WHERE sender = ?1")?
         .query_row([facts.sender.as_bytes()], |row| row.get(0))?;
@@ -404,13 +442,25 @@ fn send(connection: &Connection, Outgoing { facts, note }: &Outgoing) -> Result<
         return Err(Error::Missing);
     }
     befriend(connection, &facts.sender, &facts.recipient)?;
+    if let Some(SeenEndpoint { encoded, seen_at }) = endpoint {
+        connection
+            .prepare_cached(
+                "UPDATE contacts SET endpoint = ?3, seen_at = ?4 WHERE aid = ?1 AND contact = ?2",
+            )?
+            .execute(params![
+                facts.sender.as_bytes(),
+                facts.recipient.as_bytes(),
+                encoded,
+                seen_at.0.cast_signed()
+            ])?;
+    }
     Ok(true)
 }
 
 fn befriend(connection: &Connection, aid: &Aid, contact: &Aid) -> Result<bool, Error> {
     let changed = connection
         .prepare_cached(
-            "INSERT INTO contacts SELECT aid, ?2 FROM agents WHERE aid = ?1 ON CONFLICT DO NOTHING",
+            "INSERT INTO contacts (aid, contact) SELECT aid, ?2 FROM agents WHERE aid = ?1 ON CONFLICT DO NOTHING",
         )?
         .execute(params![aid.as_bytes(), contact.as_bytes()])?;
     Ok(changed > 0)

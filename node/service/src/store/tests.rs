@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What was answered is there after the file is opened again; what was refused is not.
 
+mod mail;
+
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
