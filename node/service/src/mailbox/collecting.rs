@@ -189,12 +189,12 @@ impl Service {
     /// Before somebody reads: looks for notes that others keep, unless some wait already.
     pub(super) async fn look_for_notes(&self, aid: Aid) {
         let mail = &self.core.mail;
+        if mail.collections.is_fresh(&aid) || self.is_cut_off() {
+            return;
+        }
         if mail.inboxes.count(&aid) > 0 {
             mail.collections.make_due(aid);
             mail.collect.notify_one();
-            return;
-        }
-        if mail.collections.is_fresh(&aid) || self.is_cut_off() {
             return;
         }
         let (begun, mut ended) = mail.collections.begin(aid);
