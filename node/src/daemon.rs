@@ -113,13 +113,14 @@ impl Node {
         let access = store.access();
         let gateway = Gateway::new(service.clone(), api_addr.port());
         let agents = rest::agents(gateway.clone());
+        let stop = CancellationToken::new();
         let router = rest::router(App {
             service: service.clone(),
             config: store,
             gateway,
+            ending: stop.clone(),
         });
         let guarded = Guarded::new(router, access, api_addr.port()).with_agents(agents);
-        let stop = CancellationToken::new();
         let api = tokio::spawn(server::serve(listener, guarded, stop.clone()));
         let joins_somebody = !config.bootstrap.is_empty();
         Ok(Self {

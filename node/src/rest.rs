@@ -10,11 +10,13 @@ mod answer;
 mod config;
 mod conventions;
 mod discover;
+mod events;
 mod extract;
 mod fetch;
 mod health;
 mod identity;
 mod lookup;
+mod mailbox;
 mod openapi;
 mod peers;
 mod problem;
@@ -30,6 +32,7 @@ use a2al_service::Service;
 use axum::Router;
 use axum::extract::FromRef;
 use axum::middleware::from_fn;
+use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -47,6 +50,8 @@ pub struct App {
     pub config: Arc<Store>,
     /// The way to the services of agents.
     pub gateway: Gateway,
+    /// Set when the daemon ends: answers without an end of their own then end.
+    pub ending: CancellationToken,
 }
 
 impl FromRef<App> for Service {
@@ -58,6 +63,12 @@ impl FromRef<App> for Service {
 impl FromRef<App> for Arc<Store> {
     fn from_ref(app: &App) -> Self {
         Self::clone(&app.config)
+    }
+}
+
+impl FromRef<App> for CancellationToken {
+    fn from_ref(app: &App) -> Self {
+        app.ending.clone()
     }
 }
 
@@ -111,5 +122,7 @@ fn routes() -> OpenApiRouter<App> {
         .merge(tunnels::routes())
         .merge(peers::routes())
         .merge(sessions::routes())
+        .merge(mailbox::routes())
+        .merge(events::routes())
         .merge(openapi::routes())
 }

@@ -75,6 +75,7 @@ impl Service {
         agents.sort_by_key(|agent| agent.aid());
         model::AgentList {
             agents: agents.iter().map(|agent| self.describe(agent)).collect(),
+            pending: self.pending(),
         }
     }
 

@@ -15,6 +15,8 @@
 //! fetch, connect        HTTP requests to an agent, whole or streaming; a stream to an agent
 //! tunnels               TCP on this machine to an agent's service, and one-shot connections
 //! inbound               calls from other agents, to the services of ours
+//! mailbox               notes: sent, delivered or stored, received, read
+//! events                what happens to agents, told as it happens
 //! status, peers         how the node is doing, and whom it is connected to
 //! relaying              what is said when others use this node as a relay
 //! ────────────────────────────────────────────────────────────
@@ -28,12 +30,14 @@ mod config;
 mod connect;
 mod discover;
 mod error;
+mod events;
 mod fetch;
 mod hexadecimal;
 mod housekeeping;
 mod identity;
 mod inbound;
 mod live;
+mod mailbox;
 pub mod model;
 mod offers;
 mod peers;
@@ -58,7 +62,9 @@ mod wallets;
 
 pub use config::{Config, InboundLimits, NetworkConfig};
 pub use error::{Error, Failures, Input, Wire};
+pub use events::{EventStream, Lagged, Streamed};
 pub use fetch::ForwardedBody;
+pub use mailbox::{Polled, Receipt};
 pub use service::{Service, StartError};
 pub use service_tcp::OwnListener;
 pub use store::OpenError;

@@ -7,8 +7,10 @@
 
 mod agents;
 mod discover;
+mod events;
 mod fetch;
 mod identity;
+mod mailbox;
 mod peers;
 mod reach;
 mod records;
@@ -24,8 +26,13 @@ pub use agents::{
     Published, Register, Registered, Updated,
 };
 pub use discover::{CallService, CalledService, Discover, Discovered, Entry, Filter, ProbeResults};
+pub use events::{Event, EventList, NoteSource, NotesReceived, StreamedEvent};
 pub use fetch::{Fetch, FetchAnswer, Headers};
 pub use identity::{GenerateWallet, GeneratedIdentity, GeneratedWallet};
+pub use mailbox::{
+    Message, MessageList, NoteOutbox, NoteStatus, NoteUnderWay, Pending, PendingByAgent, SendNote,
+    SentNote,
+};
 pub use peers::{Path, Peer, PeerList, Transport};
 pub use reach::Reached;
 pub use records::{Profile, PublishRecord, Record, RecordList, Resolution};

@@ -206,7 +206,7 @@ impl Registry {
                     agent.bridges.cancel();
                 }
             }
-            Change::ReserveSequence { .. } | Change::Relayed => {}
+            Change::ReserveSequence { .. } | Change::Relayed | Change::Mail(_) => {}
         }
     }
 

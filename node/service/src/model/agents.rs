@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Offered, Profile, Secret};
+use super::{Offered, PendingByAgent, Profile, Secret};
 
 /// Credentials of an agent to host on this node.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize, ToSchema)]
@@ -128,6 +128,9 @@ pub enum AclDefault {
 pub struct AgentList {
     /// The agents.
     pub agents: Vec<Agent>,
+    /// What waits for them; absent when nothing does.
+    #[serde(default, skip_serializing_if = "PendingByAgent::is_empty")]
+    pub pending: PendingByAgent,
 }
 
 /// Changes to an agent; what is absent stays.

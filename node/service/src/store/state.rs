@@ -10,6 +10,7 @@ use a2al_protocol::time::UnixSeconds;
 use a2al_protocol::{Aid, Credential, Profile, RecordKind, VerifiedRecord};
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
+use super::mail::{self, SavedMail};
 use super::offers::{self, SavedOffer};
 use super::{Change, Error};
 use crate::clock;
@@ -53,7 +54,7 @@ pub(super) const MIGRATIONS: &[&str] = &["
         aid      BLOB    PRIMARY KEY REFERENCES agents ON DELETE CASCADE,
         profile  BLOB    NOT NULL            -- CBOR
     ) STRICT, WITHOUT ROWID;
-"];
+", mail::TABLES];
 
 /// Everything in `state.db`.
 #[derive(Debug, Default)]
@@ -70,6 +71,8 @@ pub(crate) struct Saved {
     pub(crate) sequence_ceiling: u64,
     /// Whether this node has been a relay for others before.
     pub(crate) has_relayed: bool,
+    /// Notes that wait, and notes under way.
+    pub(crate) mail: SavedMail,
 }
 
 /// One agent as it was saved.
@@ -113,6 +116,7 @@ pub(super) fn load(connection: &Connection) -> Result<Saved, LoadError> {
         profiles: offers::load_profiles(connection)?,
         sequence_ceiling: u64::try_from(ceiling).map_err(|_| LoadError::Row("a counter"))?,
         has_relayed,
+        mail: mail::load(connection)?,
     })
 }
 
@@ -174,8 +178,8 @@ fn load_records(connection: &Connection) -> Result<Vec<VerifiedRecord>, LoadErro
     Ok(records)
 }
 
-/// Does `change`, or says why not without writing anything.
-pub(super) fn write(connection: &Connection, change: &Change) -> Result<(), Error> {
+/// Does `change` and tells whether anything is different now, or says why not without writing anything.
+pub(super) fn write(connection: &Connection, change: &Change) -> Result<bool, Error> {
     match change {
         Change::Register {
             credential,
@@ -196,7 +200,9 @@ pub(super) fn write(connection: &Connection, change: &Change) -> Result<(), Erro
         Change::Delete { aid } => delete(connection, aid),
         Change::ReserveSequence { ceiling } => reserve_sequence(connection, *ceiling),
         Change::Relayed => relayed(connection),
-    }
+        Change::Mail(change) => return mail::write(connection, change),
+    }?;
+    Ok(true)
 }
 
 fn register(

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What was answered is there after the file is opened again; what was refused is not.
 
+mod mail;
+
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -467,7 +469,7 @@ async fn having_relayed_is_remembered() {
 fn a_file_of_the_first_schema_is_brought_up_to_date() {
     let file = File::new();
     private_files::ensure_file(&file.path()).unwrap();
-    let connection = rusqlite::Connection::open(file.path()).unwrap();
+    let connection = Connection::open(file.path()).unwrap();
     connection.execute_batch(state::MIGRATIONS[0]).unwrap();
     connection
         .execute_batch("UPDATE node SET sequence_ceiling = 7; PRAGMA user_version = 1;")

@@ -8,16 +8,20 @@ use a2al_proto::v1::{self, record_request, record_response};
 use libp2p::PeerId;
 use tokio::time::{Instant, timeout};
 
+use super::mailbox::Beside;
 use super::query::Known;
+use super::store::Held;
 use super::{Query, Verifier};
 use crate::behaviour::streams::{
     FrameError, Links, OpenError, Paths, Stream, read_frame, write_frame,
 };
+use crate::clock;
 use crate::dht_key::DhtKey;
 use crate::limits::{
     HOLDER_TIMEOUT, IDLE_STREAMS_PER_PEER, MAX_PAGES, MAX_RECORDS_MESSAGE_LEN,
-    RECORDS_STREAM_REUSE, SILENT_HOLDER_MEMORY,
+    RECORDS_STREAM_REUSE, REPLY_PASS_LEN, SILENT_HOLDER_MEMORY,
 };
+use crate::mailbox::{MessageId, SignedRemoval, recipient_of};
 use crate::network::{DialError, Dialer, Route};
 use crate::record::VerifiedRecord;
 
@@ -46,6 +50,62 @@ pub(crate) struct Told {
     pub(crate) as_known: bool,
     /// Whether entries that found no room there may be alive.
     pub(crate) overflows: bool,
+    /// Passes that came beside notes, by the position of the note in [`Self::encoded`].
+    pub(crate) replies: HashMap<usize, [u8; REPLY_PASS_LEN]>,
+}
+
+impl Told {
+    /// Takes the passes of a page whose records come next.
+    fn take_replies(&mut self, page: &v1::GetResult) {
+        for reply in page.reply_passes.iter().take(page.records.len()) {
+            let index = usize::try_from(reply.index).ok();
+            let index = index.filter(|index| *index < page.records.len());
+            if let (Some(index), Ok(pass)) = (index, reply.pass.as_slice().try_into()) {
+                self.replies.insert(self.encoded.len() + index, pass);
+            }
+        }
+    }
+}
+
+/// A record on its way to a holder.
+#[derive(Clone, Debug)]
+pub(crate) struct Placed {
+    pub(crate) key: DhtKey,
+    pub(crate) record: VerifiedRecord,
+    /// What goes along, if it is a note.
+    pub(crate) beside: Beside,
+}
+
+impl From<(DhtKey, VerifiedRecord)> for Placed {
+    fn from((key, record): (DhtKey, VerifiedRecord)) -> Self {
+        Self {
+            key,
+            record,
+            beside: Beside::default(),
+        }
+    }
+}
+
+impl From<Held> for Placed {
+    fn from(held: Held) -> Self {
+        Self {
+            key: held.key,
+            record: held.record,
+            beside: held.beside,
+        }
+    }
+}
+
+impl Placed {
+    fn message(&self) -> v1::PlacedRecord {
+        let mut message = v1::PlacedRecord {
+            key: self.key.as_bytes().to_vec(),
+            record: self.record.encoded().to_vec(),
+            ..v1::PlacedRecord::default()
+        };
+        self.beside.enclose(&mut message);
+        message
+    }
 }
 
 /// What one holder did with one record.
@@ -55,6 +115,10 @@ pub(crate) enum Stored {
     Yes,
     /// A newer one is kept there; it comes along if it verifies.
     Superseded(Option<VerifiedRecord>),
+    /// Its recipient has taken it, as the holder proves.
+    Taken,
+    /// It is kept there only with so many bits of work.
+    WorkRequired(u8),
     /// It is not kept there.
     No(v1::Verdict),
 }
@@ -76,14 +140,10 @@ impl Exchange {
     pub(crate) async fn put(
         &self,
         holder: &Route,
-        records: &[(DhtKey, VerifiedRecord)],
+        records: &[Placed],
     ) -> Result<Vec<Stored>, ExchangeError> {
-        let placed = |(key, record): &(DhtKey, VerifiedRecord)| v1::PlacedRecord {
-            key: key.as_bytes().to_vec(),
-            record: record.encoded().to_vec(),
-        };
         let put = v1::Put {
-            records: records.iter().map(placed).collect(),
+            records: records.iter().map(Placed::message).collect(),
         };
         let request = v1::RecordRequest {
             body: Some(record_request::Body::Put(put)),
@@ -92,9 +152,26 @@ impl Exchange {
             record_response::Body::Put(result) if result.outcomes.len() == records.len() => {
                 let outcomes = result.outcomes.into_iter().zip(records);
                 Ok(outcomes
-                    .map(|(outcome, (_, record))| self.stored(&outcome, record))
+                    .map(|(outcome, placed)| self.stored(&outcome, &placed.record))
                     .collect())
             }
+            record_response::Body::Error(error) => Err(ExchangeError::NotServed(error.code())),
+            _ => Err(ExchangeError::OtherAnswer),
+        }
+    }
+
+    /// Asks one holder to drop notes that were taken, or parts of one; what it says to that.
+    pub(crate) async fn remove(
+        &self,
+        holder: &Route,
+        body: v1::remove::Body,
+    ) -> Result<v1::Verdict, ExchangeError> {
+        let remove = v1::Remove { body: Some(body) };
+        let request = v1::RecordRequest {
+            body: Some(record_request::Body::Remove(remove)),
+        };
+        match self.request(holder, &request).await? {
+            record_response::Body::Remove(result) => Ok(result.verdict()),
             record_response::Body::Error(error) => Err(ExchangeError::NotServed(error.code())),
             _ => Err(ExchangeError::OtherAnswer),
         }
@@ -116,6 +193,7 @@ impl Exchange {
             told.as_known |= page.as_known;
             let room = query.most_records() - told.encoded.len();
             let is_last = page.records.is_empty() || page.records.len() >= room;
+            told.take_replies(&page);
             told.encoded.extend(page.records.into_iter().take(room));
             // Cursors only grow: one that does not would have us ask for the same page again and again.
             if is_last || page.next_cursor <= cursor {
@@ -131,7 +209,7 @@ impl Exchange {
         match self.request(holder, &v1::RecordRequest { body }).await? {
             record_response::Body::Get(page) => Ok(page),
             record_response::Body::Error(error) => Err(ExchangeError::NotServed(error.code())),
-            record_response::Body::Put(_) => Err(ExchangeError::OtherAnswer),
+            _ => Err(ExchangeError::OtherAnswer),
         }
     }
 
@@ -230,9 +308,22 @@ impl Exchange {
                 let newer = self.verifier.verify(&outcome.newer).ok();
                 Stored::Superseded(newer.filter(|newer| newer.replaces(ours)))
             }
+            v1::Verdict::Removed if proves_removal(&outcome.removal, ours) => Stored::Taken,
+            v1::Verdict::WorkRequired => {
+                Stored::WorkRequired(u8::try_from(outcome.work_bits).unwrap_or(u8::MAX))
+            }
             refused => Stored::No(refused),
         }
     }
+}
+
+/// Whether the recipient of a note has acknowledged it, as a holder says.
+fn proves_removal(removal: &[u8], note: &VerifiedRecord) -> bool {
+    let removal = SignedRemoval::decode(removal).ok();
+    let removal = removal.filter(|removal| recipient_of(note) == Ok(removal.recipient()));
+    let removal = removal.and_then(|removal| removal.verify(clock::now()).ok());
+    let id = MessageId::of_payload(note.payload());
+    removal.is_some_and(|removal| removal.ids().contains(&id))
 }
 
 async fn converse(

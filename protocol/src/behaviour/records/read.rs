@@ -103,11 +103,20 @@ impl Reader {
         if finished.is_err() && set.is_empty() {
             return Err(Error::Timeout);
         }
+        let records = self.accepted(&set);
+        Ok(Found {
+            records,
+            overflows,
+            ..Found::default()
+        })
+    }
+
+    /// What of a set is in force, and signed under no older delegation than was seen before.
+    pub(super) fn accepted(&self, set: &RecordSet) -> Vec<VerifiedRecord> {
         let accepted = |record: &&VerifiedRecord| {
             self.newest.accept(record.aid(), record.issued_at()) && !record.is_expired(clock::now())
         };
-        let records = set.iter().filter(accepted).cloned().collect();
-        Ok(Found { records, overflows })
+        set.iter().filter(accepted).cloned().collect()
     }
 
     /// Forgets what this node holds and has verified, so that it must ask others.
@@ -117,7 +126,7 @@ impl Reader {
         self.verifier.clear();
     }
 
-    fn survey(&self, query: Query, own: Vec<VerifiedRecord>) -> Survey {
+    pub(super) fn survey(&self, query: Query, own: Vec<VerifiedRecord>) -> Survey {
         let routing = self.routing.borrow().clone();
         let known = Known::new(own);
         let (exchange, dialer) = (self.exchange.clone(), self.dialer.clone());
@@ -200,7 +209,7 @@ async fn repair(exchange: Exchange, mut survey: Survey, mut ballot: Ballot, key:
     let Some(best) = ballot.best else { return };
     for (holder, kept) in ballot.answered {
         if kept.is_none_or(|kept| best.is_newer_than(&kept)) {
-            let placed = [(key, best.clone())];
+            let placed = [(key, best.clone()).into()];
             if let Err(error) = exchange.put(&holder, &placed).await {
                 tracing::debug!(holder = %holder.peer, %error, "holder not repaired");
             }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Asking the nodes around a key, closest first, until the asker has heard enough.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,7 +13,8 @@ use tokio::time::sleep;
 use super::exchange::Told;
 use super::query::Known;
 use super::{Exchange, Query, Verifier};
-use crate::limits::{ENDPOINT_QUORUM, READ_HEDGE, READ_PARALLELISM, REPLICATION};
+use crate::key::Signature;
+use crate::limits::{ENDPOINT_QUORUM, READ_HEDGE, READ_PARALLELISM, REPLICATION, REPLY_PASS_LEN};
 use crate::network::{Dialer, Route, Routing};
 use crate::record::VerifiedRecord;
 
@@ -24,6 +25,8 @@ pub(crate) struct Found {
     pub(crate) records: Vec<VerifiedRecord>,
     /// Whether entries that found no room there may be alive, as it says.
     pub(crate) overflows: bool,
+    /// Passes that came beside notes, by the signature of the note; nothing is proven yet.
+    pub(crate) replies: HashMap<Signature, [u8; REPLY_PASS_LEN]>,
 }
 
 /// One holder's answer.
@@ -224,13 +227,21 @@ async fn verified(
             found: None,
         };
     };
+    let beside = told.replies.iter();
+    let beside = beside.filter_map(|(at, pass)| Some((told.encoded.get(*at)?.clone(), *pass)));
+    let beside: HashMap<Vec<u8>, _> = beside.collect();
     let mut records = verifier.answers(query, told.encoded).await;
+    let replies = records.iter();
+    let replies =
+        replies.filter_map(|record| Some((record.signature(), *beside.get(record.encoded())?)));
+    let replies = replies.collect();
     if told.as_known {
         records.extend_from_slice(&known.records);
     }
     let found = Some(Found {
         records,
         overflows: told.overflows,
+        replies,
     });
     Answer { holder, found }
 }

@@ -182,7 +182,7 @@ impl Progress {
     ) {
         for holder in holders {
             if self.written.insert(holder.peer) {
-                let (exchange, placed) = (exchange.clone(), [(key, record.clone())]);
+                let (exchange, placed) = (exchange.clone(), [(key, record.clone()).into()]);
                 self.writes.push(Box::pin(async move {
                     let outcomes = exchange.put(&holder, &placed).await;
                     let outcome = outcomes
@@ -203,6 +203,10 @@ impl Progress {
                 Ok(())
             }
             Outcome::Refused(verdict) => Err(Error::Refused(verdict.as_str_name())),
+            // Only what lies in a mailbox is removed, or costs work, and that is not published.
+            Outcome::Removed(_) | Outcome::WorkRequired(_) => {
+                Err(Error::Refused(Verdict::Invalid.as_str_name()))
+            }
         }
     }
 
@@ -211,6 +215,7 @@ impl Progress {
             Ok(Stored::Yes) => self.stored += 1,
             Ok(Stored::Superseded(Some(newer))) => return Err(Error::Superseded(newer)),
             Ok(Stored::Superseded(None)) => self.refused = Some(Verdict::Stale),
+            Ok(Stored::Taken | Stored::WorkRequired(_)) => self.refused = Some(Verdict::Invalid),
             Ok(Stored::No(verdict)) => {
                 tracing::debug!(%peer, verdict = verdict.as_str_name(), "record refused");
                 self.full += usize::from(verdict == Verdict::Full);

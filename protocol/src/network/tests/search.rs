@@ -98,7 +98,7 @@ async fn a_withdrawn_entry_does_not_come_back() {
         store.clear();
         store.put(key, stale.clone(), Source::Kept, clock::now());
         let route = Route::direct(nodes[2].client.peer_id(), Vec::new());
-        let placed = [(key, stale.clone())];
+        let placed = [(key, stale.clone()).into()];
         let exchange = &nodes[1].client.writer.exchange;
         within(exchange.put(&route, &placed)).await.unwrap();
         for node in &nodes {
