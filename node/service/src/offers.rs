@@ -357,7 +357,7 @@ mod tests {
             ),
             (
                 format!(r#"{{"services":["a"],"meta":{{"k":{{"n":"{long}"}}}}}}"#),
-                "service register failed: the entry is too long for its 512 bytes; meta alone has 616",
+                "service register failed: the entry is too long for its 512 bytes; meta alone has 614",
             ),
         ] {
             assert_eq!(request(&json).unwrap_err().to_string(), text);
