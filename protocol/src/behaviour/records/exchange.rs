@@ -8,7 +8,7 @@ use a2al_proto::v1::{self, record_request, record_response};
 use libp2p::PeerId;
 use tokio::time::{Instant, timeout};
 
-use super::survey::Known;
+use super::query::Known;
 use super::{Query, Verifier};
 use crate::behaviour::streams::{
     FrameError, Links, OpenError, Paths, Stream, read_frame, write_frame,

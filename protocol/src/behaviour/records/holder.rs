@@ -11,9 +11,9 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::query::Known;
 use super::quota::Quota;
 use super::store::Outcome;
-use super::survey::Known;
 use super::{Query, Source, Store, Verifier};
 use crate::aid::Aid;
 use crate::behaviour::agents::Newest;
