@@ -62,7 +62,7 @@ pub(crate) async fn measure(report: &mut Report) {
         connection.call(request).await;
         times.push(started.elapsed());
     }
-    let count = (SENDERS * NOTES) as f64;
+    let count = f64::from(u32::try_from(SENDERS * NOTES).expect("a small number"));
     let each = (cpu::used(&pids) - before) / count * 1e6;
     let send = median_millis(times);
     report.add(

@@ -144,6 +144,7 @@ impl Collections {
 }
 
 /// How a round ended.
+#[derive(Clone, Copy)]
 enum Outcome {
     /// Others were asked, and had so many notes that are new.
     Asked { found: usize },
