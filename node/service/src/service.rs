@@ -110,6 +110,53 @@ pub(crate) struct Core {
     stop: CancellationToken,
 }
 
+/// What a service is made of that its start brings about.
+struct Parts {
+    node: Arc<Credential>,
+    client: Client,
+    registry: Arc<Registry>,
+    store: Store,
+    cache_db: CacheDb,
+    sequence: Sequence,
+    mail: Arc<Mail>,
+    events: Arc<Events>,
+    order: Order,
+    config: Config,
+}
+
+impl Core {
+    fn new(parts: Parts) -> Self {
+        let Parts { client, config, .. } = parts;
+        Self {
+            started: Instant::now(),
+            node: parts.node,
+            node_live: Arc::default(),
+            registry: parts.registry,
+            store: parts.store,
+            cache_db: parts.cache_db,
+            sequence: parts.sequence,
+            found: Cache::default(),
+            pool: Pool::default(),
+            tunnels: Tunnels::default(),
+            mail: parts.mail,
+            events: parts.events,
+            targets: Targets::new(config.api_addr, config.allow_lan_services, client.state()),
+            inbound: Inbound::new(config.inbound),
+            auto_publish: AtomicBool::new(config.auto_publish),
+            use_relays: AtomicBool::new(config.network.use_relays),
+            renewal: Notify::new(),
+            upkeep: Notify::new(),
+            searches: Searches::default(),
+            order: parts.order,
+            providers: Providers::default(),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            client,
+            config,
+        }
+    }
+}
+
 /// What is on disk at a start.
 struct Opened {
     key: SigningKey,
@@ -154,35 +201,18 @@ impl Service {
         };
         let store = Store::start(connection, move |change| followers.follow(change))
             .map_err(StartError::Writer)?;
-        let state = client.state();
-        let targets = Targets::new(config.api_addr, config.allow_lan_services, state);
-        let core = Core {
-            started: Instant::now(),
+        let core = Core::new(Parts {
             node,
-            node_live: Arc::default(),
             client,
             registry,
             store,
             cache_db,
             sequence,
-            found: Cache::default(),
-            pool: Pool::default(),
-            tunnels: Tunnels::default(),
             mail,
             events,
-            targets,
-            inbound: Inbound::new(config.inbound),
-            auto_publish: AtomicBool::new(config.auto_publish),
-            use_relays: AtomicBool::new(config.network.use_relays),
-            renewal: Notify::new(),
-            upkeep: Notify::new(),
-            searches: Searches::default(),
             order,
-            providers: Providers::default(),
-            tasks: TaskTracker::new(),
-            stop: CancellationToken::new(),
             config,
-        };
+        });
         let service = Self {
             core: Arc::new(core),
         };
