@@ -24,9 +24,20 @@ const PORTS: Range<u32> = 32_768..61_000;
 const STRIDE: u32 = 7919;
 
 /// Where the next port comes from.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Ports {
     tried: AtomicU32,
+}
+
+impl Default for Ports {
+    /// Begins anywhere: where another process has begun, or this one before it was killed, ports may
+    /// be kept that do not allow to be shared.
+    fn default() -> Self {
+        let start = getrandom::u32().expect("the system has random numbers");
+        Self {
+            tried: AtomicU32::new(start % (PORTS.end - PORTS.start)),
+        }
+    }
 }
 
 impl Ports {
