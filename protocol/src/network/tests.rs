@@ -26,7 +26,7 @@ use crate::time::UnixSeconds;
 use crate::{Aid, clock};
 
 /// Longest time that any one step of a test may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A node on a free loopback port that joins through `others`.
 async fn node(others: &[&Network]) -> Network {

@@ -45,13 +45,17 @@ async fn thousands_of_providers_are_found_batch_by_batch() {
     eventually(|| async { missing(reader, &agents).await == 0 }).await;
     print_shares(&nodes);
     for held in ["a share", "nothing"] {
-        let begun = Instant::now();
-        let found = everybody(reader, TOPIC).await.len();
-        let took = begun.elapsed();
-        print(&format!(
-            "{found} entries found in {took:?}, holding {held}"
-        ));
-        assert_eq!(found, count);
+        // The last ones may still be on their way down, and are then met at the next attempt.
+        eventually(|| async {
+            let begun = Instant::now();
+            let found = everybody(reader, TOPIC).await.len();
+            let took = begun.elapsed();
+            print(&format!(
+                "{found} entries found in {took:?}, holding {held}"
+            ));
+            found == count
+        })
+        .await;
         reader.reader.forget();
     }
 }
@@ -122,7 +126,7 @@ async fn an_expired_entry_is_not_found_and_no_other_record_is_an_entry() {
         payload: Topic::new(TOPIC).encode().unwrap(),
         seq: Seq(1),
         timestamp: clock::now(),
-        ttl_secs: 1,
+        ttl_secs: 3,
     };
     let entry = draft.sign(&agents[0]).unwrap();
     within(nodes[0].client.publish_entry(entry)).await.unwrap();
