@@ -33,9 +33,12 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
+        Self::with(Verifier::default())
+    }
+
+    fn with(verifier: Verifier) -> Self {
         let (routing, watched) = watch::channel(Routing::default());
         let (store, _) = Store::new();
-        let verifier = Verifier::default();
         let newest = Newest::default();
         let holder = Holder::new(PeerId::random(), store.clone(), verifier, newest, watched);
         Self {

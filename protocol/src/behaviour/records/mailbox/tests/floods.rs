@@ -2,6 +2,7 @@
 //! 10,000 hostile senders against a mailbox that holds twenty notes of honest ones.
 
 use std::io::Write as _;
+use std::sync::LazyLock;
 
 use super::*;
 use crate::limits::{MAX_MAILBOX_NOTES, MAX_WORK_BITS, MIN_WORK_BITS, RESERVED_PASS_NOTES};
@@ -14,10 +15,30 @@ fn say(line: &str) {
     writeln!(std::io::stderr(), "{line}").expect("stderr is open");
 }
 
+/// What every siege is about, made once: the mailbox, a note of each hostile sender, and who checks signatures.
+struct Cast {
+    owner: Credential,
+    hostile: Vec<VerifiedRecord>,
+    verifier: Verifier,
+}
+
+static CAST: LazyLock<Cast> = LazyLock::new(|| {
+    let owner = agent();
+    Cast {
+        hostile: (0..HOSTILE).map(|_| note_to(&owner, &agent())).collect(),
+        verifier: Verifier::default(),
+        owner,
+    }
+});
+
+fn note_to(owner: &Credential, sender: &Credential) -> VerifiedRecord {
+    sealed(sender, owner, b"hello", 3600).record
+}
+
 /// A mailbox, the honest notes in it, and whom its owner has written to.
 struct Siege {
     scene: Scene,
-    owner: Credential,
+    owner: &'static Credential,
     honest: Vec<Vec<u8>>,
     friend: Credential,
 }
@@ -25,12 +46,12 @@ struct Siege {
 impl Siege {
     /// Twenty notes of five senders.
     async fn begin() -> Self {
-        let (scene, owner, friend) = (Scene::new(), agent(), agent());
+        let (scene, owner, friend) = (Scene::with(CAST.verifier.clone()), &CAST.owner, agent());
         let mut honest = Vec::new();
         for _ in 0..5 {
             let (sender, source) = (agent(), source());
             for _ in 0..HONEST / 5 {
-                let note = addressed(&sender, &owner);
+                let note = addressed(&sender, owner);
                 honest.push(note.record.clone());
                 let outcome = scene.put(source, note).await;
                 assert_eq!(outcome.verdict(), Verdict::Stored);
@@ -44,9 +65,9 @@ impl Siege {
         }
     }
 
-    /// Writes one note, by a sender who does up to `most` bits of work if that is asked.
-    async fn write(&self, sender: &Credential, source: Source, most: u8) -> Verdict {
-        let mut note = addressed(sender, &self.owner);
+    /// Writes one note; its sender does up to `most` bits of work if that is asked.
+    async fn write(&self, record: &VerifiedRecord, source: Source, most: u8) -> Verdict {
+        let mut note = placed(self.owner.aid().key(), record);
         loop {
             let outcome = self.scene.put(source, note.clone()).await;
             let bits = u8::try_from(outcome.work_bits).unwrap();
@@ -54,15 +75,13 @@ impl Siege {
                 return outcome.verdict();
             }
             assert!(note.work.is_none_or(|work| work.bits < outcome.work_bits));
-            note.work = Some(self.worked(&note, bits));
+            note.work = Some(self.worked(record, bits));
         }
     }
 
     /// A proof of work as if it had been found: nobody has 10,000 times as many seconds for a test.
-    fn worked(&self, note: &PlacedRecord, bits: u8) -> v1::Work {
-        let record = crate::record::SignedRecord::decode(&note.record).unwrap();
-        let record = record.verify(clock::now()).unwrap();
-        let challenge = Challenge::new(&self.owner.aid().key(), &record);
+    fn worked(&self, record: &VerifiedRecord, bits: u8) -> v1::Work {
+        let challenge = Challenge::new(&self.owner.aid().key(), record);
         let work = Work { bits, nonce: 0 };
         self.scene.holder.work.believe(challenge, work);
         crate::behaviour::records::write_work(work)
@@ -72,8 +91,8 @@ impl Siege {
     async fn flood(&self, sources: usize, most: u8) -> usize {
         let sources: Vec<_> = (0..sources).map(|_| source()).collect();
         let mut stored = 0;
-        for n in 0..HOSTILE {
-            let verdict = self.write(&agent(), sources[n % sources.len()], most).await;
+        for (note, source) in CAST.hostile.iter().zip(sources.iter().cycle()) {
+            let verdict = self.write(note, *source, most).await;
             stored += usize::from(verdict == Verdict::Stored);
         }
         stored
@@ -83,7 +102,8 @@ impl Siege {
     async fn strangers(&self) -> usize {
         let mut stored = 0;
         for _ in 0..HONEST {
-            let verdict = self.write(&agent(), source(), MAX_WORK_BITS).await;
+            let note = note_to(self.owner, &agent());
+            let verdict = self.write(&note, source(), MAX_WORK_BITS).await;
             stored += usize::from(verdict == Verdict::Stored);
         }
         stored
@@ -93,8 +113,8 @@ impl Siege {
     async fn friends(&self, count: usize) -> usize {
         let mut stored = 0;
         for _ in 0..count {
-            let mut note = addressed(&self.friend, &self.owner);
-            note.pass = pass_for(&self.friend, &self.owner);
+            let mut note = addressed(&self.friend, self.owner);
+            note.pass = pass_for(&self.friend, self.owner);
             let outcome = self.scene.put(source(), note).await;
             stored += usize::from(outcome.verdict() == Verdict::Stored);
         }
@@ -128,7 +148,8 @@ async fn one_source_cannot_even_raise_the_price() {
     assert_eq!((strangers, friends), (HONEST, HONEST));
     assert_eq!(hostile, MAX_MAILBOX_NOTES / 4);
     // And nobody else was asked for work.
-    let verdict = siege.write(&agent(), source(), 0).await;
+    let note = note_to(siege.owner, &agent());
+    let verdict = siege.write(&note, source(), 0).await;
     assert_eq!(verdict, Verdict::Stored);
 }
 
@@ -178,33 +199,33 @@ async fn passes_of_others_and_wrong_work_buy_nothing() {
     let (eve, source) = (agent(), source());
     let stranger = agent();
     for pass in [
-        pass_for(&siege.friend, &siege.owner),
+        pass_for(&siege.friend, siege.owner),
         pass_for(&eve, &eve),
         pass_for(&eve, &stranger),
-        Pass::issue(&siege.owner, eve.aid(), UnixSeconds(1)).encode(),
+        Pass::issue(siege.owner, eve.aid(), UnixSeconds(1)).encode(),
         vec![7; 500],
     ] {
-        let mut note = addressed(&eve, &siege.owner);
+        let mut note = addressed(&eve, siege.owner);
         note.pass = pass;
         let outcome = siege.scene.put(source, note).await;
         assert_eq!(outcome.verdict(), Verdict::WorkRequired);
     }
     let mut work = Vec::new();
     for bits in [0, 8, 9, 13, 14, 255, 256] {
-        let mut note = addressed(&eve, &siege.owner);
+        let mut note = addressed(&eve, siege.owner);
         note.work = Some(v1::Work { bits, nonce: 3 });
         work.push(siege.scene.put(source, note).await.verdict());
     }
     assert_eq!(work, [Verdict::WorkRequired; 7]);
     // A real proof is as good as ever, for its own note.
-    let mut note = addressed(&eve, &siege.owner);
-    let record = crate::record::SignedRecord::decode(&note.record).unwrap();
-    let record = record.verify(clock::now()).unwrap();
-    let challenge = Challenge::new(&siege.owner.aid().key(), &record);
+    let key = siege.owner.aid().key();
+    let record = note_to(siege.owner, &eve);
+    let challenge = Challenge::new(&key, &record);
     let found = challenge.solve(MIN_WORK_BITS, || true).unwrap();
     assert!(challenge.is_met_by(found));
+    let mut note = placed(key, &record);
     note.work = Some(crate::behaviour::records::write_work(found));
-    let mut other = addressed(&eve, &siege.owner);
+    let mut other = addressed(&eve, siege.owner);
     other.work = note.work;
     let verdict = siege.scene.put(source, other).await.verdict();
     assert_eq!(verdict, Verdict::WorkRequired);
