@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Notes to an agent that is asleep, beside one round trip and one synced write.
 
-use std::io::Write as _;
+use std::io::{Seek as _, Write as _};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -95,12 +95,14 @@ pub(crate) async fn measure(report: &mut Report) {
     ));
 }
 
-/// The median time of an append of a few hundred bytes that is on disk afterwards, in milliseconds.
+/// The median time of writing a page of a file that exists, as a database's log is written, and having it on disk, in
+/// milliseconds.
 fn synced_writes(directory: &std::path::Path) -> f64 {
     let path = directory.join("synced");
     let mut file = std::fs::File::create(&path).expect("our own directory");
     let mut times = Vec::new();
     for _ in 0..100 {
+        file.rewind().expect("our own file");
         let started = Instant::now();
         file.write_all(&[7; 4096]).expect("there is room");
         file.sync_data().expect("there is room");
