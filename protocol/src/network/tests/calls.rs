@@ -145,8 +145,9 @@ async fn a_node_that_is_gone_is_unreachable() {
         Content::Bytes,
     ))
     .await;
+    // QUIC gives up after nine seconds, the caller after ten: either may come first.
     assert!(
-        matches!(refused, Err(CallError::Unreachable)),
+        matches!(refused, Err(CallError::Unreachable | CallError::Timeout)),
         "{refused:?}"
     );
 }
