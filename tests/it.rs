@@ -31,6 +31,8 @@ mod guard;
 mod impostor;
 #[path = "it/inbound.rs"]
 mod inbound;
+#[path = "it/mcp.rs"]
+mod mcp;
 #[path = "it/network.rs"]
 mod network;
 #[path = "it/programs.rs"]

@@ -14,6 +14,7 @@ mod fetch;
 mod health;
 mod identity;
 mod lookup;
+mod mcp;
 mod openapi;
 mod peers;
 mod problem;
@@ -24,6 +25,7 @@ mod wallets;
 
 use std::sync::Arc;
 
+use a2al_mcp::{Endpoint, Mcp};
 use a2al_service::Service;
 use axum::Router;
 use axum::extract::FromRef;
@@ -45,11 +47,21 @@ pub struct App {
     pub config: Arc<Store>,
     /// The way to the services of agents.
     pub gateway: Gateway,
+    /// The tools for assistants.
+    pub mcp: Mcp,
+    /// The same over MCP's own protocol.
+    pub mcp_endpoint: Endpoint,
 }
 
 impl FromRef<App> for Service {
     fn from_ref(app: &App) -> Self {
         app.service.clone()
+    }
+}
+
+impl FromRef<App> for Mcp {
+    fn from_ref(app: &App) -> Self {
+        app.mcp.clone()
     }
 }
 
@@ -64,6 +76,7 @@ pub fn router(app: App) -> Router {
     let (router, _) = routes().split_for_parts();
     let agents = gateway::by_path(app.gateway.clone());
     let router = router
+        .merge(mcp::endpoint(app.mcp_endpoint.clone()))
         .merge(agents)
         .fallback(conventions::unknown_path)
         .method_not_allowed_fallback(conventions::wrong_method)
@@ -101,5 +114,6 @@ fn routes() -> OpenApiRouter<App> {
         .merge(tunnels::routes())
         .merge(peers::routes())
         .merge(sessions::routes())
+        .merge(mcp::routes())
         .merge(openapi::routes())
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Daemon, Identity, Setup, eventually};
+use crate::harness::{Daemon, Identity, Setup, eventually, free_port};
 
 /// Every member of an agent's description.
 const SHOWN: [&str; 10] = [
@@ -145,12 +145,6 @@ async fn what_was_published_is_renewed_after_a_restart() {
         daemon.api.shown(&silent.aid).await["published_to_dht"],
         false
     );
-}
-
-/// A port of this machine that nobody uses now.
-fn free_port() -> u16 {
-    let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port");
-    socket.local_addr().expect("a bound socket").port()
 }
 
 /// A daemon that others join at `port`.

@@ -7,12 +7,14 @@
 //!
 //! ```text
 //! identity, wallets     make identities and proofs; nothing is stored
-//! agents                register, look at, change, delete
+//! keystore              identities whose keys stay here
+//! agents                register, look at, change, delete, restore
 //! publish, renewal      endpoint records out, and kept alive
 //! records, resolve      records of any kind; where agents are reached
 //! fetch, connect        HTTP requests to an agent, whole or streaming; a stream to an agent
 //! tunnels               TCP on this machine to an agent's service, and one-shot connections
 //! inbound               calls from other agents, to the services of ours
+//! pending               what waits for somebody
 //! status, peers         how the node is doing, and whom it is connected to
 //! relaying              what is said when others use this node as a relay
 //! ────────────────────────────────────────────────────────────
@@ -30,9 +32,11 @@ mod hexadecimal;
 mod housekeeping;
 mod identity;
 mod inbound;
+mod keystore;
 mod live;
 pub mod model;
 mod peers;
+mod pending;
 mod publish;
 mod pump;
 mod records;

@@ -9,6 +9,7 @@ mod agents;
 mod fetch;
 mod identity;
 mod peers;
+mod pending;
 mod reach;
 mod records;
 mod secret;
@@ -18,12 +19,16 @@ mod tunnels;
 mod wallets;
 
 pub use agents::{
-    Acl, AclDefault, Agent, AgentList, Done, Export, Heartbeat, Outcome, PatchAgent, Probe,
-    Published, Register, Registered, Updated,
+    Acl, AclDefault, Agent, AgentList, Deleted, DeletedList, Done, Export, Heartbeat, Outcome,
+    PatchAgent, Probe, Published, Register, Registered, Updated,
 };
 pub use fetch::{Fetch, FetchAnswer, Headers};
-pub use identity::{GenerateWallet, GeneratedIdentity, GeneratedWallet};
+pub use identity::{
+    GenerateWallet, GeneratedIdentity, GeneratedWallet, Kept, KeptIdentity, KeptList, MasterBackup,
+    MasterKind,
+};
 pub use peers::{Path, Peer, PeerList, Transport};
+pub use pending::{Pending, Waiting};
 pub use reach::Reached;
 pub use records::{Profile, PublishRecord, Record, RecordList, Resolution};
 pub use secret::Secret;
@@ -31,6 +36,6 @@ pub use sessions::Session;
 pub use status::{HeldRelay, Nat, Reachability, Relaying, Status, Udp};
 pub use tunnels::{Connect, Connected, OpenTunnel, Tunnel, TunnelList};
 pub use wallets::{
-    DelegationMessage, EthereumMessage, EthereumProof, EthereumRegister, ParalismProof, ProofTerms,
-    WalletProof,
+    DelegationMessage, EthereumMessage, EthereumProof, EthereumRegister, KeptProof, ParalismProof,
+    ProofTerms, WalletProof,
 };

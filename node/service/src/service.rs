@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::fetch::Pool;
 use crate::inbound::Inbound;
+use crate::keystore::Keystore;
 use crate::live::Live;
 use crate::registry::Registry;
 use crate::resolve::cache::Cache;
@@ -73,6 +74,8 @@ pub(crate) struct Core {
     pub(crate) node_live: Arc<Live>,
     pub(crate) client: Client,
     pub(crate) registry: Arc<Registry>,
+    /// Keys that were made here.
+    pub(crate) keystore: Arc<Keystore>,
     pub(crate) store: Store,
     pub(crate) cache_db: CacheDb,
     pub(crate) sequence: Sequence,
@@ -117,7 +120,7 @@ impl Service {
         let Opened {
             key,
             connection,
-            saved,
+            mut saved,
             cache_db,
             cached,
         } = opened.expect("opening files does not panic")?;
@@ -126,9 +129,15 @@ impl Service {
             network::start(network_config(&config, key, cached)).await?;
         let sequence = Sequence::new(saved.sequence_ceiling);
         let has_relayed = saved.has_relayed;
+        let keystore = Arc::new(Keystore::new(
+            std::mem::take(&mut saved.kept),
+            std::mem::take(&mut saved.masters),
+        ));
         let registry = Arc::new(Registry::new(saved));
         let (committed, network) = (Arc::clone(&registry), client.clone());
+        let keys = Arc::clone(&keystore);
         let store = Store::start(connection, move |change| {
+            keys.apply(&change);
             follow(&committed, &network, change);
         })
         .map_err(StartError::Writer)?;
@@ -140,6 +149,7 @@ impl Service {
             node_live: Arc::default(),
             client,
             registry,
+            keystore,
             store,
             cache_db,
             sequence,
@@ -273,7 +283,7 @@ impl Service {
 fn follow(registry: &Registry, client: &Client, change: Change) {
     let hosted = match &change {
         Change::Register { credential, .. } => Some(credential.aid()),
-        Change::Delete { aid } => Some(*aid),
+        Change::Delete { aid, .. } | Change::Restore { aid } => Some(*aid),
         _ => None,
     };
     registry.apply(change);

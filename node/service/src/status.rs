@@ -52,6 +52,7 @@ impl Service {
             tunnel_active_count: core.tunnels.count() as u64,
             tunnel_bytes_up_total: carried.up,
             tunnel_bytes_down_total: carried.down,
+            pending: self.pending(),
         }
     }
 

@@ -23,6 +23,7 @@ pub use open::OpenError;
 pub(crate) use open::open;
 pub(crate) use state::{Saved, SavedAgent};
 
+use crate::keystore::{Kept, Share};
 use crate::service_tcp::ServiceTcp;
 
 /// Changes waiting for the writer; more make callers wait.
@@ -57,9 +58,33 @@ pub(crate) enum Change {
         /// The record; its publisher is hosted here.
         record: VerifiedRecord,
     },
-    /// Forgets an agent and its records.
+    /// Puts an agent and its records aside, for [`Restore`](Self::Restore) to bring back.
     Delete {
         /// The agent.
+        aid: Aid,
+        /// When this was asked.
+        at: UnixSeconds,
+    },
+    /// Hosts a deleted agent again, with all it had.
+    Restore {
+        /// The agent.
+        aid: Aid,
+    },
+    /// Forgets the agents that were deleted at that time or before.
+    Purge {
+        /// The time.
+        until: UnixSeconds,
+    },
+    /// Keeps a key that was made here, until its agent is registered.
+    Keep {
+        /// The key.
+        kept: Arc<Kept>,
+        /// This node's share of the master key, when that was made along with it.
+        master: Option<Share>,
+    },
+    /// Forgets a master key, which its owner has a copy of.
+    WipeMaster {
+        /// Whose it is.
         aid: Aid,
     },
     /// No sequence number from `ceiling` on was given out yet.

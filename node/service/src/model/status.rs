@@ -6,6 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::Pending;
+
 /// How this node is reached from outside.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -160,4 +162,7 @@ pub struct Status {
     pub tunnel_bytes_up_total: u64,
     /// Bytes that they have received.
     pub tunnel_bytes_down_total: u64,
+    /// What waits for somebody; absent when nothing does.
+    #[serde(default, skip_serializing_if = "Pending::is_empty")]
+    pub pending: Pending,
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The tables of `state.db`, and what each change does to them.
 
+mod keys;
+
 use std::sync::Arc;
 
 use a2al_protocol::delegation::{Delegation, DelegationProof};
@@ -12,6 +14,7 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
 use super::{Change, Error};
 use crate::clock;
+use crate::keystore::{Kept, Share};
 use crate::service_tcp::ServiceTcp;
 
 /// Steps from one schema version to the next.
@@ -39,6 +42,20 @@ pub(super) const MIGRATIONS: &[&str] = &["
     INSERT INTO node VALUES (1, 0);
 ", "
     ALTER TABLE node ADD COLUMN has_relayed INTEGER NOT NULL DEFAULT 0 CHECK (has_relayed IN (0, 1));
+", "
+    ALTER TABLE agents ADD COLUMN deleted_at INTEGER;  -- null while it is hosted
+
+    CREATE TABLE kept_keys (                           -- made here, and not registered yet
+        aid              BLOB    PRIMARY KEY CHECK (length(aid) = 21),
+        operational_key  TEXT    NOT NULL,             -- private, as in an export
+        delegation       BLOB,                         -- CBOR; null until a wallet has signed
+        kept_at          INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE master_keys (                         -- wait for their owner's backup
+        aid    BLOB PRIMARY KEY CHECK (length(aid) = 21),
+        share  BLOB NOT NULL                           -- means nothing without the one in `keys/masters`
+    ) STRICT, WITHOUT ROWID;
 "];
 
 /// Everything in `state.db`.
@@ -52,6 +69,10 @@ pub(crate) struct Saved {
     pub(crate) sequence_ceiling: u64,
     /// Whether this node has been a relay for others before.
     pub(crate) has_relayed: bool,
+    /// Keys that were made here and not registered yet.
+    pub(crate) kept: Vec<Kept>,
+    /// This node's shares of master keys that wait for a backup.
+    pub(crate) masters: Vec<(Aid, Share)>,
 }
 
 /// One agent as it was saved.
@@ -65,6 +86,8 @@ pub(crate) struct SavedAgent {
     pub(crate) is_publishing: bool,
     /// When it was registered first.
     pub(crate) registered_at: UnixSeconds,
+    /// When it was deleted; `None` while it is hosted.
+    pub(crate) deleted_at: Option<UnixSeconds>,
 }
 
 /// Why the content cannot be read.
@@ -93,12 +116,14 @@ pub(super) fn load(connection: &Connection) -> Result<Saved, LoadError> {
         records: load_records(connection)?,
         sequence_ceiling: u64::try_from(ceiling).map_err(|_| LoadError::Row("a counter"))?,
         has_relayed,
+        kept: keys::load_kept(connection)?,
+        masters: keys::load_masters(connection)?,
     })
 }
 
 fn load_agents(connection: &Connection) -> Result<Vec<SavedAgent>, LoadError> {
     let mut select = connection.prepare(
-        "SELECT operational_key, delegation, service_tcp, publishing, registered_at FROM agents",
+        "SELECT operational_key, delegation, service_tcp, publishing, registered_at, deleted_at FROM agents",
     )?;
     let mut rows = select.query(())?;
     let mut agents = Vec::new();
@@ -113,6 +138,7 @@ fn agent(row: &Row<'_>) -> rusqlite::Result<Option<SavedAgent>> {
     let delegation: Vec<u8> = row.get("delegation")?;
     let service: Option<String> = row.get("service_tcp")?;
     let registered_at: i64 = row.get("registered_at")?;
+    let deleted_at: Option<i64> = row.get("deleted_at")?;
     let Some(credential) = credential(&key, &delegation) else {
         return Ok(None);
     };
@@ -124,6 +150,7 @@ fn agent(row: &Row<'_>) -> rusqlite::Result<Option<SavedAgent>> {
         service,
         is_publishing: row.get("publishing")?,
         registered_at: UnixSeconds(registered_at.unsigned_abs()),
+        deleted_at: deleted_at.map(|at| UnixSeconds(at.unsigned_abs())),
     }))
 }
 
@@ -134,7 +161,7 @@ fn credential(key: &str, delegation: &[u8]) -> Option<Credential> {
 
 /// Reads a proof that was verified before it was saved. Its end is not looked at: an agent whose
 /// delegation ran out is still registered, so that it can be listed, renewed or deleted.
-fn saved_delegation(bytes: &[u8]) -> Option<Delegation> {
+pub(super) fn saved_delegation(bytes: &[u8]) -> Option<Delegation> {
     let proof = DelegationProof::decode(bytes).ok()?;
     let issued_at = proof.terms.issued_at;
     proof.verify(issued_at).ok()
@@ -165,7 +192,11 @@ pub(super) fn write(connection: &Connection, change: &Change) -> Result<(), Erro
         Change::Bind { aid, service } => bind(connection, aid, service.as_ref()),
         Change::StartPublishing { aid } => start_publishing(connection, aid),
         Change::PutRecord { record } => put_record(connection, record),
-        Change::Delete { aid } => delete(connection, aid),
+        Change::Delete { aid, at } => delete(connection, aid, *at),
+        Change::Restore { aid } => restore(connection, aid),
+        Change::Purge { until } => purge(connection, *until),
+        Change::Keep { kept, master } => keys::keep(connection, kept, master.as_ref()),
+        Change::WipeMaster { aid } => keys::wipe_master(connection, aid),
         Change::ReserveSequence { ceiling } => reserve_sequence(connection, *ceiling),
         Change::Relayed => relayed(connection),
     }
@@ -178,6 +209,7 @@ fn register(
     at: UnixSeconds,
 ) -> Result<(), Error> {
     let aid = credential.aid();
+    forget_deleted(connection, &aid)?;
     if let Some(DelegationProof { terms, .. }) = registered_proof(connection, &aid)? {
         let is_newer = credential.issued_at() > terms.issued_at;
         if credential.public_key() != terms.operational && !is_newer {
@@ -189,6 +221,7 @@ fn register(
     } else {
         insert_agent(connection, credential, at)?;
     }
+    keys::forget_kept(connection, &aid)?;
     match service {
         Some(_) => bind(connection, &aid, service),
         None => Ok(()),
@@ -237,14 +270,14 @@ fn replace_credential(connection: &Connection, credential: &Credential) -> Resul
 
 fn bind(connection: &Connection, aid: &Aid, service: Option<&ServiceTcp>) -> Result<(), Error> {
     let changed = connection
-        .prepare_cached("UPDATE agents SET service_tcp = ?2 WHERE aid = ?1")?
+        .prepare_cached("UPDATE agents SET service_tcp = ?2 WHERE aid = ?1 AND deleted_at IS NULL")?
         .execute(params![aid.as_bytes(), service.map(ServiceTcp::as_str)])?;
     found(changed)
 }
 
 fn start_publishing(connection: &Connection, aid: &Aid) -> Result<(), Error> {
     let changed = connection
-        .prepare_cached("UPDATE agents SET publishing = 1 WHERE aid = ?1")?
+        .prepare_cached("UPDATE agents SET publishing = 1 WHERE aid = ?1 AND deleted_at IS NULL")?
         .execute([aid.as_bytes()])?;
     found(changed)
 }
@@ -253,7 +286,7 @@ fn put_record(connection: &Connection, record: &VerifiedRecord) -> Result<(), Er
     let changed = connection
         .prepare_cached(
             "INSERT INTO records (aid, kind, record)
-             SELECT aid, ?2, ?3 FROM agents WHERE aid = ?1
+             SELECT aid, ?2, ?3 FROM agents WHERE aid = ?1 AND deleted_at IS NULL
              ON CONFLICT DO UPDATE SET record = excluded.record",
         )?
         .execute(params![
@@ -264,11 +297,35 @@ fn put_record(connection: &Connection, record: &VerifiedRecord) -> Result<(), Er
     found(changed)
 }
 
-fn delete(connection: &Connection, aid: &Aid) -> Result<(), Error> {
+fn delete(connection: &Connection, aid: &Aid, at: UnixSeconds) -> Result<(), Error> {
     let changed = connection
-        .prepare_cached("DELETE FROM agents WHERE aid = ?1")?
+        .prepare_cached("UPDATE agents SET deleted_at = ?2 WHERE aid = ?1 AND deleted_at IS NULL")?
+        .execute(params![aid.as_bytes(), at.0.cast_signed()])?;
+    found(changed)
+}
+
+fn restore(connection: &Connection, aid: &Aid) -> Result<(), Error> {
+    let changed = connection
+        .prepare_cached(
+            "UPDATE agents SET deleted_at = NULL WHERE aid = ?1 AND deleted_at IS NOT NULL",
+        )?
         .execute([aid.as_bytes()])?;
     found(changed)
+}
+
+fn purge(connection: &Connection, until: UnixSeconds) -> Result<(), Error> {
+    connection
+        .prepare_cached("DELETE FROM agents WHERE deleted_at <= ?1")?
+        .execute([until.0.cast_signed()])?;
+    Ok(())
+}
+
+/// Makes room for an agent that is registered anew instead of being restored.
+fn forget_deleted(connection: &Connection, aid: &Aid) -> Result<(), Error> {
+    connection
+        .prepare_cached("DELETE FROM agents WHERE aid = ?1 AND deleted_at IS NOT NULL")?
+        .execute([aid.as_bytes()])?;
+    Ok(())
 }
 
 fn reserve_sequence(connection: &Connection, ceiling: u64) -> Result<(), Error> {
@@ -283,7 +340,7 @@ fn relayed(connection: &Connection) -> Result<(), Error> {
     Ok(())
 }
 
-fn found(changed: usize) -> Result<(), Error> {
+pub(super) fn found(changed: usize) -> Result<(), Error> {
     match changed {
         0 => Err(Error::Missing),
         _ => Ok(()),

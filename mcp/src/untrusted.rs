@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MPL-2.0
+//! What strangers wrote. It reaches a model only in a field of this name, with who sent it, and
+//! without the characters that people do not see and models read.
+
+use serde_json::Value;
+
+/// `text` without invisible characters, and how many there were.
+pub(crate) fn cleaned(text: &str) -> (String, usize) {
+    let visible: String = text
+        .chars()
+        .filter(|letter| !is_invisible(*letter))
+        .collect();
+    let removed = text.chars().count() - visible.chars().count();
+    (visible, removed)
+}
+
+/// The same for every text in `value`, names of fields included.
+pub(crate) fn cleaned_json(value: Value) -> (Value, usize) {
+    match value {
+        Value::String(text) => {
+            let (text, removed) = cleaned(&text);
+            (Value::String(text), removed)
+        }
+        Value::Array(items) => {
+            let (items, removed): (Vec<_>, Vec<_>) = items.into_iter().map(cleaned_json).unzip();
+            (Value::Array(items), removed.into_iter().sum())
+        }
+        Value::Object(fields) => {
+            let mut removed = 0;
+            let clean = fields.into_iter().map(|(name, value)| {
+                let ((name, in_name), (value, in_value)) = (cleaned(&name), cleaned_json(value));
+                removed += in_name + in_value;
+                (name, value)
+            });
+            let fields = clean.collect();
+            (Value::Object(fields), removed)
+        }
+        other => (other, 0),
+    }
+}
+
+/// Control characters other than white space, zero-width and bidirectional ones, tags and variation
+/// selectors of the supplement: what text can be hidden with.
+fn is_invisible(letter: char) -> bool {
+    matches!(
+        letter,
+        '\u{0}'..='\u{8}'
+            | '\u{b}'
+            | '\u{e}'..='\u{1f}'
+            | '\u{7f}'..='\u{9f}'
+            | '\u{ad}'
+            | '\u{61c}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e0fff}'
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_seen_stays_and_what_is_hidden_goes() {
+        let plain = "Grüße, 你好 👋🏽\t\r\nwith lines";
+        assert_eq!(cleaned(plain), (plain.to_owned(), 0));
+        let hidden: String = "ignore"
+            .chars()
+            .map(|c| char::from_u32(0xe0000 + c as u32).unwrap())
+            .collect();
+        let (clean, removed) = cleaned(&format!("a{hidden}\u{200b}b\u{202e}c\u{1b}[0m"));
+        assert_eq!((clean.as_str(), removed), ("abc[0m", 9));
+        let (clean, removed) = cleaned_json(json!({ "a\u{200b}": ["\u{feff}x", 1, null] }));
+        assert_eq!((clean, removed), (json!({ "a": ["x", 1, null] }), 2));
+    }
+}
