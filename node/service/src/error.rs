@@ -178,7 +178,6 @@ impl Error {
             Self::NoKeptKey => Wire::refused(404, "no_kept_key"),
             Self::NoMasterKey => Wire::refused(404, "no_master_key"),
             Self::TooManyKept(_) => Wire::refused(409, "too_many_kept_keys"),
-            Self::KeyFile(_) => Wire::refused(500, "storage_failed"),
             Self::SessionNotFound => Wire::refused(404, "session_not_found"),
             Self::KeyConflict => Wire::refused(409, "key_conflict"),
             Self::KeyMismatch => Wire::refused(403, "key_mismatch"),
@@ -205,7 +204,7 @@ impl Error {
             Self::AccessDenied => Wire::refused(403, "access_denied"),
             Self::FetchTimeout => Wire::later(504, "timeout"),
             Self::StorageFull(_) => Wire::later(507, "storage_full"),
-            Self::Storage(_) => Wire::refused(500, "storage_failed"),
+            Self::Storage(_) | Self::KeyFile(_) => Wire::refused(500, "storage_failed"),
             Self::Stopped => Wire::later(503, "stopping"),
         }
     }
