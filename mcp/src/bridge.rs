@@ -111,7 +111,6 @@ impl Bridge {
         };
         self.under_way.retain(|_, request| !request.is_finished());
         match message.kind() {
-            Kind::Initialize => exchange(&self.remote, &self.out, message).await,
             Kind::Request => self.begin(message).await,
             Kind::Initialized => {
                 exchange(&self.remote, &self.out, message).await;
@@ -121,7 +120,7 @@ impl Bridge {
                 Some(request) => request.abort(),
                 None => exchange(&self.remote, &self.out, message).await,
             },
-            Kind::Other => exchange(&self.remote, &self.out, message).await,
+            Kind::Initialize | Kind::Other => exchange(&self.remote, &self.out, message).await,
         }
     }
 

@@ -4,6 +4,15 @@
 
 use serde_json::Value;
 
+/// The beginning of `text`, at most `most` bytes of it.
+pub(crate) fn beginning(text: &str, most: usize) -> &str {
+    let mut end = most.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
 /// `text` without invisible characters, and how many there were.
 pub(crate) fn cleaned(text: &str) -> (String, usize) {
     let visible: String = text

@@ -17,7 +17,7 @@ const ANSWER_DEADLINE: Duration = Duration::from_secs(60);
 /// One client, on one of the two transports.
 pub(crate) enum Mcp {
     /// A daemon that was started for it.
-    Pipes(Pipes),
+    Pipes(Box<Pipes>),
     /// A daemon that runs.
     Http(Http),
 }
@@ -65,10 +65,8 @@ pub(crate) fn answer_to(answer: &Answer) -> Value {
         .text
         .lines()
         .filter_map(|line| line.strip_prefix("data: "));
-    let last = data
-        .filter(|data| !data.is_empty())
-        .last()
-        .expect("an event");
+    let mut data = data.filter(|data| !data.is_empty());
+    let last = data.next_back().expect("an event");
     serde_json::from_str(last).expect("events hold JSON")
 }
 
@@ -93,12 +91,12 @@ impl Mcp {
             .expect("the program starts");
         let input = child.stdin.take();
         let output = BufReader::new(child.stdout.take().expect("stdout is a pipe"));
-        Self::Pipes(Pipes {
+        Self::Pipes(Box::new(Pipes {
             child,
             input,
             output,
             heard: String::new(),
-        })
+        }))
     }
 
     /// A daemon that runs, and no session yet.

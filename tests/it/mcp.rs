@@ -15,6 +15,8 @@ mod fetch;
 mod hostile;
 #[path = "mcp/keys.rs"]
 mod keys;
+#[path = "mcp/promises.rs"]
+mod promises;
 #[path = "mcp/scripts.rs"]
 mod scripts;
 #[path = "mcp/undo.rs"]

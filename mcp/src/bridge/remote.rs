@@ -13,6 +13,7 @@ use tokio::time::sleep;
 use super::message::{Kind, Message};
 use super::sse::Events;
 use crate::limits::MAX_BRIDGED_LEN;
+use crate::untrusted::beginning;
 
 const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
@@ -265,8 +266,7 @@ impl Remote {
         if status.is_success() {
             return Ok(false);
         }
-        let mut text = text.replace(['\n', '\r'], " ");
-        text.truncate(text.floor_char_boundary(REFUSAL_LEN));
+        let text = beginning(&text, REFUSAL_LEN).replace(['\n', '\r'], " ");
         Err(Problem::Refused { status, text })
     }
 

@@ -17,7 +17,7 @@ use crate::server::Server;
 /// What registers an agent: a kept key, or both keys.
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Registration {
-    /// Address of an identity whose keys this node keeps, from a2al_identity_generate. Without it
+    /// Address of an identity whose keys this node keeps, from `a2al_identity_generate`. Without it
     /// both of the next two are needed.
     #[serde(default)]
     #[schemars(
@@ -51,7 +51,7 @@ struct Patch {
 #[tool_router(router = agent_tools, vis = "pub(super)")]
 impl Server {
     /// Hosts an agent on this node, or takes over a newer delegation. Nothing is published yet:
-    /// a2al_agent_publish does that.
+    /// `a2al_agent_publish` does that.
     #[tool(
         name = "a2al_agent_register",
         title = "Host an agent",

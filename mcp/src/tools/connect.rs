@@ -34,7 +34,7 @@ struct Open {
 /// Which tunnel to close.
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Close {
-    /// The tunnel's id, 16 hexadecimal digits, from a2al_tunnel_open or a2al_tunnel_list.
+    /// The tunnel's id, 16 hexadecimal digits, from `a2al_tunnel_open` or `a2al_tunnel_list`.
     #[schemars(example = &"9f86d081884c7d65")]
     tunnel_id: String,
 }
@@ -49,7 +49,7 @@ pub(super) struct Closed {
 #[tool_router(router = connect_tools, vis = "pub(super)")]
 impl Server {
     /// Opens a port at 127.0.0.1 for one TCP connection to an agent's service, within six minutes.
-    /// For HTTP use a2al_fetch, for more than one connection a2al_tunnel_open.
+    /// For HTTP use `a2al_fetch`, for more than one connection `a2al_tunnel_open`.
     #[tool(
         name = "a2al_connect",
         title = "Open a one-shot port to an agent",

@@ -17,17 +17,17 @@ use crate::answer::{Failure, Json};
 use crate::arguments::Parameters;
 use crate::limits::{DEFAULT_FETCH_LEN, MAX_FETCH_LEN};
 use crate::server::Server;
-use crate::untrusted::{cleaned, cleaned_json};
+use crate::untrusted::{beginning, cleaned, cleaned_json};
 
 /// A request to an agent.
 #[derive(Debug, Deserialize, JsonSchema)]
-struct Request {
+struct Asked {
     /// Address (AID) of the agent to call.
     #[schemars(with = "String", example = &"A0eB165E6D5d1dE7C44e0228E8efE48E4D05F6479A")]
     remote_aid: Aid,
     #[serde(flatten)]
     request: Fetch,
-    /// Body as text, sent as UTF-8, in place of body_base64; say what it is in the header
+    /// Body as text, sent as UTF-8, in place of `body_base64`; say what it is in the header
     /// Content-Type. Empty by default.
     #[serde(default)]
     #[schemars(example = &"{\"a\":1}")]
@@ -91,11 +91,8 @@ impl Server {
             open_world_hint = true
         )
     )]
-    async fn fetch(
-        &self,
-        Parameters(asked): Parameters<Request>,
-    ) -> Result<Json<Fetched>, Failure> {
-        let Request {
+    async fn fetch(&self, Parameters(asked): Parameters<Asked>) -> Result<Json<Fetched>, Failure> {
+        let Asked {
             remote_aid,
             mut request,
             body,
@@ -114,11 +111,11 @@ impl Server {
             request.body_base64 = Some(BASE64_STANDARD.encode(body));
         }
         let answer = self.service().fetch(remote_aid, request).await?;
-        Ok(Json(fetched(remote_aid, answer, most)))
+        Ok(Json(fetched(remote_aid, &answer, most)))
     }
 }
 
-fn fetched(sender: Aid, answer: FetchAnswer, most: usize) -> Fetched {
+fn fetched(sender: Aid, answer: &FetchAnswer, most: usize) -> Fetched {
     let bytes = BASE64_STANDARD
         .decode(&answer.body)
         .expect("the service wrote it as base64");
@@ -195,7 +192,7 @@ impl Notes {
             }
             self.say("it says that it is JSON, but is not");
         }
-        let kept = &text[..text.floor_char_boundary(most)];
+        let kept = beginning(&text, most);
         self.cut(kept.len(), text.len());
         let (kept, hidden) = cleaned(kept);
         self.hidden += hidden;
@@ -293,7 +290,7 @@ mod tests {
         let sender = "a0eb165e6d5d1de7c44e0228e8efe48e4d05f6479a"
             .parse()
             .unwrap();
-        super::fetched(sender, answer, most)
+        super::fetched(sender, &answer, most)
     }
 
     #[test]

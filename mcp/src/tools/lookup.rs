@@ -12,7 +12,7 @@ use crate::server::Server;
 #[tool_router(router = lookup_tools, vis = "pub(super)")]
 impl Server {
     /// Looks up where an agent anywhere in the network is reached. A found agent was online within
-    /// the last hour. a2al_fetch and the others look up by themselves.
+    /// the last hour. `a2al_fetch` and the others look up by themselves.
     #[tool(
         name = "a2al_resolve",
         title = "Find an agent by its address",

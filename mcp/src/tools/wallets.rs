@@ -14,8 +14,8 @@ use crate::server::Server;
 #[tool_router(router = wallet_tools, vis = "pub(super)")]
 impl Server {
     /// Makes a new wallet and an identity under its address; both keys stay with this node. Give
-    /// the aid to a2al_agent_register next. The wallet's key waits until the owner saves it with
-    /// the command in backup_command: tell them.
+    /// the aid to `a2al_agent_register` next. The wallet's key waits until the owner saves it with
+    /// the command in `backup_command`: tell them.
     #[tool(
         name = "a2al_agents_generate_ethereum",
         title = "Make an identity with a new wallet",
@@ -33,9 +33,9 @@ impl Server {
         Ok(Json(self.service().keep_wallet(request).await?))
     }
 
-    /// The text that the owner of an Ethereum wallet signs (personal_sign) to let a node act for
+    /// The text that the owner of an Ethereum wallet signs (`personal_sign`) to let a node act for
     /// the wallet's address. Without a key among the arguments this node makes one and keeps it;
-    /// a2al_ethereum_register then needs none either.
+    /// `a2al_ethereum_register` then needs none either.
     #[tool(
         name = "a2al_ethereum_delegation_message",
         title = "Prepare a delegation for a wallet to sign",
@@ -61,7 +61,7 @@ impl Server {
     }
 
     /// Hosts the agent of an Ethereum wallet whose owner has signed the text of
-    /// a2al_ethereum_delegation_message; agent, times and scope have to be the same as there.
+    /// `a2al_ethereum_delegation_message`; agent, times and scope have to be the same as there.
     #[tool(
         name = "a2al_ethereum_register",
         title = "Host a wallet's agent",

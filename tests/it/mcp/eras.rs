@@ -17,8 +17,8 @@ async fn on_both_transports(mut check: impl AsyncFnMut(&mut Mcp)) {
     assert!(status.success(), "{status}");
 }
 
-fn request(id: u32, method: &str, params: Value) -> Value {
-    json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params })
+fn request(id: u32, method: &str) -> Value {
+    json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": {} })
 }
 
 #[tokio::test]
@@ -43,13 +43,13 @@ async fn the_handshake_ends_at_the_revision_that_the_client_asks_for() {
                     .as_str()
                     .is_some_and(|text| text.len() < 1024)
             );
-            let listed = mcp.ask(request(1, "tools/list", json!({}))).await;
+            let listed = mcp.ask(request(1, "tools/list")).await;
             assert!(listed["result"]["tools"].is_array(), "{asked}: {listed}");
-            let pong = mcp.ask(request(2, "ping", json!({}))).await;
+            let pong = mcp.ask(request(2, "ping")).await;
             assert_eq!(pong["result"], json!({}), "{asked}: {pong}");
             let status = mcp.done("a2al_status", json!({})).await;
             assert!(status["node_aid"].is_string(), "{asked}: {status}");
-            let unknown = mcp.ask(request(3, "no/such", json!({}))).await;
+            let unknown = mcp.ask(request(3, "no/such")).await;
             assert_eq!(unknown["error"]["code"], -32601, "{asked}: {unknown}");
         })
         .await;
