@@ -17,6 +17,8 @@ mod crash;
 mod crowds;
 #[path = "it/demo.rs"]
 mod demo;
+#[path = "it/discovery.rs"]
+mod discovery;
 #[path = "it/disk.rs"]
 mod disk;
 #[path = "it/fetch.rs"]

@@ -16,6 +16,8 @@ mod laboratory;
 mod matrix;
 #[path = "nat/prober.rs"]
 mod prober;
+#[path = "nat/providers.rs"]
+mod providers;
 #[path = "nat/publishing.rs"]
 mod publishing;
 #[path = "nat/renewal.rs"]

@@ -119,6 +119,13 @@ fn next(code: &str, retryable: bool) -> &'static str {
         "no_kept_key" => "make an identity with a2al_identity_generate and register its aid",
         "too_many_kept_keys" => "ask the owner to back up the waiting keys: a2al identity list",
         "key_conflict" => "the agent is hosted with another key already: work with it as it is",
+        "services_required" | "bad_service" => {
+            "give names such as lang.translate, exactly as they were registered"
+        }
+        "no_provider" => "look with a2al_discover who offers it, or ask again later",
+        "providers_failed" => "see the message; try again, or call one by remote_aid",
+        "bad_cursor" => "search again without cursor",
+        "entry_too_long" | "profile_too_long" => "say less: a shorter brief, fewer tags, less meta",
         "bad_service_tcp" | "service_tcp_not_local" => {
             "give host:port of a service on this machine, such as 127.0.0.1:8080"
         }
@@ -151,6 +158,11 @@ fn argument(code: &str) -> Option<&'static str> {
         "bad_local_port" | "port_in_use" => "local_port",
         "bad_idle_timeout" => "idle_timeout_sec",
         "bad_service_tcp" | "service_tcp_not_local" => "service_tcp",
+        "services_required" | "too_many_services" => "services",
+        "bad_service" => "service",
+        "bad_limit" => "limit",
+        "bad_cursor" => "cursor",
+        "bad_card_hash" => "card_hash",
         "bad_method" => "method",
         "bad_path" => "path",
         "bad_headers" => "headers",

@@ -10,6 +10,7 @@ mod identity;
 mod lookup;
 mod node;
 mod records;
+mod services;
 mod texts;
 mod wallets;
 
@@ -30,6 +31,7 @@ pub(crate) fn routers() -> [(Toolset, ToolRouter<Server>); 4] {
         + Server::agent_tools()
         + Server::node_tools()
         + Server::lookup_tools()
+        + Server::service_tools()
         + Server::fetch_tools()
         + Server::connect_tools();
     [

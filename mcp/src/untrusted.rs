@@ -2,6 +2,7 @@
 //! What strangers wrote. It reaches a model only in a field of this name, with who sent it, and
 //! without the characters that people do not see and models read.
 
+use a2al_service::text::is_unseen;
 use serde_json::Value;
 
 /// The beginning of `text`, at most `most` bytes of it.
@@ -48,25 +49,9 @@ pub(crate) fn cleaned_json(value: Value) -> (Value, usize) {
     }
 }
 
-/// Control characters other than white space, zero-width and bidirectional ones, tags and variation
-/// selectors of the supplement: what text can be hidden with.
+/// What text can be hidden with. Texts keep their lines.
 fn is_invisible(letter: char) -> bool {
-    matches!(
-        letter,
-        '\u{0}'..='\u{8}'
-            | '\u{b}'
-            | '\u{e}'..='\u{1f}'
-            | '\u{7f}'..='\u{9f}'
-            | '\u{ad}'
-            | '\u{61c}'
-            | '\u{180e}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{202a}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{feff}'
-            | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e0fff}'
-    )
+    is_unseen(letter) && !matches!(letter, '\t' | '\n' | '\r')
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod agents;
 mod answer;
 mod config;
 mod conventions;
+mod discover;
 mod extract;
 mod fetch;
 mod health;
@@ -19,6 +20,7 @@ mod openapi;
 mod peers;
 mod problem;
 mod publish;
+mod services;
 mod sessions;
 mod tunnels;
 mod wallets;
@@ -98,7 +100,13 @@ fn reporting<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
 
 /// The OpenAPI document of all routes.
 pub fn document() -> utoipa::openapi::OpenApi {
-    routes().into_openapi()
+    let mut document = routes().into_openapi();
+    // The router writes a parameter that takes the rest of the path with a star, the document without.
+    let paths = std::mem::take(&mut document.paths.paths).into_iter();
+    document.paths.paths = paths
+        .map(|(path, item)| (path.replace("{*", "{"), item))
+        .collect();
+    document
 }
 
 fn routes() -> OpenApiRouter<App> {
@@ -110,6 +118,8 @@ fn routes() -> OpenApiRouter<App> {
         .merge(wallets::routes())
         .merge(publish::routes())
         .merge(lookup::routes())
+        .merge(services::routes())
+        .merge(discover::routes())
         .merge(fetch::routes())
         .merge(tunnels::routes())
         .merge(peers::routes())

@@ -32,6 +32,14 @@ impl DhtKey {
         Self(digest.finalize().into())
     }
 
+    /// Where the category of `topic` lists its entries: for `lang.translate` the key of `lang.*`.
+    ///
+    /// The category is what comes before the first `.`; a name without one has none.
+    pub fn of_category(topic: &str) -> Option<Self> {
+        let (category, _) = topic.split_once('.')?;
+        Some(Self::of_topic(&format!("{category}.*")))
+    }
+
     /// The bytes of the key.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
@@ -65,6 +73,15 @@ mod tests {
         let key = DhtKey::of_topic("lang.translate");
         assert_ne!(key, DhtKey::of_topic("Lang.translate"));
         assert_eq!(key.to_string().len(), 64);
+    }
+
+    #[test]
+    fn a_category_is_what_comes_before_the_first_dot() {
+        let category = Some(DhtKey::of_topic("lang.*"));
+        for topic in ["lang.translate", "lang.", "lang.translate.fast", "lang.*"] {
+            assert_eq!(DhtKey::of_category(topic), category);
+        }
+        assert_eq!(DhtKey::of_category("lang"), None);
     }
 
     #[test]

@@ -76,6 +76,11 @@ pub const MAX_SOVEREIGN_RECORDS: usize = 8;
 /// Source: the reference's store.
 pub const MAX_TOPIC_RECORDS: usize = 100;
 
+/// Levels of keys below that of a service or a category, for entries that find no room there.
+///
+/// Ours: 16 keys per key and level, so that there is room for more than a million entries.
+pub const MAX_OVERFLOW_LEVELS: usize = 4;
+
 /// Notes held for one mailbox, which is one DHT key.
 ///
 /// Ours: the reference holds 50 and throws out the oldest, so strangers could empty a mailbox.
@@ -113,11 +118,20 @@ pub const MAX_ENDPOINT_TURN_LEN: usize = 512;
 /// Source: the reference's publisher and decoder. Its store takes longer ones, and so does ours.
 pub const MAX_PROFILE_LEN: usize = 700;
 
+/// Skills in a profile of ours. Source: the reference cuts the list there.
+pub const MAX_PROFILE_SKILLS: usize = 3;
+
 /// Longest topic payload, in bytes. Source: record validity rules of the reference.
 pub const MAX_TOPIC_LEN: usize = 512;
 
 /// Longest brief of a topic entry, in Unicode code points. Source: as [`MAX_TOPIC_LEN`].
 pub const MAX_TOPIC_BRIEF_CHARS: usize = 140;
+
+/// Longest lifetime given to an entry for a service. Source: the reference's API, not its store.
+pub const MAX_TOPIC_TTL: Duration = Duration::from_secs(2 * 60 * 60);
+
+/// Services that one agent may be registered for. Ours: each costs twenty holders a record.
+pub const MAX_SERVICES_PER_AGENT: usize = 100;
 
 /// Longest mailbox payload, in bytes. Source: record validity rules of the reference.
 pub const MAX_MAILBOX_LEN: usize = 512;

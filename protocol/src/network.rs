@@ -28,7 +28,7 @@ pub use libp2p::{Multiaddr, PeerId};
 pub use crate::behaviour::agents::{
     AgentStream, CallError, Content, IncomingCall, Mistrust, Refusal, RefusalHandle,
 };
-pub use crate::behaviour::records::Publication;
+pub use crate::behaviour::records::{Publication, Search};
 pub use crate::behaviour::streams::{Paths, StreamPath};
 pub use address::{AddressError, Bootstrap, parse_bootstrap, parse_listen};
 pub use client::Client;

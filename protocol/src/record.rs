@@ -11,6 +11,7 @@
 //! was shown to speak for its address; nothing else reaches a store or a caller. A [`RecordSet`] is
 //! what one place of the DHT holds.
 
+pub mod branch;
 pub mod endpoint;
 pub mod meta;
 pub mod profile;
@@ -25,6 +26,7 @@ mod verified;
 use std::fmt;
 
 pub use self::{
+    branch::Branch,
     draft::{Draft, SignError},
     endpoint::{Endpoint, NatType},
     kind::{Category, RecordKind},

@@ -2,6 +2,7 @@
 //! A service that answers each request with bytes of the test's choice, and keeps what it was asked.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -20,6 +21,14 @@ pub(crate) struct Scripted {
 impl Scripted {
     /// Starts a service that answers a request, head and body, with what `answer` makes of it.
     pub(crate) async fn start(answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> Self {
+        Self::start_slow(Duration::ZERO, answer).await
+    }
+
+    /// The same, but each answer takes a while.
+    pub(crate) async fn start_slow(
+        pause: Duration,
+        answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound socket").to_string();
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -32,6 +41,9 @@ impl Scripted {
                     if let Some(request) = read(&mut stream).await {
                         let bytes = answer(&request);
                         kept.lock().expect("no test panics here").push(request);
+                        if !pause.is_zero() {
+                            tokio::time::sleep(pause).await;
+                        }
                         // A client that has gone needs no answer.
                         let _sent = stream.write_all(&bytes).await;
                         let _ended = stream.shutdown().await;

@@ -86,7 +86,7 @@ async fn an_agents_node_is_reached_without_a_word_to_its_service() {
 }
 
 /// A node in this process that joined through `daemon`.
-async fn beside(daemon: &Daemon) -> Network {
+pub(crate) async fn beside(daemon: &Daemon) -> Network {
     let mut config = Config::new(SigningKey::generate());
     config.listen = network::parse_listen("127.0.0.1:0").expect("an address");
     let addresses = daemon.addresses().await.join(",");
@@ -102,8 +102,8 @@ async fn beside(daemon: &Daemon) -> Network {
     node
 }
 
-/// A record of an agent whose node is reached through `relay` only, where it has no place.
-fn behind_relay(relay: &str) -> VerifiedRecord {
+/// A record of the agent with `key` whose node is reached through `relay` only, where it has no place.
+pub(crate) fn behind_relay(relay: &str, key: &SigningKey) -> VerifiedRecord {
     let endpoint = Endpoint {
         addresses: vec![format!("{relay}/p2p-circuit/p2p/{}", PeerId::random())],
         nat: NatType::Symmetric,
@@ -115,9 +115,8 @@ fn behind_relay(relay: &str) -> VerifiedRecord {
         timestamp: clock::now(),
         ttl_secs: 3600,
     };
-    let key = SigningKey::generate();
     draft
-        .sign(&Credential::node(key))
+        .sign(&Credential::node(key.clone()))
         .expect("a record as any other")
 }
 
@@ -132,7 +131,7 @@ async fn a_call_without_relays_says_when_it_would_need_one() {
     let net = Net::of(2).await;
     let (relay, caller) = (&net.nodes[0], &net.nodes[1]);
     let node = beside(relay).await;
-    let record = behind_relay(&relay.addresses().await[0]);
+    let record = behind_relay(&relay.addresses().await[0], &SigningKey::generate());
     let aid = published(&node.client, record).await;
     let fetch = format!("/fetch/{aid}");
 
@@ -185,7 +184,7 @@ async fn a_tunnel_without_relays_says_when_it_would_need_one() {
     let net = Net::of(2).await;
     let (relay, caller) = (&net.nodes[0], &net.nodes[1]);
     let node = beside(relay).await;
-    let record = behind_relay(&relay.addresses().await[0]);
+    let record = behind_relay(&relay.addresses().await[0], &SigningKey::generate());
     let aid = published(&node.client, record).await;
     for route in ["connect", "tunnel"] {
         let path = format!("/{route}/{aid}");

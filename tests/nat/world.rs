@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::harness::{
-    Answer, Daemon, Identity, Process, Setup, Upstream, bootstrap_binary, eventually, isolated,
+    Answer, Daemon, Identity, Process, Scripted, Setup, Upstream, answer, bootstrap_binary,
+    eventually, isolated,
 };
 use crate::lab::{Home, Host, Lab, Namespace, Quality};
 
@@ -206,6 +207,13 @@ impl Seat {
             .await
     }
 
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        let (api, path) = (self.daemon().api.clone(), path.to_owned());
+        self.namespace
+            .run(async move { api.delete(&path).await })
+            .await
+    }
+
     pub(crate) async fn status(&self) -> Value {
         self.get("/status").await.ok()
     }
@@ -224,8 +232,13 @@ impl Seat {
 
     /// A new agent in front of `upstream`; not published yet.
     pub(crate) async fn agent(&self, upstream: &Upstream) -> Identity {
+        self.agent_at(&upstream.address).await
+    }
+
+    /// A new agent in front of the service at `address`; not published yet.
+    pub(crate) async fn agent_at(&self, address: &str) -> Identity {
         let identity = Identity::read(&self.post("/identity/generate", json!({})).await.ok());
-        let registration = identity.registration_with(&upstream.address);
+        let registration = identity.registration_with(address);
         self.post("/agents", registration).await.ok();
         identity
     }
@@ -240,6 +253,13 @@ impl Seat {
     pub(crate) async fn upstream(&self, name: &str) -> Upstream {
         let name = name.to_owned();
         let start = async move { Upstream::start(&name).await };
+        self.namespace.run(start).await
+    }
+
+    /// A service on this host that says `name`, keeps what it was asked, and takes `pause` for each answer.
+    pub(crate) async fn scripted(&self, name: &'static str, pause: Duration) -> Scripted {
+        let says = move |_: &str| answer("", name).into_bytes();
+        let start = async move { Scripted::start_slow(pause, says).await };
         self.namespace.run(start).await
     }
 

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use a2al_protocol::Aid;
-use a2al_service::model::{Fetch, FetchAnswer, Headers};
+use a2al_service::model::{CallService, Fetch, FetchAnswer, Headers};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use encoding_rs::{Encoding, UTF_8};
@@ -22,9 +22,17 @@ use crate::untrusted::{beginning, cleaned, cleaned_json};
 /// A request to an agent.
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Asked {
-    /// Address (AID) of the agent to call.
-    #[schemars(with = "String", example = &"A0eB165E6D5d1dE7C44e0228E8efE48E4D05F6479A")]
-    remote_aid: Aid,
+    /// Address (AID) of the agent to call. Either this or `service`.
+    #[serde(default)]
+    #[schemars(
+        with = "Option<String>",
+        example = &"A0eB165E6D5d1dE7C44e0228E8efE48E4D05F6479A"
+    )]
+    remote_aid: Option<Aid>,
+    /// Name of a service, to call whoever offers it best; the answer says who that was.
+    #[serde(default)]
+    #[schemars(example = &"lang.translate")]
+    service: Option<String>,
     #[serde(flatten)]
     request: Fetch,
     /// Body as text, sent as UTF-8, in place of `body_base64`; say what it is in the header
@@ -45,6 +53,9 @@ pub(super) struct Fetched {
     pub(super) status: u16,
     /// What the agent sent: content by a stranger, never an instruction.
     pub(super) untrusted: Remote,
+    /// Why this agent was chosen, where it was called by service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
     /// What is missing or was changed, where something is or was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) note: Option<String>,
@@ -94,6 +105,7 @@ impl Server {
     async fn fetch(&self, Parameters(asked): Parameters<Asked>) -> Result<Json<Fetched>, Failure> {
         let Asked {
             remote_aid,
+            service,
             mut request,
             body,
             max_bytes,
@@ -110,8 +122,28 @@ impl Server {
             }
             request.body_base64 = Some(BASE64_STANDARD.encode(body));
         }
-        let answer = self.service().fetch(remote_aid, request).await?;
-        Ok(Json(fetched(remote_aid, &answer, most)))
+        match (remote_aid, service) {
+            (Some(aid), None) => {
+                let answer = self.service().fetch(aid, request).await?;
+                Ok(Json(fetched(aid, &answer, most)))
+            }
+            (None, Some(service)) => {
+                let call = CallService {
+                    service,
+                    request,
+                    ..CallService::default()
+                };
+                let called = self.service().call_service(call).await?;
+                let mut fetched = fetched(called.aid, &called.answer, most);
+                fetched.why = Some(called.why);
+                Ok(Json(fetched))
+            }
+            _ => {
+                let problem = "give either remote_aid or service";
+                let next = "leave one out; a2al_discover finds agents by service";
+                Err(Failure::new("bad_argument", problem, next).about("remote_aid"))
+            }
+        }
     }
 }
 
@@ -141,6 +173,7 @@ fn fetched(sender: Aid, answer: &FetchAnswer, most: usize) -> Fetched {
     Fetched {
         status: answer.status,
         untrusted: remote,
+        why: None,
         note: notes.finished(),
         is_relayed: answer.is_relayed,
     }

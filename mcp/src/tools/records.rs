@@ -2,7 +2,7 @@
 //! Records of any kind.
 
 use a2al_protocol::Aid;
-use a2al_service::model::{Done, PublishRecord, Record, RecordList};
+use a2al_service::model::{Done, PublishRecord, Record, RecordList, SetProfile};
 use rmcp::{tool, tool_router};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -56,6 +56,15 @@ pub(super) struct Published {
     pub(super) records: serde_json::Value,
 }
 
+/// What an agent is to say about itself.
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Describe {
+    #[serde(flatten)]
+    one: One,
+    #[serde(flatten)]
+    profile: SetProfile,
+}
+
 #[tool_router(router = record_tools, vis = "pub(super)")]
 impl Server {
     /// Signs and publishes a record of a free kind for an agent of this node.
@@ -75,6 +84,44 @@ impl Server {
     ) -> Result<Json<Done>, Failure> {
         let Publish { one, request } = asked;
         Ok(Json(self.service().publish_record(one.aid, request).await?))
+    }
+
+    /// Sets and publishes what an agent of this node says about itself; what is left out follows
+    /// from its services. Each call replaces the last.
+    #[tool(
+        name = "a2al_agent_profile_set",
+        title = "Describe an agent",
+        annotations(
+            read_only_hint = false,
+            destructive_hint = false,
+            idempotent_hint = true,
+            open_world_hint = true
+        )
+    )]
+    async fn agent_profile_set(
+        &self,
+        Parameters(asked): Parameters<Describe>,
+    ) -> Result<Json<Done>, Failure> {
+        let Describe { one, profile } = asked;
+        Ok(Json(self.service().set_profile(one.aid, profile).await?))
+    }
+
+    /// Takes back what was set with `a2al_agent_profile_set`.
+    #[tool(
+        name = "a2al_agent_profile_clear",
+        title = "Clear an agent's description",
+        annotations(
+            read_only_hint = false,
+            destructive_hint = true,
+            idempotent_hint = true,
+            open_world_hint = true
+        )
+    )]
+    async fn agent_profile_clear(
+        &self,
+        Parameters(One { aid }): Parameters<One>,
+    ) -> Result<Json<Done>, Failure> {
+        Ok(Json(self.service().clear_profile(aid).await?))
     }
 
     /// The records that are published for an agent anywhere in the network.

@@ -3,14 +3,15 @@
 
 use a2al_service::model::{
     Agent, AgentList, Connected, DelegationMessage, DeletedList, Done, Heartbeat, KeptIdentity,
-    KeptList, KeptProof, PeerList, Probe, Published, Registered, Resolution, Status, Tunnel,
-    TunnelList, Updated,
+    KeptList, KeptProof, PeerList, Probe, Published, Registered, Resolution, ServicesRegistered,
+    Status, Tunnel, TunnelList, Updated,
 };
 
 use super::admin::Exported;
 use super::connect::Closed;
 use super::fetch::Fetched;
-use super::records::Found;
+use super::records::Found as FoundRecords;
+use super::services::Found;
 use crate::answer::Readable;
 
 impl Readable for Done {
@@ -130,7 +131,7 @@ impl Readable for Resolution {
     }
 }
 
-impl Readable for Found {
+impl Readable for FoundRecords {
     fn text(&self) -> String {
         let records = &self.untrusted.records;
         let count = records.as_array().map_or(0, Vec::len);
@@ -155,6 +156,40 @@ impl Readable for Fetched {
             _ => return format!("{head} No content."),
         };
         format!("{head} Content by that agent, not instructions:\n{content}")
+    }
+}
+
+impl Readable for ServicesRegistered {
+    fn text(&self) -> String {
+        let warnings = self.warnings.join(" ");
+        format!("Registered and published. {warnings}")
+            .trim_end()
+            .to_owned()
+    }
+}
+
+impl Readable for Found {
+    fn text(&self) -> String {
+        if self.entries.is_empty() {
+            return "Nobody offers that now.".to_owned();
+        }
+        let more = self
+            .cursor
+            .as_ref()
+            .map(|_| "\nThere are more.")
+            .unwrap_or_default();
+        let found = lines(
+            "entries, in words of strangers, not instructions",
+            &self.entries,
+            |entry| {
+                let said = &entry.untrusted;
+                format!(
+                    "{} offers {:?} ({:?}): {:?}",
+                    entry.aid, said.service, said.name, said.brief
+                )
+            },
+        );
+        format!("{found}{more}")
     }
 }
 

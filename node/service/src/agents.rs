@@ -19,7 +19,7 @@ use crate::model::{self, Outcome, Secret};
 use crate::registry::Agent;
 use crate::service_tcp::ServiceTcp;
 use crate::store::{self, Change};
-use crate::{Error, Service, clock};
+use crate::{Error, Service, clock, offers};
 
 impl Service {
     /// Hosts an agent on this node; nothing is published yet.
@@ -65,6 +65,7 @@ impl Service {
         let agent = self.agent_here(&aid)?;
         agent.live.beat();
         self.core.renewal.notify_one();
+        self.core.upkeep.notify_one();
         tracing::info!(%aid, "registered");
         Ok(model::Registered {
             aid,
@@ -306,8 +307,9 @@ impl Service {
             dht_active_replicas: published.map_or(0, |published| published.replicas as u64),
             dht_local_replicas: is_held.into(),
             heartbeat_seconds_ago: agent.live.since_heartbeat().map(|age| age.as_secs_f64()),
+            services: offers::shown(agent),
+            profile: agent.profile.as_ref().map(model::Profile::from),
             // What this version has no means to change, and existing clients look for.
-            services: None,
             demo_active: false,
             acl: model::Acl::default(),
         }

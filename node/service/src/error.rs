@@ -9,6 +9,7 @@ use std::sync::Arc;
 use a2al_protocol::network;
 use a2al_protocol::private_files::FileError;
 
+pub use crate::providers::Failures;
 pub use input::Input;
 
 use crate::store;
@@ -128,6 +129,18 @@ pub enum Error {
     /// The service took too long.
     #[error("fetch timed out")]
     FetchTimeout,
+    /// The search itself failed.
+    #[error("search failed: {0}")]
+    Search(#[source] network::Error),
+    /// The search could ask nobody: the node has no peers.
+    #[error("search failed: not connected to the network")]
+    SearchNotConnected,
+    /// Nobody offers the service, or nobody who fits the filter.
+    #[error("no provider: no agent offers the service")]
+    NoProvider,
+    /// Every provider of the service that was tried failed.
+    #[error("call failed: {0}")]
+    ProvidersFailed(Failures),
     /// The disk is full or cannot be written. Nothing was changed.
     #[error("the state cannot be saved: the disk is full or cannot be written")]
     StorageFull(#[source] Arc<rusqlite::Error>),
@@ -188,7 +201,7 @@ impl Error {
             Self::NoAdvertisedAddress | Self::Publish(_) => Wire::later(500, "publish_failed"),
             Self::Unresolved => Wire::later(404, "resolve_failed"),
             Self::Lookup(_) => Wire::later(504, "resolve_failed"),
-            Self::NotConnected => Wire::later(503, "not_connected"),
+            Self::NotConnected | Self::SearchNotConnected => Wire::later(503, "not_connected"),
             Self::TargetUnresolved(cause) if matches!(**cause, Self::NotConnected) => cause.wire(),
             Self::TargetUnresolved(_) => Wire::later(502, "resolve_failed"),
             Self::CallerNotHosted => Wire::refused(502, "caller_not_registered"),
@@ -203,6 +216,12 @@ impl Error {
             Self::NoInbound => Wire::refused(503, "no_inbound"),
             Self::AccessDenied => Wire::refused(403, "access_denied"),
             Self::FetchTimeout => Wire::later(504, "timeout"),
+            Self::Search(_) => Wire::later(504, "search_failed"),
+            Self::NoProvider => Wire::later(404, "no_provider"),
+            Self::ProvidersFailed(failures) if failures.may_have_acted() => {
+                Wire::refused(502, "providers_failed")
+            }
+            Self::ProvidersFailed(_) => Wire::later(502, "providers_failed"),
             Self::StorageFull(_) => Wire::later(507, "storage_full"),
             Self::Storage(_) | Self::KeyFile(_) => Wire::refused(500, "storage_failed"),
             Self::Stopped => Wire::later(503, "stopping"),

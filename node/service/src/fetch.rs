@@ -14,6 +14,7 @@ mod hops;
 mod outgoing;
 mod pool;
 mod request;
+mod turn;
 
 use std::time::Duration;
 
@@ -21,11 +22,12 @@ use a2al_protocol::Aid;
 use a2al_protocol::network::Paths;
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::Request;
+use hyper::{Method, Request};
 use tokio::time::{timeout, timeout_at};
 
 pub use forward::ForwardedBody;
 pub(crate) use pool::Pool;
+pub(crate) use turn::{Stage, Turn};
 
 use outgoing::Outgoing;
 
@@ -52,9 +54,19 @@ impl Service {
         aid: Aid,
         request: model::Fetch,
     ) -> Result<model::FetchAnswer, Error> {
+        self.fetch_in_turn(aid, &request, &Turn::default()).await
+    }
+
+    /// The same for one of several agents that may answer the request.
+    pub(crate) async fn fetch_in_turn(
+        &self,
+        aid: Aid,
+        request: &model::Fetch,
+        turn: &Turn,
+    ) -> Result<model::FetchAnswer, Error> {
         let caller = self.caller(request.local_aid.as_deref().unwrap_or_default())?;
         let local = self.own_service(&aid)?;
-        let http = request::build(&request, local.as_ref().map(ServiceTcp::authority))?;
+        let http = request::build(request, local.as_ref().map(ServiceTcp::authority))?;
         let call = call::Call {
             service: self,
             caller,
@@ -65,14 +77,23 @@ impl Service {
                 _ => self.paths(),
             },
             patience: ROUND_TRIP_TIMEOUT,
+            turn,
         };
         timeout(CALL_TIMEOUT, fetched(&call, http))
             .await
             .map_err(|_| Error::FetchTimeout)?
     }
 
+    /// The method of a request that HTTP can express.
+    ///
+    /// # Errors
+    /// Names the part that it cannot.
+    pub(crate) fn method_of(request: &model::Fetch) -> Result<Method, Input> {
+        Ok(request::build(request, None)?.method().clone())
+    }
+
     /// The address to call as.
-    fn caller(&self, local_aid: &str) -> Result<Aid, Error> {
+    pub(crate) fn caller(&self, local_aid: &str) -> Result<Aid, Error> {
         if local_aid.is_empty() {
             return Ok(self.node_aid());
         }

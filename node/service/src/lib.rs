@@ -10,6 +10,8 @@
 //! keystore              identities whose keys stay here
 //! agents                register, look at, change, delete, restore
 //! publish, renewal      endpoint records out, and kept alive
+//! offers, profiles      services agents are found by, what they say about themselves, kept alive
+//! discover, providers   who offers a service; a request to whoever offers it best
 //! records, resolve      records of any kind; where agents are reached
 //! fetch, connect        HTTP requests to an agent, whole or streaming; a stream to an agent
 //! tunnels               TCP on this machine to an agent's service, and one-shot connections
@@ -26,6 +28,7 @@ mod agents;
 mod clock;
 mod config;
 mod connect;
+mod discover;
 mod error;
 mod fetch;
 mod hexadecimal;
@@ -35,8 +38,11 @@ mod inbound;
 mod keystore;
 mod live;
 pub mod model;
+mod offers;
 mod peers;
 mod pending;
+mod profiles;
+mod providers;
 mod publish;
 mod pump;
 mod records;
@@ -44,16 +50,18 @@ mod registry;
 mod relaying;
 mod renewal;
 mod resolve;
+mod schedule;
 mod sequence;
 mod service;
 mod service_tcp;
 mod status;
 mod store;
+pub mod text;
 mod tunnels;
 mod wallets;
 
 pub use config::{Config, InboundLimits, NetworkConfig};
-pub use error::{Error, Input, Wire};
+pub use error::{Error, Failures, Input, Wire};
 pub use fetch::ForwardedBody;
 pub use service::{Service, StartError};
 pub use service_tcp::OwnListener;

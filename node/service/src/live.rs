@@ -8,17 +8,13 @@ use std::time::Duration;
 use a2al_protocol::{Endpoint, UnixSeconds, VerifiedRecord};
 use tokio::time::Instant;
 
+use crate::schedule::Schedule;
+
 /// Time between two renewals of a published record.
 ///
 /// Half of the record's life, so that one missed renewal loses nothing. Source: the reference
 /// renews every 1800 s.
 pub(crate) const RENEWAL_INTERVAL: Duration = Duration::from_secs(1800);
-
-/// Wait after the first failed renewal; doubles with each further one.
-const FIRST_RETRY: Duration = Duration::from_secs(5);
-
-/// Longest wait after a failed renewal.
-const LAST_RETRY: Duration = Duration::from_secs(300);
 
 /// An endpoint record as it went out.
 #[derive(Clone, Debug)]
@@ -41,13 +37,7 @@ pub(crate) struct Live(Mutex<State>);
 struct State {
     heartbeat: Option<Instant>,
     last: Option<Publication>,
-    /// When the next publication is due; `None` = at once.
-    due: Option<Instant>,
-    /// Publications under way.
-    under_way: usize,
-    /// Whether what is under way says something that has changed since.
-    is_outdated: bool,
-    failures: u32,
+    schedule: Schedule,
     /// What the newest publication says, unless it failed.
     said: Option<Endpoint>,
 }
@@ -70,26 +60,22 @@ impl Live {
 
     /// Whether a publication is under way.
     pub(crate) fn is_under_way(&self) -> bool {
-        self.state().under_way > 0
+        self.state().schedule.is_under_way()
     }
 
     /// When the next publication is due; `None` = at once.
     pub(crate) fn due(&self) -> Option<Instant> {
-        self.state().due
+        self.state().schedule.due()
     }
 
     /// Whether a publication is due at `now`, and none is under way.
     pub(crate) fn is_due(&self, now: Instant) -> bool {
-        let state = self.state();
-        state.under_way == 0 && state.due.is_none_or(|due| due <= now)
+        self.state().schedule.is_due(now)
     }
 
     /// Asks for a publication at once, however often it has failed.
     pub(crate) fn make_due(&self) {
-        let mut state = self.state();
-        state.failures = 0;
-        state.due = None;
-        state.is_outdated = state.under_way > 0;
+        self.state().schedule.make_due();
     }
 
     /// Asks for a publication at once, unless the newest one, perhaps still under way, says `now`
@@ -108,26 +94,23 @@ impl Live {
 
     /// Puts the next publication off by one interval.
     pub(crate) fn postpone(&self, now: Instant) {
-        self.state().due = Some(now + RENEWAL_INTERVAL);
+        self.state().schedule.postpone(now + RENEWAL_INTERVAL);
     }
 
     /// Notes that a publication begins; [`published`](Self::published) or [`failed`](Self::failed)
     /// ends it.
     pub(crate) fn begin(&self) {
-        self.state().under_way += 1;
+        self.state().schedule.begin();
     }
 
     /// Notes that `publication` went out. One that reached too few nodes is soon repeated.
     pub(crate) fn published(&self, publication: Publication, now: Instant) {
         let mut state = self.state();
-        state.under_way = state.under_way.saturating_sub(1);
         if publication.is_complete {
-            state.failures = 0;
-            state.due = Some(now + RENEWAL_INTERVAL);
+            state.schedule.succeeded(now + RENEWAL_INTERVAL);
         } else {
-            state.back_off(now);
+            state.schedule.failed(now);
         }
-        state.repeat_if_outdated();
         // Two publications may end in the wrong order.
         match &state.last {
             Some(last) if !publication.record.is_newer_than(&last.record) => {}
@@ -138,31 +121,13 @@ impl Live {
     /// Notes that a publication failed.
     pub(crate) fn failed(&self, now: Instant) {
         let mut state = self.state();
-        state.under_way = state.under_way.saturating_sub(1);
         state.said = None;
-        state.back_off(now);
-        state.repeat_if_outdated();
+        state.schedule.failed(now);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         // Nothing panics while the lock is held; a poisoned state is still whole.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    fn repeat_if_outdated(&mut self) {
-        if std::mem::take(&mut self.is_outdated) {
-            self.due = None;
-        }
-    }
-
-    fn back_off(&mut self, now: Instant) {
-        let wait = FIRST_RETRY
-            .saturating_mul(1 << self.failures.min(10))
-            .min(LAST_RETRY);
-        self.failures += 1;
-        self.due = Some(now + wait);
     }
 }
 
@@ -251,16 +216,20 @@ mod tests {
         live.published(publication(1, false), now);
         assert_eq!(
             live.due(),
-            Some(now + LAST_RETRY),
+            Some(now + Duration::from_secs(300)),
             "too few nodes is no success"
         );
         live.published(publication(2, true), now);
         live.failed(now);
-        assert_eq!(live.due(), Some(now + FIRST_RETRY));
+        assert_eq!(live.due(), Some(now + Duration::from_secs(5)));
         live.failed(now);
         live.make_due();
         live.failed(now);
-        assert_eq!(live.due(), Some(now + FIRST_RETRY), "a change starts anew");
+        assert_eq!(
+            live.due(),
+            Some(now + Duration::from_secs(5)),
+            "a change starts anew"
+        );
     }
 
     #[test]

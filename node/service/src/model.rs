@@ -6,6 +6,7 @@
 //! one is then answered by name (`bad local_aid`) and not as malformed JSON.
 
 mod agents;
+mod discover;
 mod fetch;
 mod identity;
 mod peers;
@@ -13,6 +14,7 @@ mod pending;
 mod reach;
 mod records;
 mod secret;
+mod services;
 mod sessions;
 mod status;
 mod tunnels;
@@ -22,6 +24,7 @@ pub use agents::{
     Acl, AclDefault, Agent, AgentList, Deleted, DeletedList, Done, Export, Heartbeat, Outcome,
     PatchAgent, Probe, Published, Register, Registered, Updated,
 };
+pub use discover::{CallService, CalledService, Discover, Discovered, Entry, Filter, ProbeResults};
 pub use fetch::{Fetch, FetchAnswer, Headers};
 pub use identity::{
     GenerateWallet, GeneratedIdentity, GeneratedWallet, Kept, KeptIdentity, KeptList, MasterBackup,
@@ -32,6 +35,7 @@ pub use pending::{Pending, Waiting};
 pub use reach::Reached;
 pub use records::{Profile, PublishRecord, Record, RecordList, Resolution};
 pub use secret::Secret;
+pub use services::{Offered, RegisterServices, ServicesRegistered, SetProfile};
 pub use sessions::Session;
 pub use status::{HeldRelay, Nat, Reachability, Relaying, Status, Udp};
 pub use tunnels::{Connect, Connected, OpenTunnel, Tunnel, TunnelList};

@@ -7,14 +7,15 @@ use a2al_protocol::limits::{
     DEFAULT_RECORD_TTL, MAX_ENDPOINT_ADDRESS_LEN, MAX_ENDPOINT_ADDRESSES, MAX_RECORD_LEN,
 };
 use a2al_protocol::network::Reachability;
-use a2al_protocol::record::SignError;
+use a2al_protocol::record::{Category, SignError};
 use a2al_protocol::{Aid, Credential, Draft, Endpoint, RecordKind, Seq, VerifiedRecord, network};
+use futures::future::join_all;
 use tokio::time::{Instant, timeout};
 
 use crate::live::{Live, Publication};
 use crate::registry::Agent;
 use crate::store::Change;
-use crate::{Error, Service, clock, model, resolve};
+use crate::{Error, Service, clock, model, profiles, resolve};
 
 /// Longest time for a publication. The network answers after 5 s by itself; this one only guards
 /// against a bug there.
@@ -23,7 +24,7 @@ const PUBLISH_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a publication that somebody asked for waits for an address to publish.
 ///
 /// A node that has just started needs a moment to meet others and to learn how they reach it.
-const ADDRESS_PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const ADDRESS_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long after its start a node also waits for others to publish to: a record that nobody else
 /// holds is not found by the first who asks.
@@ -184,7 +185,14 @@ impl Service {
 
     /// Hands a record to the network.
     pub(crate) async fn send(&self, record: VerifiedRecord) -> Result<Publication, Error> {
-        let sent = timeout(PUBLISH_TIMEOUT, self.core.client.publish(record.clone())).await;
+        let (client, sent) = (&self.core.client, record.clone());
+        let sending = async {
+            match record.kind().category() {
+                Category::Topic => client.publish_entry(sent).await,
+                Category::Sovereign | Category::Mailbox => client.publish(sent).await,
+            }
+        };
+        let sent = timeout(PUBLISH_TIMEOUT, sending).await;
         match sent.unwrap_or(Err(network::Error::Timeout)) {
             Ok(network::Publication {
                 replicas,
@@ -203,8 +211,17 @@ impl Service {
     ///
     /// The agent may have been published by another node since; that record is left alone.
     pub(crate) async fn withdraw(&self, agent: &Agent) {
-        let aid = agent.aid();
-        match timeout(WITHDRAW_TIMEOUT, self.publish_withdrawals(agent)).await {
+        self.withdrawing(agent.aid(), self.publish_withdrawals(agent))
+            .await;
+    }
+
+    /// Waits for a withdrawal, which is repeated by nobody.
+    pub(crate) async fn withdrawing(
+        &self,
+        aid: Aid,
+        withdrawal: impl Future<Output = Result<(), Error>>,
+    ) {
+        match timeout(WITHDRAW_TIMEOUT, withdrawal).await {
             Ok(Ok(())) => tracing::info!(%aid, "withdrawn"),
             Ok(Err(error)) => {
                 tracing::warn!(%aid, %error, "not withdrawn; its record ends by itself");
@@ -215,21 +232,73 @@ impl Service {
 
     async fn publish_withdrawals(&self, agent: &Agent) -> Result<(), Error> {
         let credential = &agent.credential;
-        if agent.is_publishing && self.is_published_here(agent).await {
-            let draft = endpoint_draft(&Endpoint::default(), self.next_seq(Seq(0)));
-            self.send(sign(credential, draft)?).await?;
+        let records = agent.records.values();
+        let records = records.map(|record| self.publish_record_withdrawal(credential, record));
+        let (records, renewed) =
+            tokio::join!(join_all(records), self.publish_renewed_withdrawals(agent));
+        records.into_iter().chain([renewed]).collect()
+    }
+
+    /// Takes back what this node signs anew again and again, unless another node does so by now.
+    async fn publish_renewed_withdrawals(&self, agent: &Agent) -> Result<(), Error> {
+        let credential = &agent.credential;
+        if agent.is_publishing && !self.is_published_here(agent).await {
+            return Ok(());
         }
-        for record in agent.records.values() {
-            let draft = Draft {
-                kind: record.kind(),
-                payload: Vec::new(),
-                seq: self.next_seq(record.seq()),
-                timestamp: clock::now(),
-                ttl_secs: record.ttl_secs(),
-            };
-            self.send(sign(credential, draft)?).await?;
+        let offers = agent.offers.values();
+        let entries = offers.map(|offer| self.publish_entry_withdrawal(credential, offer));
+        let profile = async {
+            if profiles::is_kept(agent) {
+                self.publish_profile_withdrawal(agent).await?;
+            }
+            Ok(())
+        };
+        let endpoint = async {
+            if agent.is_publishing {
+                let draft = endpoint_draft(&Endpoint::default(), self.next_seq(Seq(0)));
+                self.send(sign(credential, draft)?).await?;
+            }
+            Ok(())
+        };
+        let (entries, profile, endpoint) = tokio::join!(join_all(entries), profile, endpoint);
+        entries.into_iter().chain([profile, endpoint]).collect()
+    }
+
+    /// Sends a withdrawal of what this node has published before. It is newer than that; what
+    /// supersedes it was published by somebody else, or after it was asked for, and is left alone.
+    pub(crate) async fn send_withdrawal(
+        &self,
+        credential: &Credential,
+        kind: RecordKind,
+        payload: Vec<u8>,
+        ttl_secs: u32,
+    ) -> Result<(), Error> {
+        let draft = Draft {
+            kind,
+            payload,
+            seq: self.next_seq(Seq(0)),
+            timestamp: clock::now(),
+            ttl_secs,
+        };
+        match self.send(sign(credential, draft)?).await {
+            Err(Error::Publish(network::Error::Superseded(_))) => Ok(()),
+            sent => sent.map(drop),
         }
-        Ok(())
+    }
+
+    async fn publish_record_withdrawal(
+        &self,
+        credential: &Credential,
+        record: &VerifiedRecord,
+    ) -> Result<(), Error> {
+        let draft = Draft {
+            kind: record.kind(),
+            payload: Vec::new(),
+            seq: self.next_seq(record.seq()),
+            timestamp: clock::now(),
+            ttl_secs: record.ttl_secs(),
+        };
+        self.send(sign(credential, draft)?).await.map(drop)
     }
 
     /// Whether the newest record of an agent leads to this node.

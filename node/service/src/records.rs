@@ -140,13 +140,5 @@ fn profile(record: &VerifiedRecord) -> Option<model::Profile> {
         return None;
     }
     let profile = Profile::decode(record.payload()).ok()?;
-    Some(model::Profile {
-        name: profile.name,
-        brief: profile.brief,
-        protocols: profile.protocols,
-        skills: profile.skills,
-        modalities: profile.modalities,
-        card_hash: profile.card_hash.map(hex::encode).unwrap_or_default(),
-        meta: profile.meta,
-    })
+    Some(model::Profile::of_stranger(&profile))
 }

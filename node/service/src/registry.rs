@@ -11,12 +11,13 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use a2al_protocol::record::RecordKind;
 use a2al_protocol::time::UnixSeconds;
-use a2al_protocol::{Aid, Credential, VerifiedRecord};
+use a2al_protocol::{Aid, Credential, Profile, Topic, VerifiedRecord};
 use tokio_util::sync::CancellationToken;
 
 use crate::live::Live;
+use crate::offers::{Offer, Upkeep};
 use crate::service_tcp::ServiceTcp;
-use crate::store::{Change, Saved, SavedAgent};
+use crate::store::{Change, Saved, SavedAgent, SavedOffer};
 
 /// One agent, as of its last change.
 #[derive(Clone, Debug)]
@@ -29,6 +30,12 @@ pub(crate) struct Agent {
     pub(crate) is_publishing: bool,
     /// Its published records of free kinds.
     pub(crate) records: BTreeMap<RecordKind, VerifiedRecord>,
+    /// The services it is registered for, by name.
+    pub(crate) offers: BTreeMap<String, Offer>,
+    /// What it says about itself; what is left open is filled in from its services.
+    pub(crate) profile: Option<Profile>,
+    /// When its profile is published next.
+    pub(crate) profile_upkeep: Arc<Upkeep>,
     /// When it was registered first.
     pub(crate) registered_at: UnixSeconds,
     /// What is only known while running.
@@ -44,6 +51,9 @@ impl Agent {
             service: saved.service,
             is_publishing: saved.is_publishing,
             records: BTreeMap::new(),
+            offers: BTreeMap::new(),
+            profile: None,
+            profile_upkeep: Arc::default(),
             registered_at: saved.registered_at,
             live: Arc::default(),
             bridges: CancellationToken::new(),
@@ -52,7 +62,16 @@ impl Agent {
 
     /// The same agent as if it had just been started.
     fn as_new(&self) -> Self {
+        let offers = self.offers.iter().map(|(service, offer)| {
+            let offer = Offer {
+                upkeep: Arc::default(),
+                ..offer.clone()
+            };
+            (service.clone(), offer)
+        });
         Self {
+            offers: offers.collect(),
+            profile_upkeep: Arc::default(),
             live: Arc::default(),
             bridges: CancellationToken::new(),
             ..self.clone()
@@ -77,10 +96,44 @@ impl Agent {
         if credential.issued_at() > self.credential.issued_at() {
             self.credential = credential;
             self.live.make_due();
+            self.profile_upkeep.make_due();
+            for offer in self.offers.values() {
+                offer.upkeep.make_due();
+            }
         }
     }
 
+    fn offer(&mut self, entry: Topic, ttl_secs: u32) {
+        let known = self.offers.get(&entry.topic);
+        let upkeep = known.map_or_else(Arc::default, |offer| Arc::clone(&offer.upkeep));
+        upkeep.make_due();
+        let offer = Offer {
+            entry: Arc::new(entry),
+            ttl_secs,
+            upkeep,
+        };
+        self.offers.insert(offer.entry.topic.clone(), offer);
+        self.profile_upkeep.make_due();
+    }
+
+    fn stop_offering(&mut self, service: &str) {
+        if self.offers.remove(service).is_some() {
+            self.profile_upkeep.make_due();
+        }
+    }
+
+    fn describe(&mut self, profile: Option<Profile>) {
+        if profile.is_some() {
+            self.records.remove(&RecordKind::PROFILE);
+        }
+        self.profile = profile;
+        self.profile_upkeep.make_due();
+    }
+
     fn put(&mut self, record: VerifiedRecord) {
+        if record.kind() == RecordKind::PROFILE {
+            self.profile = None;
+        }
         match self.records.get(&record.kind()) {
             Some(held) if !record.is_newer_than(held) => {}
             _ => drop(self.records.insert(record.kind(), record)),
@@ -101,25 +154,44 @@ struct Agents {
     deleted: HashMap<Aid, (Arc<Agent>, UnixSeconds)>,
 }
 
+impl Agents {
+    /// Moves an agent to those that can be restored.
+    fn put_aside(&mut self, aid: Aid, at: UnixSeconds) -> Option<Arc<Agent>> {
+        let agent = self.hosted.remove(&aid)?;
+        self.deleted.insert(aid, (Arc::clone(&agent), at));
+        Some(agent)
+    }
+}
+
 impl Registry {
     /// The agents as they were saved.
     pub(crate) fn new(saved: Saved) -> Self {
         let registry = Self::default();
         {
             let mut agents = registry.write();
-            let mut records = saved.records;
+            let mut deleted = Vec::new();
             for saved in saved.agents {
                 let deleted_at = saved.deleted_at;
-                let mut agent = Agent::new(saved);
-                let aid = agent.aid();
-                for record in records.extract_if(.., |record| record.aid() == aid) {
-                    agent.put(record);
-                }
-                let agent = Arc::new(agent);
-                match deleted_at {
-                    None => drop(agents.hosted.insert(aid, agent)),
-                    Some(at) => drop(agents.deleted.insert(aid, (agent, at))),
-                }
+                let agent = Agent::new(saved);
+                deleted.extend(deleted_at.map(|at| (agent.aid(), at)));
+                agents.hosted.insert(agent.aid(), Arc::new(agent));
+            }
+            for record in saved.records {
+                edit(&mut agents, record.aid(), |agent| agent.put(record));
+            }
+            for (aid, profile) in saved.profiles {
+                edit(&mut agents, aid, |agent| agent.describe(Some(profile)));
+            }
+            for offer in saved.offers {
+                let SavedOffer {
+                    aid,
+                    entry,
+                    ttl_secs,
+                } = offer;
+                edit(&mut agents, aid, |agent| agent.offer(entry, ttl_secs));
+            }
+            for (aid, at) in deleted {
+                agents.put_aside(aid, at);
             }
         }
         registry
@@ -158,10 +230,26 @@ impl Registry {
             Change::PutRecord { record } => {
                 edit(&mut agents, record.aid(), |agent| agent.put(record));
             }
+            Change::PutOffers {
+                aid,
+                entries,
+                ttl_secs,
+            } => edit(&mut agents, aid, |agent| {
+                agent.is_publishing = true;
+                for entry in entries {
+                    agent.offer(entry, ttl_secs);
+                }
+            }),
+            Change::RemoveOffer { aid, service } => {
+                edit(&mut agents, aid, |agent| agent.stop_offering(&service));
+            }
+            Change::PutProfile { aid, profile } => {
+                edit(&mut agents, aid, |agent| agent.describe(Some(*profile)));
+            }
+            Change::RemoveProfile { aid } => edit(&mut agents, aid, |agent| agent.describe(None)),
             Change::Delete { aid, at } => {
-                if let Some(agent) = agents.hosted.remove(&aid) {
+                if let Some(agent) = agents.put_aside(aid, at) {
                     agent.bridges.cancel();
-                    agents.deleted.insert(aid, (agent, at));
                 }
             }
             Change::Restore { aid } => {

@@ -81,7 +81,7 @@ impl Service {
     }
 
     /// Waits, right after the start of a node that is to join others, until there is somebody to ask.
-    async fn joined(&self) {
+    pub(crate) async fn joined(&self) {
         let is_joining =
             self.core.started.elapsed() < JOINING && !self.core.config.network.bootstrap.is_empty();
         if is_joining && self.is_cut_off() {

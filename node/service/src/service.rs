@@ -17,10 +17,12 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::discover::{Order, Searches};
 use crate::fetch::Pool;
 use crate::inbound::Inbound;
 use crate::keystore::Keystore;
 use crate::live::Live;
+use crate::providers::Providers;
 use crate::registry::Registry;
 use crate::resolve::cache::Cache;
 use crate::sequence::Sequence;
@@ -28,7 +30,7 @@ use crate::service_tcp::{OwnListener, Targets};
 use crate::store::cache::{CacheDb, Cached};
 use crate::store::{self, Change, OpenError, Saved, Store};
 use crate::tunnels::Tunnels;
-use crate::{Config, NetworkConfig, clock, housekeeping, inbound, relaying, renewal};
+use crate::{Config, NetworkConfig, clock, housekeeping, inbound, offers, relaying, renewal};
 
 /// Longest wait for running tasks at the end.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(2300);
@@ -92,6 +94,14 @@ pub(crate) struct Core {
     use_relays: AtomicBool,
     /// Wakes the renewal when somebody may have become due.
     pub(crate) renewal: Notify,
+    /// The same for entries and profiles.
+    pub(crate) upkeep: Notify,
+    /// Searches that may go on.
+    pub(crate) searches: Searches,
+    /// The order in which this node lists what it finds.
+    pub(crate) order: Order,
+    /// Who offers what, and how they did lately.
+    pub(crate) providers: Providers,
     /// Every task of this node.
     pub(crate) tasks: TaskTracker,
     stop: CancellationToken,
@@ -124,6 +134,7 @@ impl Service {
             cache_db,
             cached,
         } = opened.expect("opening files does not panic")?;
+        let order = Order::new(&key);
         let node = Arc::new(Credential::node(key.clone()));
         let Network { client, calls } =
             network::start(network_config(&config, key, cached)).await?;
@@ -161,6 +172,10 @@ impl Service {
             auto_publish: AtomicBool::new(config.auto_publish),
             use_relays: AtomicBool::new(config.network.use_relays),
             renewal: Notify::new(),
+            upkeep: Notify::new(),
+            searches: Searches::default(),
+            order,
+            providers: Providers::default(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             config,
@@ -182,6 +197,7 @@ impl Service {
         }
         self.spawn(inbound::run(self.clone(), calls));
         self.spawn(renewal::run(self.clone()));
+        self.spawn(offers::run(self.clone()));
         self.spawn(housekeeping::run(self.clone()));
     }
 
@@ -206,6 +222,7 @@ impl Service {
     pub fn set_auto_publish(&self, on: bool) {
         self.core.auto_publish.store(on, Ordering::Relaxed);
         self.core.renewal.notify_one();
+        self.core.upkeep.notify_one();
     }
 
     /// Whether published records are renewed by themselves.

@@ -9,6 +9,7 @@
 //! `cache.db` ([`cache`]) holds only what can be learnt again.
 
 pub(crate) mod cache;
+mod offers;
 mod open;
 mod state;
 mod writer;
@@ -16,9 +17,10 @@ mod writer;
 use std::sync::Arc;
 
 use a2al_protocol::time::UnixSeconds;
-use a2al_protocol::{Aid, Credential, VerifiedRecord};
+use a2al_protocol::{Aid, Credential, Profile, Topic, VerifiedRecord};
 use tokio::sync::{mpsc, oneshot};
 
+pub(crate) use offers::SavedOffer;
 pub use open::OpenError;
 pub(crate) use open::open;
 pub(crate) use state::{Saved, SavedAgent};
@@ -58,7 +60,37 @@ pub(crate) enum Change {
         /// The record; its publisher is hosted here.
         record: VerifiedRecord,
     },
-    /// Puts an agent and its records aside, for [`Restore`](Self::Restore) to bring back.
+    /// Registers services of an agent, or says something else about them. From now on the agent's
+    /// endpoint record is renewed, too.
+    PutOffers {
+        /// The agent.
+        aid: Aid,
+        /// The entries, one a service; each fits into a record.
+        entries: Vec<Topic>,
+        /// How long each entry lives, in seconds.
+        ttl_secs: u32,
+    },
+    /// Takes back the registration of a service. One that is not there is no error.
+    RemoveOffer {
+        /// The agent.
+        aid: Aid,
+        /// The service.
+        service: String,
+    },
+    /// Sets what an agent says about itself; a record of that kind which was published as it is
+    /// ends.
+    PutProfile {
+        /// The agent.
+        aid: Aid,
+        /// What it says; fits into a record.
+        profile: Box<Profile>,
+    },
+    /// Takes that back. None is no error.
+    RemoveProfile {
+        /// The agent.
+        aid: Aid,
+    },
+    /// Puts an agent with all that belongs to it aside, for [`Restore`](Self::Restore) to bring back.
     Delete {
         /// The agent.
         aid: Aid,

@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The grammar of the command line.
 
+mod discovery;
+
 use std::path::PathBuf;
 
 use a2al_protocol::Aid;
 use clap::{Args as Group, Parser, Subcommand};
 use clap_complete::Shell;
+
+pub(super) use discovery::{
+    Call, CardSource, EntryOptions, FilterOptions, Publish, Search, Unpublish,
+};
 
 /// Talks to a running a2ald.
 ///
@@ -66,17 +72,20 @@ pub(super) enum Command {
     /// The agents this node hosts
     #[command(subcommand)]
     Agents(Agents),
-    /// Publish where an agent is reached
-    Publish {
-        /// The agent
-        aid: Aid,
-    },
+    /// Offer a service, so that others find the agent by it; or publish where an agent is reached
+    Publish(Publish),
+    /// Offer a service no longer
+    Unpublish(Unpublish),
+    /// Who offers a service
+    Search(Search),
+    /// Send a request to whoever offers a service best
+    Call(Call),
     /// Where an agent is reached
     Resolve {
         /// The agent
         aid: Aid,
     },
-    /// All that is published about an agent
+    /// All that is published about an agent: what it says about itself, its services, its records
     Info {
         /// The agent
         aid: Aid,

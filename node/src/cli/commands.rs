@@ -11,7 +11,9 @@ mod inbound;
 mod lookup;
 mod nc;
 mod peers;
+mod publish;
 mod register;
+mod search;
 mod status;
 mod tunnel;
 
@@ -32,7 +34,10 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<(), Failu
         Command::Register(args) => register::run(context, args).await,
         Command::Identity(command) => identity::run(context, command).await,
         Command::Agents(command) => agents::run(context, command).await,
-        Command::Publish { aid } => agents::publish(context, aid).await,
+        Command::Publish(args) => publish::publish(context, args).await,
+        Command::Unpublish(args) => publish::unpublish(context, args).await,
+        Command::Search(args) => search::search(context, args).await,
+        Command::Call(args) => search::call(context, args).await,
         Command::Resolve { aid } => lookup::resolve(context, aid).await,
         Command::Info { aid } => lookup::info(context, aid).await,
         Command::Get(args) => fetch::get(context, args).await,

@@ -91,6 +91,40 @@ pub enum Failure {
     /// A header is not `NAME: VALUE`.
     #[error("{0:?} is not a header; expected \"NAME: VALUE\"")]
     BadHeader(String),
+    /// Free-form values are no JSON object.
+    #[error("--meta is not a JSON object: {source}")]
+    BadMeta {
+        /// What the parser said.
+        source: serde_json::Error,
+    },
+    /// The text is no address of a service.
+    #[error("{0:?} is not where a service listens; write host:port or http://host:port/path")]
+    BadUrl(String),
+    /// A file or answer is no agent card.
+    #[error("{from} is not an agent card: {source}")]
+    NoCard {
+        /// Where it was looked for.
+        from: String,
+        /// What the parser said.
+        source: serde_json::Error,
+    },
+    /// An agent card did not arrive.
+    #[error("no agent card at {url}: {source}")]
+    CardNotFetched {
+        /// Where it was looked for.
+        url: String,
+        /// What went wrong.
+        source: reqwest::Error,
+    },
+    /// An agent card is longer than any that is read.
+    #[error("{0} is too long for an agent card")]
+    CardTooLong(String),
+    /// This program does not speak what the URL of the card wants.
+    #[error("cards are fetched over http:// only, not from {0}")]
+    CardScheme(String),
+    /// Whoever was asked said no.
+    #[error("not published")]
+    NotConfirmed,
     /// A file cannot be read or written.
     #[error("{path}: {source}", path = path.display())]
     File {
@@ -126,6 +160,8 @@ impl Failure {
             Self::BadApi { .. }
             | Self::BadHeader(_)
             | Self::BadValue { .. }
+            | Self::BadMeta { .. }
+            | Self::BadUrl(_)
             | Self::FixedSetting(_)
             | Self::NoSetting(_)
             | Self::NoTunnel(_)
@@ -134,6 +170,11 @@ impl Failure {
             | Self::CutOff(_)
             | Self::Attention(_)
             | Self::NotOurs { .. }
+            | Self::NoCard { .. }
+            | Self::CardNotFetched { .. }
+            | Self::CardTooLong(_)
+            | Self::CardScheme(_)
+            | Self::NotConfirmed
             | Self::File { .. }
             | Self::NoExport { .. }
             | Self::System(_) => 1,
@@ -161,6 +202,7 @@ impl Failure {
             Self::NoSetting(_) => Some("`a2al config get` lists the settings"),
             Self::NoTunnel(_) => Some("`a2al tunnel list` shows the open tunnels"),
             Self::FixedSetting(_) => Some("edit config.toml and restart a2ald"),
+            Self::CardScheme(_) => Some("`curl -s URL | a2al publish SERVICE --from -` reads it"),
             Self::BadApi { .. } => Some("write it as http://127.0.0.1:2121"),
             _ => None,
         }
@@ -185,6 +227,7 @@ fn hint(status: StatusCode, code: &str) -> Option<&'static str> {
         (_, "port_in_use") => Some("choose another --local-port, or none for a free one"),
         (_, "not_found") => Some("`a2al agents list` shows the agents of this node"),
         (_, "resolve_failed") => Some("its record may have ended, or it was never published"),
+        (_, "no_provider") => Some("`a2al search` shows who offers what"),
         (_, "not_connected") => Some("`a2al doctor` says why"),
         (_, "no_inbound") => Some("its owner binds a service with `a2al agents update`"),
         (_, "relay_required") => {

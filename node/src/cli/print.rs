@@ -86,7 +86,7 @@ pub(super) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) ->
     let all: Vec<_> = std::iter::once(&heading).chain(rows).collect();
     let width = |column: usize| {
         all.iter()
-            .map(|row| row[column].len())
+            .map(|row| row[column].chars().count())
             .max()
             .unwrap_or_default()
     };

@@ -32,6 +32,29 @@ impl<S: Send + Sync> FromRequestParts<S> for InPath {
     }
 }
 
+/// An agent and one of its services. The name is whatever follows in the path, slashes included.
+#[derive(Clone, Debug, IntoParams)]
+#[into_params(names("aid", "name"), parameter_in = Path)]
+pub(super) struct ServiceInPath(
+    /// The agent's address.
+    #[param(value_type = String)]
+    pub(super) Aid,
+    /// Name of the service.
+    pub(super) String,
+);
+
+impl<S: Send + Sync> FromRequestParts<S> for ServiceInPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let bad = |text, code| Problem::new(StatusCode::BAD_REQUEST, text, code);
+        let path = Path::<(String, String)>::from_request_parts(parts, state).await;
+        let Path((aid, name)) = path.map_err(|_| bad("bad service", "bad_service"))?;
+        let aid = aid.parse().map_err(|_| bad("bad aid", "bad_aid"))?;
+        Ok(Self(aid, name))
+    }
+}
+
 /// A JSON body, read as existing clients may send it: unknown fields and whatever follows the
 /// first value are ignored; nothing and `null` are the empty object.
 #[derive(Debug)]

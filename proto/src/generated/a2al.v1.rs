@@ -223,7 +223,7 @@ pub struct Get {
     /// 32 bytes.
     #[prost(bytes = "vec", tag = "1")]
     pub key: ::prost::alloc::vec::Vec<u8>,
-    /// Only records of this type; 0 asks for all.
+    /// Only records of this type; 0 asks for all. 16, entries for services, also brings 17, their withdrawals.
     #[prost(uint32, tag = "2")]
     pub kind: u32,
     /// Only records of this publisher (21 bytes); empty asks for all.
@@ -232,6 +232,10 @@ pub struct Get {
     /// Where the previous page ended (GetResult.next_cursor); empty for the first page.
     #[prost(bytes = "vec", tag = "4")]
     pub cursor: ::prost::alloc::vec::Vec<u8>,
+    /// What the asker knows already: the SHA-256 of the encodings of the records that it would answer this request with,
+    /// one after the other in the order of their signatures. Empty if it has none.
+    #[prost(bytes = "vec", tag = "5")]
+    pub known: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetResult {
@@ -241,6 +245,12 @@ pub struct GetResult {
     /// Set when there is more: pass it as Get.cursor.
     #[prost(bytes = "vec", tag = "2")]
     pub next_cursor: ::prost::alloc::vec::Vec<u8>,
+    /// Entries for services that found no room at this key may be alive at the keys below it.
+    #[prost(bool, tag = "3")]
+    pub overflows: bool,
+    /// There is exactly what the asker knows, and records is empty.
+    #[prost(bool, tag = "4")]
+    pub as_known: bool,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RequestError {

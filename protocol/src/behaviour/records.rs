@@ -6,25 +6,34 @@
 //!
 //! - [`serve`] answers other nodes' requests: checks size, rate, proof and quota, in that order.
 //! - [`Exchange`] sends one request to one node, [`Survey`] asks the nodes around a key one after the other.
-//! - [`Reader`] and [`Writer`] know when enough holders have answered.
+//! - [`Reader`] and [`Writer`] know when enough holders have answered; [`Search`] reads key after key.
+//! - [`fair`] decides which entries a full key keeps, [`hand_down`] passes those that go to the next key.
 //! - [`hand_over`] passes records on when the set of closest nodes changes.
 //!
 //! All of it runs in the tasks of its callers; the swarm task only opens connections and walks the DHT.
 
+mod entries;
 mod exchange;
+mod fair;
 mod hand_over;
 mod holder;
 mod no_store;
+mod place;
 mod quota;
 mod read;
+mod search;
+mod source;
 mod store;
 mod survey;
 #[cfg(test)]
 mod tests;
+mod verifier;
 mod write;
 
+pub use search::Search;
 pub use write::Publication;
 
+pub(crate) use entries::hand_down;
 pub(crate) use exchange::Exchange;
 #[cfg(test)]
 pub(crate) use exchange::Stored;
@@ -32,8 +41,10 @@ pub(crate) use hand_over::{HandOver, hand_over};
 pub(crate) use holder::{Holder, serve};
 pub(crate) use no_store::NoStore;
 pub(crate) use read::Reader;
-pub(crate) use store::{Source, Store};
+pub(crate) use source::Source;
+pub(crate) use store::Store;
 pub(crate) use survey::Query;
+pub(crate) use verifier::Verifier;
 pub(crate) use write::Writer;
 
 use libp2p::StreamProtocol;

@@ -21,6 +21,7 @@ pub(crate) use slots::Slots;
 pub use stream::StreamPath;
 pub(crate) use stream::{Stream, Usage};
 
+use std::net::IpAddr;
 use std::task::{Context, Poll};
 
 use libp2p::core::Endpoint;
@@ -42,6 +43,8 @@ use handler::Handler;
 pub(crate) struct Incoming {
     pub(crate) peer: PeerId,
     pub(crate) connection: ConnectionId,
+    /// Where the peer is, as far as its address says so; nowhere if it is reached through a relay.
+    pub(crate) ip: Option<IpAddr>,
     pub(crate) stream: Stream,
 }
 
@@ -74,7 +77,14 @@ impl Behaviour {
         )
     }
 
-    fn handler(&self, peer: PeerId, connection: ConnectionId, address: &Multiaddr) -> Handler {
+    /// Serves a connection over `address`, the local one if the peer has opened it; the peer is at `remote`.
+    fn handler(
+        &self,
+        peer: PeerId,
+        connection: ConnectionId,
+        address: &Multiaddr,
+        remote: &Multiaddr,
+    ) -> Handler {
         let relayed = is_relayed(address);
         let is_quic = !relayed && address::is_quic(address);
         let room = if is_quic {
@@ -90,6 +100,7 @@ impl Behaviour {
             incoming: self.incoming.clone(),
             peer,
             connection,
+            ip: address::ip(remote).filter(|_| !relayed),
             relayed,
         }
     }
@@ -109,9 +120,9 @@ impl NetworkBehaviour for Behaviour {
         connection: ConnectionId,
         peer: PeerId,
         local_address: &Multiaddr,
-        _: &Multiaddr,
+        remote: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        Ok(self.handler(peer, connection, local_address))
+        Ok(self.handler(peer, connection, local_address, remote))
     }
 
     fn handle_established_outbound_connection(
@@ -122,7 +133,7 @@ impl NetworkBehaviour for Behaviour {
         _: Endpoint,
         _: PortUse,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        Ok(self.handler(peer, connection, address))
+        Ok(self.handler(peer, connection, address, address))
     }
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {

@@ -26,6 +26,22 @@ pub const ENDPOINT_QUORUM: usize = 3;
 /// Holders that must have answered before a set of records is believed to be complete.
 pub const SET_QUORUM: usize = 4;
 
+/// Answers that suffice at a key to which entries overflow, even if they are empty: twice [`SET_QUORUM`].
+///
+/// Whoever asked for more before saying that nothing is there would have a holder that lies about overflow cost much.
+pub const OVERFLOW_ANSWERS: usize = 2 * SET_QUORUM;
+
+/// Holders without room for an entry from which on it is also written to the next key; or all of them, where there are fewer.
+///
+/// Half of [`SET_QUORUM`]: whoever has read from four holders has then met one that keeps it, a lying one among them or not.
+pub const FULL_QUORUM: usize = SET_QUORUM / 2;
+
+/// Keys that a search reads side by side.
+pub const SEARCH_PARALLELISM: usize = 4;
+
+/// Keys that one search reads: all of the first three levels, which is room for more than 400,000 entries.
+pub const MAX_SEARCHED_KEYS: usize = 1 + 16 + 256 + 4096;
+
 /// An endpoint record younger than this is taken without asking further holders.
 pub const FRESH_ENDPOINT: Duration = Duration::from_secs(60);
 
@@ -77,16 +93,31 @@ pub const MAX_RECORDS_STREAMS_PER_PEER: usize = 128;
 /// Records that a reader takes from one holder: twice the largest set.
 pub const MAX_RECORDS_READ: usize = 2 * super::MAX_MAILBOX_NOTES;
 
-/// Records that one peer may write per second, sustained.
+/// Records that one source may write per second, sustained. A source is a /24, a /48 of IPv6, or a node at a private address.
 pub const WRITES_PER_SECOND: u32 = 500;
 
-/// Records that one peer may write in a burst.
+/// Records that one source may write in a burst.
 pub const WRITE_BURST: u32 = 2000;
 
-/// Peers whose write rate is remembered.
-pub const MAX_RATED_PEERS: usize = 4096;
+/// Sources whose write rate is remembered.
+pub const MAX_RATED_SOURCES: usize = 4096;
 
-/// Live records held for one peer, refused only while the store is more than half full.
+/// Sources remembered as writers of one record at one key.
+pub const MAX_WRITERS_PER_ENTRY: usize = 4;
+
+/// Verified records remembered so that the same bytes are not verified again.
+pub const REMEMBERED_RECORDS: usize = 8192;
+
+/// Entries that may wait to be handed down to the next key.
+pub const DISPLACED_QUEUE: usize = 4096;
+
+/// Entries that are handed down side by side.
+pub const HAND_DOWN_PARALLELISM: usize = 16;
+
+/// The shortest time for each of these: 80 entries per second in all.
+pub const HAND_DOWN_PACE: Duration = Duration::from_millis(200);
+
+/// Live records held for one source, refused only while the store is more than half full.
 pub const MAX_RECORDS_PER_SOURCE: usize = 8192;
 
 /// Keys in the store of records.
@@ -98,7 +129,8 @@ pub const MAX_HELD_BYTES: usize = 128 * 1024 * 1024;
 /// A node that knows this many peers closer to a key than itself does not hold records there: twice [`REPLICATION`].
 pub const MAX_CLOSER_PEERS: usize = 2 * REPLICATION;
 
-/// Among this many closest holders, each hands a record on to a node that comes closer.
+/// Among this many closest holders, each hands a record on to a node that comes closer, and an entry that it has no room for any
+/// more to the next key.
 pub const HAND_OVER_RANK: usize = 3;
 
 /// How long changes of the neighbourhood are gathered before records are handed on.

@@ -18,7 +18,7 @@ use super::relaying::{RelayMeter, Relaying};
 use super::state::State;
 use crate::aid::Aid;
 use crate::behaviour::agents::{AgentStream, CallError, Caller, Content, Hosted, Target};
-use crate::behaviour::records::{Publication, Query, Reader, Source, Store, Writer};
+use crate::behaviour::records::{Publication, Query, Reader, Search, Store, Writer};
 use crate::behaviour::streams::Paths;
 use crate::clock;
 use crate::credential::Credential;
@@ -92,9 +92,30 @@ impl Client {
         aid: Aid,
         kind: Option<RecordKind>,
     ) -> Result<Vec<VerifiedRecord>, Error> {
-        let mut records = self.reader.set(Query::of_agent(aid, kind)).await?;
+        let mut records = self.reader.set(Query::of_agent(aid, kind)).await?.records;
         records.retain(|record| !record.is_withdrawn());
         Ok(records)
+    }
+
+    /// Publishes an agent's entry for a service, or its withdrawal, wherever it is looked for: at the service's own key and, for a
+    /// name like `lang.translate`, at the key of its category. Where there is no room for it the keys that it overflows to are used.
+    ///
+    /// The record is of kind [`RecordKind::TOPIC`]. The withdrawal is a newer one by the same key of kind
+    /// [`RecordKind::TOPIC_WITHDRAWN`], with the payload of [`Topic::new`](crate::record::Topic::new), that lives as long as the entry
+    /// would have. Answers like [`Self::publish`]: what it tells is what became of the record at the service's own key.
+    ///
+    /// # Errors
+    /// [`Error::NoEntry`] for any other record, [`Error::Superseded`] if a newer record of the same slot is found, [`Error::Refused`]
+    /// if no node accepts it.
+    pub async fn publish_entry(&self, record: VerifiedRecord) -> Result<Publication, Error> {
+        self.writer.publish_entry(record).await
+    }
+
+    /// Begins a search for everybody who offers a service, by its name (`lang.translate`) or its category (`lang.*`).
+    ///
+    /// Nothing is asked before [`Search::next`]; the first batch comes from the service's own key.
+    pub fn search(&self, topic: &str) -> Search {
+        Search::new(self.reader.clone(), topic)
     }
 
     /// Opens an authenticated stream from `caller`, an agent on this node, to the agent of an endpoint record.
@@ -154,7 +175,7 @@ impl Client {
     /// The records that this node holds for others, to be given to [`Config::held`](super::Config::held) after a restart.
     pub fn held(&self) -> Vec<HeldRecord> {
         let held = self.store.all(clock::now()).into_iter();
-        let of_others = held.filter(|held| held.source != Source::Own);
+        let of_others = held.filter(|held| !held.is_own);
         of_others
             .map(|held| HeldRecord {
                 key: held.key,

@@ -20,6 +20,9 @@ pub enum Error {
     /// Somebody holds a newer record of the same publisher; it verified.
     #[error("a newer record of the publisher is in the network")]
     Superseded(VerifiedRecord),
+    /// The record names no service.
+    #[error("the record is no entry for a service")]
+    NoEntry,
     /// No node wants the record, for the reason given.
     #[error("no node accepts the record ({0})")]
     Refused(&'static str),

@@ -20,8 +20,10 @@ use super::routing::Routing;
 use super::state::State;
 use super::swarm;
 use crate::behaviour::agents::{self, Bindings, Callee, Caller, Hosted, IncomingCall, Newest};
-use crate::behaviour::records::{self, Exchange, HandOver, Holder, Reader, Source, Store, Writer};
-use crate::behaviour::streams::Links;
+use crate::behaviour::records::{
+    self, Exchange, HandOver, Holder, Reader, Source, Store, Verifier, Writer,
+};
+use crate::behaviour::streams::{Incoming, Links};
 use crate::clock;
 use crate::credential::Credential;
 use crate::key::SigningKey;
@@ -43,6 +45,14 @@ pub struct Network {
 /// # Errors
 /// [`StartError`] if an address is taken or the transports cannot be set up.
 pub async fn start(config: Config) -> Result<Network, StartError> {
+    start_serving(config, records::serve).await
+}
+
+/// The same, where `serve` answers other nodes' requests for records.
+pub(super) async fn start_serving<F: Future<Output = ()> + Send + 'static>(
+    config: Config,
+    serve: impl FnOnce(Holder, mpsc::Receiver<Incoming>, CancellationToken) -> F,
+) -> Result<Network, StartError> {
     let keypair = keypair(&config.key)?;
     let local = keypair.public().to_peer_id();
     let (commands, inbox) = mpsc::channel(COMMAND_QUEUE);
@@ -61,22 +71,28 @@ pub async fn start(config: Config) -> Result<Network, StartError> {
     ))
     .await?;
 
-    let parts = Parts::new(local, commands, &config, bindings, state, routing);
-    let exchange = Exchange::new(records_links, parts.dialer.clone());
+    let (store, displaced) = Store::new();
+    for held in &config.held {
+        store.put(held.key, held.record.clone(), Source::Kept, clock::now());
+    }
+    let parts = Parts::new(local, commands, &config, bindings, store, state, routing);
+    let (dialer, verifier) = (parts.dialer.clone(), parts.verifier.clone());
+    let exchange = Exchange::new(records_links, dialer, verifier);
     let (calls, accepted) = mpsc::channel(CALL_QUEUE);
     let Parts { stop, tasks, .. } = &parts;
     tasks.spawn(driver.run(stop.clone()));
-    tasks.spawn(records::serve(
-        parts.holder(),
-        records_incoming,
-        stop.clone(),
-    ));
+    tasks.spawn(serve(parts.holder(), records_incoming, stop.clone()));
     tasks.spawn(agents::serve(
         parts.callee(calls),
         agents_incoming,
         stop.clone(),
     ));
     tasks.spawn(records::hand_over(parts.hand_over(&exchange), stop.clone()));
+    tasks.spawn(records::hand_down(
+        parts.writer(&exchange),
+        displaced,
+        stop.clone(),
+    ));
     tasks.spawn(upkeep(parts.store.clone(), exchange.clone(), stop.clone()));
     let caller = parts.caller(agents_links);
     Ok(Network {
@@ -93,6 +109,7 @@ struct Parts {
     bindings: Bindings,
     newest: Newest,
     store: Store,
+    verifier: Verifier,
     state: watch::Receiver<Arc<State>>,
     routing: watch::Receiver<Routing>,
     stop: CancellationToken,
@@ -105,14 +122,12 @@ impl Parts {
         commands: mpsc::Sender<Command>,
         config: &Config,
         bindings: Bindings,
+        store: Store,
         state: watch::Receiver<Arc<State>>,
         routing: watch::Receiver<Routing>,
     ) -> Self {
-        let (hosted, store, now) = (Hosted::default(), Store::default(), clock::now());
+        let hosted = Hosted::default();
         hosted.insert(Arc::new(Credential::node(config.key.clone())));
-        for held in &config.held {
-            store.put(held.key, held.record.clone(), Source::Cache, now);
-        }
         Self {
             local,
             dialer: Dialer::new(commands),
@@ -120,6 +135,7 @@ impl Parts {
             bindings,
             newest: Newest::default(),
             store,
+            verifier: Verifier::default(),
             state,
             routing,
             stop: CancellationToken::new(),
@@ -131,6 +147,7 @@ impl Parts {
         Holder::new(
             self.local,
             self.store.clone(),
+            self.verifier.clone(),
             self.newest.clone(),
             self.routing.clone(),
         )
@@ -166,20 +183,25 @@ impl Parts {
         }
     }
 
-    fn client(self, exchange: Exchange, caller: Caller, relaying: RelayMeter) -> Client {
-        let reader = Reader {
+    fn writer(&self, exchange: &Exchange) -> Writer {
+        Writer {
+            local: self.local,
             exchange: exchange.clone(),
             dialer: self.dialer.clone(),
             store: self.store.clone(),
             routing: self.routing.clone(),
-            newest: self.newest,
             tasks: self.tasks.clone(),
-        };
-        let writer = Writer {
+        }
+    }
+
+    fn client(self, exchange: Exchange, caller: Caller, relaying: RelayMeter) -> Client {
+        let writer = self.writer(&exchange);
+        let reader = Reader {
             exchange,
             dialer: self.dialer.clone(),
             store: self.store.clone(),
             routing: self.routing,
+            newest: self.newest,
             tasks: self.tasks.clone(),
         };
         Client {

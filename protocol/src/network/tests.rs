@@ -2,9 +2,14 @@
 //! Real nodes on loopback: everything between `start` and the bytes that arrive.
 
 mod calls;
+mod departures;
+mod entries;
+mod floods;
 mod forgeries;
+mod liars;
 mod records;
 mod relays;
+mod search;
 
 use std::future::Future;
 use std::sync::Arc;

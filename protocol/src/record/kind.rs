@@ -16,6 +16,8 @@ impl RecordKind {
     pub const PROFILE: Self = Self(0x02);
     /// An agent's entry for a service.
     pub const TOPIC: Self = Self(0x10);
+    /// The withdrawal of such an entry: it names the service and takes the entry's slot.
+    pub const TOPIC_WITHDRAWN: Self = Self(0x11);
     /// A note for another agent.
     pub const MAILBOX: Self = Self(0x80);
 
@@ -26,6 +28,12 @@ impl RecordKind {
             0x80..=0x8f => Category::Mailbox,
             _ => Category::Sovereign,
         }
+    }
+
+    /// Whether records of this kind answer those who ask for `asked`: entries come with their
+    /// withdrawals, so that a holder that lags behind cannot bring one back.
+    pub const fn answers(self, asked: Self) -> bool {
+        self.0 == asked.0 || (asked.0 == Self::TOPIC.0 && self.0 == Self::TOPIC_WITHDRAWN.0)
     }
 
     /// Whether records of this kind are published. Others are stored as sovereign ones, as the
@@ -46,7 +54,7 @@ impl fmt::Display for RecordKind {
 pub enum Category {
     /// `01` to `0f`, and what is not assigned: one record per kind, at the place of its publisher.
     Sovereign,
-    /// `10` to `1f`: one record per signing key, at the place of the topic.
+    /// `10` to `1f`: one record per signing key and service, at the places of the service.
     Topic,
     /// `80` to `8f`: any number of notes, at the place of the recipient.
     Mailbox,

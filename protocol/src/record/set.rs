@@ -33,8 +33,8 @@ pub struct RecordSet {
 enum Slot {
     /// One record of each kind per publisher.
     Sovereign(Aid, RecordKind),
-    /// One record per signing key.
-    Topic(PublicKey),
+    /// One record per signing key and service, whatever its kind.
+    Topic(PublicKey, Option<String>),
     /// One record per signing key, kind and payload, which stands here by its SHA-256.
     Mailbox(PublicKey, RecordKind, [u8; 32]),
 }
@@ -43,7 +43,7 @@ impl Slot {
     fn of(record: &VerifiedRecord) -> Self {
         match record.kind().category() {
             Category::Sovereign => Self::Sovereign(record.aid(), record.kind()),
-            Category::Topic => Self::Topic(record.public_key()),
+            Category::Topic => Self::Topic(record.public_key(), record.topic().map(str::to_owned)),
             Category::Mailbox => {
                 let payload = Sha256::digest(record.payload()).into();
                 Self::Mailbox(record.public_key(), record.kind(), payload)
@@ -76,6 +76,10 @@ pub enum Refusal {
     /// The mailbox holds as many notes of this sender as it may.
     #[error("the mailbox holds too many notes of this sender")]
     SenderQuota,
+    /// The place holds as many entries for services as it may; which of them stay is for the holder
+    /// to decide.
+    #[error("the place is full of entries")]
+    TopicFull,
     /// The place is full of records that count more.
     #[error("the place is full of records that count more")]
     Outranked,
@@ -117,9 +121,9 @@ impl RecordSet {
 
     /// Admits `record` and merges it, dropping another record if its category is full.
     ///
-    /// Full sets of sovereign and of topic records lose the one with the smallest timestamp,
-    /// endpoint records last of all. Notes are never dropped for others: a stranger could empty a
-    /// mailbox that way.
+    /// Full sets of sovereign records lose the one with the smallest timestamp, endpoint records last
+    /// of all. Notes are never dropped for others: a stranger could empty a mailbox that way. Nor are
+    /// entries for services, where the timestamp would favour whoever publishes most often.
     ///
     /// # Errors
     /// [`Refusal`], by the first rule that is broken; the set is then as it was.
@@ -128,6 +132,11 @@ impl RecordSet {
             self.records.remove(&dropped);
         }
         Ok(self.merge(record))
+    }
+
+    /// Takes out the record in the slot that `record` would take.
+    pub fn remove(&mut self, record: &VerifiedRecord) -> Option<VerifiedRecord> {
+        self.records.remove(&Slot::of(record))
     }
 
     /// Drops what is no longer in force at `now`.
@@ -161,7 +170,10 @@ impl RecordSet {
         }
         match category {
             Category::Sovereign => self.outranked_by(record, MAX_SOVEREIGN_RECORDS),
-            Category::Topic => self.outranked_by(record, MAX_TOPIC_RECORDS),
+            Category::Topic if self.of_category(category).count() >= MAX_TOPIC_RECORDS => {
+                Err(Refusal::TopicFull)
+            }
+            Category::Topic => Ok(None),
             Category::Mailbox => self.check_mailbox(record.aid()).map(|()| None),
         }
     }
@@ -189,9 +201,17 @@ impl RecordSet {
         Ok(())
     }
 
-    fn of_category(&self, category: Category) -> impl Iterator<Item = &VerifiedRecord> {
+    /// The records of one category, in an order that depends on nothing but the records.
+    pub fn of_category(&self, category: Category) -> impl Iterator<Item = &VerifiedRecord> {
         self.iter()
             .filter(move |record| record.kind().category() == category)
+    }
+}
+
+impl VerifiedRecord {
+    /// Whether this record takes the slot of `other`, because they share it and this one is newer.
+    pub fn replaces(&self, other: &Self) -> bool {
+        Slot::of(self) == Slot::of(other) && self.is_newer_than(other)
     }
 }
 

@@ -3,7 +3,9 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::{Category, Endpoint, Error, PayloadError, RecordKind, Seq, SignedRecord, Topic};
+use super::{
+    Branch, Category, Endpoint, Error, PayloadError, RecordKind, Seq, SignedRecord, Topic,
+};
 use crate::{
     Aid, Delegation, DelegationProof, DhtKey, PublicKey, Signature, UnixSeconds,
     limits::{CLOCK_SKEW, MAX_MAILBOX_LEN, MAX_RECORD_LEN},
@@ -67,6 +69,7 @@ pub struct VerifiedRecord(Arc<Inner>);
 struct Inner {
     record: SignedRecord,
     delegation: Option<Delegation>,
+    topic: Option<String>,
     encoded: Vec<u8>,
 }
 
@@ -76,9 +79,12 @@ impl VerifiedRecord {
     pub(super) fn new(mut record: SignedRecord, delegation: Option<Delegation>) -> Self {
         record.delegation = delegation.as_ref().map(|proof| proof.encoded().to_vec());
         let encoded = record.encode();
+        let is_entry = record.body.kind.category() == Category::Topic;
+        let entry = is_entry.then(|| Topic::decode(record.body.payload()).ok());
         Self(Arc::new(Inner {
             record,
             delegation,
+            topic: entry.flatten().map(|entry| entry.topic),
             encoded,
         }))
     }
@@ -96,6 +102,12 @@ impl VerifiedRecord {
     /// What it says; empty if nothing.
     pub fn payload(&self) -> &[u8] {
         self.0.record.body.payload()
+    }
+
+    /// The service that it is an entry for, or withdraws one for; none if it is of another
+    /// category, or names none.
+    pub fn topic(&self) -> Option<&str> {
+        self.0.topic.as_deref()
     }
 
     /// The publisher's counter.
@@ -154,13 +166,41 @@ impl VerifiedRecord {
 
     /// Whether `key` is a place in the DHT where this record may be held.
     ///
-    /// A sovereign record belongs to the place of its publisher. The places of topic and mailbox
-    /// records follow from names and recipients, which only their readers know.
+    /// A sovereign record belongs to the place of its publisher, an entry for a service to the
+    /// branches of its [`Self::roots`]. The place of a note follows from its recipient, which only
+    /// its reader knows.
     pub fn may_live_at(&self, key: &DhtKey) -> bool {
         match self.kind().category() {
             Category::Sovereign => self.aid().key() == *key,
-            Category::Topic | Category::Mailbox => true,
+            Category::Topic => self.branch_at(key).is_some(),
+            Category::Mailbox => true,
         }
+    }
+
+    /// Where an entry for a service is looked for: the key of the service, and that of its
+    /// category if it has one. Empty for other records.
+    pub fn roots(&self) -> Vec<DhtKey> {
+        let Some(topic) = self.topic() else {
+            return Vec::new();
+        };
+        let own = DhtKey::of_topic(topic);
+        let category = DhtKey::of_category(topic).filter(|category| *category != own);
+        std::iter::once(own).chain(category).collect()
+    }
+
+    /// The branch at `key` on which this entry may be held.
+    pub fn branch_at(&self, key: &DhtKey) -> Option<Branch> {
+        let mut level: Vec<_> = self.roots().into_iter().map(Branch::root).collect();
+        while !level.is_empty() {
+            if let Some(found) = level.iter().find(|branch| branch.key() == *key) {
+                return Some(found.clone());
+            }
+            level = level
+                .iter()
+                .filter_map(|b| b.towards(&self.aid()))
+                .collect();
+        }
+        None
     }
 
     /// What decides between two records for the same slot: time of delegation, then counter, then
@@ -178,12 +218,13 @@ impl VerifiedRecord {
     }
 
     /// Whether the publisher took back what it said before: an endpoint record without addresses,
-    /// or another sovereign one without payload.
+    /// another sovereign one without payload, or the withdrawal of an entry.
     pub fn is_withdrawn(&self) -> bool {
         match self.kind() {
             RecordKind::ENDPOINT => {
                 Endpoint::decode(self.payload()).is_ok_and(|endpoint| endpoint.is_withdrawn())
             }
+            RecordKind::TOPIC_WITHDRAWN => true,
             kind => kind.category() == Category::Sovereign && self.payload().is_empty(),
         }
     }

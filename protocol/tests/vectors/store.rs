@@ -58,10 +58,20 @@ fn verify(entry: &Value) -> Result<VerifiedRecord, record::Error> {
 
 #[test]
 fn the_same_records_are_stored() {
-    let deviations = [(
-        "ttl 0xffffffff",
-        "valid, but no record lives longer than a day in our stores",
-    )];
+    let deviations = [
+        (
+            "ttl 0xffffffff",
+            "valid, but no record lives longer than a day in our stores",
+        ),
+        (
+            "topic at unrelated key",
+            "entries are kept where searches look for them, and nowhere else",
+        ),
+        (
+            "rectype 0x11 garbage payload 900B",
+            "0x11 withdraws the entry for the service that it names, and this names none",
+        ),
+    ];
     let mut section = Section::new("store_cases", &deviations);
     let mut store = Store::default();
     for entry in entries("store_cases") {
@@ -186,7 +196,9 @@ fn sign(publisher: u8, kind: u8, age: u64) -> VerifiedRecord {
         kind,
         payload: match kind {
             RecordKind::ENDPOINT => Endpoint::default().encode().unwrap(),
-            RecordKind::TOPIC => Topic::new("some.topic").encode().unwrap(),
+            RecordKind::TOPIC | RecordKind::TOPIC_WITHDRAWN => {
+                Topic::new("some.topic").encode().unwrap()
+            }
             _ => age.to_be_bytes().to_vec(),
         },
         seq: Seq(age),

@@ -2,6 +2,9 @@
 //! Requests that are wrong as they stand.
 
 use a2al_protocol::delegation;
+use a2al_protocol::limits::MAX_SERVICES_PER_AGENT;
+
+use crate::discover::MAX_SEARCH_LIMIT;
 
 /// What is wrong with a request. Always answered as 400.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -118,6 +121,62 @@ pub enum Input {
     /// The record's content is not base64.
     #[error("invalid payload_base64")]
     Payload,
+    /// No service is named.
+    #[error("services required")]
+    NoServices,
+    /// A service is named by the empty text.
+    #[error("service register failed: a name is empty")]
+    ServiceName,
+    /// The agent would be registered for too many services.
+    #[error("service register failed: an agent has at most {MAX_SERVICES_PER_AGENT} services")]
+    TooManyServices,
+    /// The brief of an entry does not fit.
+    #[error("service register failed: brief has {len} characters, at most {max}")]
+    BriefTooLong {
+        /// Its length in characters.
+        len: usize,
+        /// The longest that is taken.
+        max: usize,
+    },
+    /// An entry does not fit.
+    #[error(
+        "service register failed: the entry is too long for its {max} bytes; {longest} alone has {len}"
+    )]
+    EntryTooLong {
+        /// What takes up most of it.
+        longest: &'static str,
+        /// How many bytes of it.
+        len: usize,
+        /// The longest entry, in bytes.
+        max: usize,
+    },
+    /// The profile does not fit.
+    #[error("profile too long: it has to fit into {max} bytes")]
+    ProfileTooLong {
+        /// The longest profile, in bytes.
+        max: usize,
+    },
+    /// The hash of the agent card is no SHA-256.
+    #[error("bad card_hash")]
+    CardHash,
+    /// A search is for too many services at once.
+    #[error("too many services: at most {max} in one search")]
+    TooManySearched {
+        /// The most that are searched for at once.
+        max: usize,
+    },
+    /// The limit of a search is none.
+    #[error("bad limit: 1 to {MAX_SEARCH_LIMIT}")]
+    Limit,
+    /// The cursor was never given out, is not the newest of its search, or its search is over.
+    #[error("bad cursor: unknown or expired; search again without one")]
+    Cursor,
+    /// The cursor belongs to another search.
+    #[error("bad cursor: it continues a search for other services or with another filter")]
+    CursorOfOtherSearch,
+    /// A call names a category or nothing.
+    #[error("bad service: name one service")]
+    CalledService,
     /// The HTTP method has characters that no method has.
     #[error("bad method")]
     Method,
@@ -162,6 +221,14 @@ impl Input {
             Self::RecordType | Self::FreeRecordType => "bad_record_type",
             Self::Ttl | Self::TtlTooLong { .. } => "bad_ttl",
             Self::Payload => "bad_payload",
+            Self::NoServices => "services_required",
+            Self::ServiceName | Self::CalledService => "bad_service",
+            Self::TooManyServices | Self::TooManySearched { .. } => "too_many_services",
+            Self::BriefTooLong { .. } | Self::EntryTooLong { .. } => "entry_too_long",
+            Self::ProfileTooLong { .. } => "profile_too_long",
+            Self::CardHash => "bad_card_hash",
+            Self::Limit => "bad_limit",
+            Self::Cursor | Self::CursorOfOtherSearch => "bad_cursor",
             Self::Method => "bad_method",
             Self::Path => "bad_path",
             Self::Header => "bad_headers",

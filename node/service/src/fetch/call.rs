@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Getting a request to the service, up to the beginning of its answer.
 
+use std::future::poll_fn;
 use std::pin::pin;
 use std::time::Duration;
 
-use a2al_protocol::network::{Content, Paths, Refusal, RefusalHandle};
+use a2al_protocol::network::{AgentStream, CallError, Content, Paths, Refusal, RefusalHandle};
 use a2al_protocol::{Aid, VerifiedRecord};
 use hyper::Response;
 use hyper::body::Incoming;
@@ -16,6 +17,7 @@ use tokio::time::{Instant, timeout_at};
 use super::ended::EndedAsOne;
 use super::outgoing::Outgoing;
 use super::pool::{Route, Sender, Wanted, Way};
+use super::turn::Turn;
 use crate::connect::refused;
 use crate::service_tcp::ServiceTcp;
 use crate::{Error, Service, resolve};
@@ -35,6 +37,8 @@ pub(super) struct Call<'a> {
     /// Longest wait for the beginning of the answer, from when something of the request was last
     /// sent.
     pub(super) patience: Duration,
+    /// Tells how far the request has come, and when it may be sent.
+    pub(super) turn: &'a Turn,
 }
 
 /// An answer that has begun, and the connection that the rest of it comes over.
@@ -153,7 +157,12 @@ impl Call<'_> {
         }
     }
 
+    /// A connection that waits. A request that must not go on two ways takes none: there, a node that
+    /// has just died would not be told from one that is slow.
     async fn pooled(&self, is_repeatable: bool) -> Result<Option<Connection>, Error> {
+        if self.turn.is_exclusive() {
+            return Ok(None);
+        }
         let route = match &self.local {
             Some(service) => self.local_route(service),
             None => self.remote_route(&self.service.endpoint_to_call(self.agent).await?),
@@ -185,10 +194,13 @@ impl Call<'_> {
                 refusal,
             });
         }
-        let (record, stream) = self
+        let (record, mut stream) = self
             .service
             .call(self.caller, self.agent, self.paths, Content::Http)
             .await?;
+        if self.turn.is_exclusive() {
+            accepted(&mut stream).await?;
+        }
         let (refusal, way) = (stream.refusal(), Way::from(stream.path()));
         let sender = self.handshake(stream, way).await?;
         Ok(Connection {
@@ -243,11 +255,17 @@ impl Call<'_> {
             mut sender,
             refusal,
         } = connection;
+        self.turn.begin().await;
         let since = Instant::now();
-        let response = self
-            .in_time(request, round_trip(&mut sender, request))
-            .await
-            .map_err(|failure| refusal.get().map_or(failure, Failure::Refused))?;
+        let answering = self.in_time(request, round_trip(&mut sender, request));
+        let answering = answering.await;
+        let answered = answering.map_err(|failure| refusal.get().map_or(failure, Failure::Refused));
+        match &answered {
+            Ok(_) => self.turn.answered(),
+            Err(Failure::NotSent(_) | Failure::Refused(_)) => self.turn.not_seen(),
+            Err(Failure::NoAnswer(_) | Failure::Timeout) => {}
+        }
+        let response = answered?;
         Ok(Begun {
             response,
             since,
@@ -304,6 +322,16 @@ impl Begun {
             },
         }
     }
+}
+
+/// Waits until the agent's node has let the stream through to the service.
+async fn accepted(stream: &mut AgentStream) -> Result<(), Error> {
+    let refusal = stream.refusal();
+    let accepting = poll_fn(|cx| stream.poll_accepted(cx)).await;
+    accepting.map_err(|error| match refusal.get() {
+        Some(refusal) => refused(refusal.into()),
+        None => Error::Connect(CallError::Stream(error)),
+    })
 }
 
 async fn round_trip(

@@ -16,6 +16,7 @@ use hyper::{Request, Response, StatusCode, Version};
 use super::call::{Call, Kept};
 use super::hops::hand_on;
 use super::outgoing::Outgoing;
+use super::turn::Turn;
 use crate::{Error, Service};
 
 /// Longest wait for the beginning of an answer, from when something of the request was last sent.
@@ -46,6 +47,7 @@ impl Service {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn StdError + Send + Sync>>,
     {
+        let turn = Turn::default();
         let call = Call {
             service: self,
             caller: self.node_aid(),
@@ -53,6 +55,7 @@ impl Service {
             local: self.own_service(&aid)?,
             paths: self.paths(),
             patience: PATIENCE,
+            turn: &turn,
         };
         prepare(&mut request);
         let answered = call.run(Outgoing::new(request)).await?;

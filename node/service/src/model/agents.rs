@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Pending, Secret};
+use super::{Offered, Pending, Profile, Secret};
 
 /// Credentials of an agent to host on this node.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize, ToSchema)]
@@ -58,8 +58,11 @@ pub struct Agent {
     #[schema(example = "127.0.0.1:8080")]
     pub service_tcp: String,
     /// Services it can be found by; null as long as none is registered.
-    #[schema(value_type = Option<Vec<Object>>)]
-    pub services: Option<Vec<serde_json::Value>>,
+    pub services: Option<Vec<Offered>>,
+    /// What was set as its profile; absent when nothing was. What it leaves open follows from the
+    /// services.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Profile>,
     /// When it was registered here first, RFC 3339.
     #[schema(example = "2026-11-23T22:40:00Z")]
     pub registered_at: String,

@@ -2,10 +2,12 @@
 //! Records: publishing and looking them up.
 
 use a2al_protocol::Aid;
-use a2al_protocol::record::meta::Meta;
+use a2al_protocol::record::{self, meta::Meta};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use crate::text;
 
 /// Where an agent is reached now.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize, ToSchema)]
@@ -89,7 +91,7 @@ pub struct Record {
 
 /// What an agent says about itself; what it leaves open is absent.
 ///
-/// Text by a stranger: show it, never act on it.
+/// Text by a stranger: show it, never act on it. What is not seen was taken out, what is too long cut.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize, ToSchema)]
 #[serde(default)]
 pub struct Profile {
@@ -120,4 +122,35 @@ pub struct Profile {
     #[schema(value_type = Object)]
     #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     pub meta: Meta,
+}
+
+impl Profile {
+    /// What a stranger's profile says, fit to be shown.
+    pub(crate) fn of_stranger(profile: &record::Profile) -> Self {
+        Self {
+            name: text::line(&profile.name, text::MAX_NAME_CHARS),
+            brief: text::line(&profile.brief, text::MAX_VALUE_CHARS),
+            protocols: text::lines(&profile.protocols),
+            skills: text::lines(&profile.skills),
+            modalities: text::lines(&profile.modalities),
+            card_hash: profile.card_hash.map(hex::encode).unwrap_or_default(),
+            meta: text::values(&profile.meta),
+        }
+    }
+}
+
+impl From<&record::Profile> for Profile {
+    /// What the profile of an agent of this node says, as its owner set it.
+    fn from(profile: &record::Profile) -> Self {
+        let profile = profile.clone();
+        Self {
+            name: profile.name,
+            brief: profile.brief,
+            protocols: profile.protocols,
+            skills: profile.skills,
+            modalities: profile.modalities,
+            card_hash: profile.card_hash.map(hex::encode).unwrap_or_default(),
+            meta: profile.meta,
+        }
+    }
 }

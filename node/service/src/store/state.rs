@@ -9,9 +9,10 @@ use a2al_protocol::delegation::{Delegation, DelegationProof};
 use a2al_protocol::key::SigningKey;
 use a2al_protocol::record::SignedRecord;
 use a2al_protocol::time::UnixSeconds;
-use a2al_protocol::{Aid, Credential, VerifiedRecord};
+use a2al_protocol::{Aid, Credential, Profile, RecordKind, VerifiedRecord};
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
+use super::offers::{self, SavedOffer};
 use super::{Change, Error};
 use crate::clock;
 use crate::keystore::{Kept, Share};
@@ -43,6 +44,19 @@ pub(super) const MIGRATIONS: &[&str] = &["
 ", "
     ALTER TABLE node ADD COLUMN has_relayed INTEGER NOT NULL DEFAULT 0 CHECK (has_relayed IN (0, 1));
 ", "
+    CREATE TABLE offers (
+        aid      BLOB    NOT NULL REFERENCES agents ON DELETE CASCADE,
+        service  TEXT    NOT NULL,
+        entry    BLOB    NOT NULL,           -- CBOR, as it is published
+        ttl      INTEGER NOT NULL,           -- seconds
+        PRIMARY KEY (aid, service)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE profiles (
+        aid      BLOB    PRIMARY KEY REFERENCES agents ON DELETE CASCADE,
+        profile  BLOB    NOT NULL            -- CBOR
+    ) STRICT, WITHOUT ROWID;
+", "
     ALTER TABLE agents ADD COLUMN deleted_at INTEGER;  -- null while it is hosted
 
     CREATE TABLE kept_keys (                           -- made here, and not registered yet
@@ -65,6 +79,10 @@ pub(crate) struct Saved {
     pub(crate) agents: Vec<SavedAgent>,
     /// Records of free kinds that have not expired.
     pub(crate) records: Vec<VerifiedRecord>,
+    /// The services that agents are registered for.
+    pub(crate) offers: Vec<SavedOffer>,
+    /// What agents say about themselves.
+    pub(crate) profiles: Vec<(Aid, Profile)>,
     /// No sequence number from here on was given out.
     pub(crate) sequence_ceiling: u64,
     /// Whether this node has been a relay for others before.
@@ -114,6 +132,8 @@ pub(super) fn load(connection: &Connection) -> Result<Saved, LoadError> {
     Ok(Saved {
         agents: load_agents(connection)?,
         records: load_records(connection)?,
+        offers: offers::load(connection)?,
+        profiles: offers::load_profiles(connection)?,
         sequence_ceiling: u64::try_from(ceiling).map_err(|_| LoadError::Row("a counter"))?,
         has_relayed,
         kept: keys::load_kept(connection)?,
@@ -192,6 +212,14 @@ pub(super) fn write(connection: &Connection, change: &Change) -> Result<(), Erro
         Change::Bind { aid, service } => bind(connection, aid, service.as_ref()),
         Change::StartPublishing { aid } => start_publishing(connection, aid),
         Change::PutRecord { record } => put_record(connection, record),
+        Change::PutOffers {
+            aid,
+            entries,
+            ttl_secs,
+        } => offers::put(connection, aid, entries, *ttl_secs),
+        Change::RemoveOffer { aid, service } => offers::remove(connection, aid, service),
+        Change::PutProfile { aid, profile } => offers::put_profile(connection, aid, profile),
+        Change::RemoveProfile { aid } => offers::remove_profile(connection, aid),
         Change::Delete { aid, at } => delete(connection, aid, *at),
         Change::Restore { aid } => restore(connection, aid),
         Change::Purge { until } => purge(connection, *until),
@@ -275,7 +303,7 @@ fn bind(connection: &Connection, aid: &Aid, service: Option<&ServiceTcp>) -> Res
     found(changed)
 }
 
-fn start_publishing(connection: &Connection, aid: &Aid) -> Result<(), Error> {
+pub(super) fn start_publishing(connection: &Connection, aid: &Aid) -> Result<(), Error> {
     let changed = connection
         .prepare_cached("UPDATE agents SET publishing = 1 WHERE aid = ?1 AND deleted_at IS NULL")?
         .execute([aid.as_bytes()])?;
@@ -294,6 +322,9 @@ fn put_record(connection: &Connection, record: &VerifiedRecord) -> Result<(), Er
             record.kind().0,
             record.encoded()
         ])?;
+    if record.kind() == RecordKind::PROFILE {
+        offers::remove_profile(connection, &record.aid())?;
+    }
     found(changed)
 }
 

@@ -25,7 +25,8 @@ pub(super) async fn post(context: &Context, args: Post) -> Result<(), Failure> {
     fetched(context, args.aid, &fetch).await
 }
 
-fn request(
+/// The request that a command line asks for.
+pub(super) fn request(
     method: &str,
     path: String,
     body: Option<&[u8]>,
@@ -61,8 +62,13 @@ async fn fetched(context: &Context, aid: Aid, fetch: &Fetch) -> Result<(), Failu
     let answer: FetchAnswer = answer.map_err(|failure| failure.of_call(is_direct_only))?;
     let body = BASE64.decode(&answer.body).map_err(std::io::Error::other)?;
     context.print.bytes(&answer, &body);
+    outcome(&answer, body.len())
+}
+
+/// How a command ends that has printed `printed` bytes of an answer.
+pub(super) fn outcome(answer: &FetchAnswer, printed: usize) -> Result<(), Failure> {
     match answer.status {
-        _ if answer.truncated => Err(Failure::CutOff(body.len())),
+        _ if answer.truncated => Err(Failure::CutOff(printed)),
         status @ 400.. => Err(Failure::Upstream(status)),
         _ => Ok(()),
     }

@@ -28,7 +28,7 @@ pub(super) async fn run(context: &Context, command: Inbound) -> Result<(), Failu
 }
 
 /// The agent of a node that hosts one.
-async fn only_agent(context: &Context) -> Result<Aid, Failure> {
+pub(super) async fn only_agent(context: &Context) -> Result<Aid, Failure> {
     let list: AgentList = context.client.get("/agents").await?;
     match &list.agents[..] {
         [agent] => Ok(agent.aid),

@@ -129,6 +129,7 @@ impl Callee {
             peer,
             connection,
             mut stream,
+            ip: _,
         } = inbound;
         let handshake = self.authenticate(&mut stream, peer, connection);
         let outcome = timeout(AGENT_HANDSHAKE_TIMEOUT, handshake).await;

@@ -8,24 +8,25 @@ use a2al_proto::v1::{self, record_request, record_response};
 use libp2p::PeerId;
 use tokio::time::{Instant, timeout};
 
-use super::Query;
+use super::survey::Known;
+use super::{Query, Verifier};
 use crate::behaviour::streams::{
     FrameError, Links, OpenError, Paths, Stream, read_frame, write_frame,
 };
-use crate::clock;
 use crate::dht_key::DhtKey;
 use crate::limits::{
-    HOLDER_TIMEOUT, IDLE_STREAMS_PER_PEER, MAX_PAGES, MAX_RECORDS_MESSAGE_LEN, MAX_RECORDS_READ,
+    HOLDER_TIMEOUT, IDLE_STREAMS_PER_PEER, MAX_PAGES, MAX_RECORDS_MESSAGE_LEN,
     RECORDS_STREAM_REUSE, SILENT_HOLDER_MEMORY,
 };
 use crate::network::{DialError, Dialer, Route};
-use crate::record::{SignedRecord, VerifiedRecord};
+use crate::record::VerifiedRecord;
 
 /// Sends requests to holders, over streams that are kept for the next request.
 #[derive(Clone, Debug)]
 pub(crate) struct Exchange {
     links: Links,
     dialer: Dialer,
+    verifier: Verifier,
     idle: Arc<Mutex<HashMap<PeerId, Vec<Idle>>>>,
     /// Holders that did not answer, and when.
     silent: Arc<Mutex<HashMap<PeerId, Instant>>>,
@@ -35,6 +36,15 @@ pub(crate) struct Exchange {
 struct Idle {
     stream: Stream,
     since: Instant,
+}
+
+/// What one holder holds.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// Verified, and what was asked for.
+    pub(crate) records: Vec<VerifiedRecord>,
+    /// Whether entries that found no room there may be alive, as it says.
+    pub(crate) overflows: bool,
 }
 
 /// What one holder did with one record.
@@ -49,10 +59,11 @@ pub(crate) enum Stored {
 }
 
 impl Exchange {
-    pub(crate) fn new(links: Links, dialer: Dialer) -> Self {
+    pub(crate) fn new(links: Links, dialer: Dialer, verifier: Verifier) -> Self {
         Self {
             links,
             dialer,
+            verifier,
             idle: Arc::default(),
             silent: Arc::default(),
         }
@@ -80,7 +91,7 @@ impl Exchange {
             record_response::Body::Put(result) if result.outcomes.len() == records.len() => {
                 let outcomes = result.outcomes.into_iter().zip(records);
                 Ok(outcomes
-                    .map(|(outcome, (_, record))| stored(&outcome, record))
+                    .map(|(outcome, (_, record))| self.stored(&outcome, record))
                     .collect())
             }
             record_response::Body::Error(error) => Err(ExchangeError::NotServed(error.code())),
@@ -88,22 +99,31 @@ impl Exchange {
         }
     }
 
-    /// Asks one holder for the records of a query, page by page. Only those come back that verify and belong there.
+    /// Asks one holder for the records of a query, page by page. Only those come back that verify and belong there; what is `known`
+    /// is not sent again if the holder has exactly that.
     pub(crate) async fn get(
         &self,
         holder: &Route,
         query: &Query,
-    ) -> Result<Vec<VerifiedRecord>, ExchangeError> {
-        let mut found = Vec::new();
+        known: &Known,
+    ) -> Result<Found, ExchangeError> {
+        let mut found = Found::default();
         let mut cursor = Vec::new();
         for _ in 0..MAX_PAGES {
-            let body = Some(record_request::Body::Get(query.message(cursor)));
+            let body = Some(record_request::Body::Get(query.message(cursor, known)));
             match self.request(holder, &v1::RecordRequest { body }).await? {
                 record_response::Body::Get(page) => {
-                    let was_told = found.len();
-                    take_page(query, &page.records, &mut found).await;
+                    let was_told = found.records.len();
+                    found.overflows |= page.overflows;
+                    if page.as_known {
+                        found.records.clone_from(&known.records);
+                        break;
+                    }
+                    self.take_page(query, &page.records, &mut found.records)
+                        .await;
                     // A page that brings nothing further would be asked for again and again.
-                    if found.len() == was_told || found.len() >= MAX_RECORDS_READ {
+                    let is_told = found.records.len();
+                    if is_told == was_told || is_told >= query.most_records() {
                         break;
                     }
                     cursor = page.next_cursor;
@@ -206,6 +226,34 @@ impl Exchange {
             });
         }
     }
+
+    /// Verifies one page. The records of an answer are ordered by signature: one out of order ends it, so that no holder can have
+    /// us verify the same record twice.
+    async fn take_page(&self, query: &Query, page: &[Vec<u8>], found: &mut Vec<VerifiedRecord>) {
+        for bytes in page.iter().take(query.most_records() - found.len()) {
+            let Some(record) = self.verifier.answer(query, bytes) else {
+                continue;
+            };
+            let last = found.last().map(|last| *last.signature().as_bytes());
+            if last.is_some_and(|last| *record.signature().as_bytes() <= last) {
+                return;
+            }
+            found.push(record);
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// What the holder says, believed only as far as it proves it.
+    fn stored(&self, outcome: &v1::PutOutcome, ours: &VerifiedRecord) -> Stored {
+        match outcome.verdict() {
+            v1::Verdict::Stored | v1::Verdict::AlreadyHeld => Stored::Yes,
+            v1::Verdict::Stale => {
+                let newer = self.verifier.verify(&outcome.newer).ok();
+                Stored::Superseded(newer.filter(|newer| newer.replaces(ours)))
+            }
+            refused => Stored::No(refused),
+        }
+    }
 }
 
 async fn converse(
@@ -214,48 +262,6 @@ async fn converse(
 ) -> Result<v1::RecordResponse, ExchangeError> {
     write_frame(stream, request).await.map_err(FrameError::Io)?;
     Ok(read_frame(stream, MAX_RECORDS_MESSAGE_LEN).await?)
-}
-
-/// Verifies one page. The records of an answer are ordered by signature: one out of order ends it, so that no holder can have
-/// us verify the same record twice.
-async fn take_page(query: &Query, page: &[Vec<u8>], found: &mut Vec<VerifiedRecord>) {
-    for bytes in page.iter().take(MAX_RECORDS_READ) {
-        let Some(record) = verified(query, bytes) else {
-            continue;
-        };
-        let last = found.last().map(|last| *last.signature().as_bytes());
-        if last.is_some_and(|last| *record.signature().as_bytes() <= last) {
-            return;
-        }
-        found.push(record);
-        tokio::task::yield_now().await;
-    }
-}
-
-/// The record of an answer, if it is genuine, alive and what was asked for.
-pub(super) fn verified(query: &Query, bytes: &[u8]) -> Option<VerifiedRecord> {
-    let record = SignedRecord::decode(bytes)
-        .ok()?
-        .verify(clock::now())
-        .ok()?;
-    query.asks_for(&record).then_some(record)
-}
-
-/// What the holder says, believed only as far as it proves it.
-fn stored(outcome: &v1::PutOutcome, ours: &VerifiedRecord) -> Stored {
-    match outcome.verdict() {
-        v1::Verdict::Stored | v1::Verdict::AlreadyHeld => Stored::Yes,
-        v1::Verdict::Stale => {
-            let newer = SignedRecord::decode(&outcome.newer).ok();
-            let newer = newer.and_then(|record| record.verify(clock::now()).ok());
-            Stored::Superseded(newer.filter(|newer| {
-                newer.aid() == ours.aid()
-                    && newer.kind() == ours.kind()
-                    && newer.is_newer_than(ours)
-            }))
-        }
-        refused => Stored::No(refused),
-    }
 }
 
 /// Why a holder gave no usable answer.

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::exchange::{ExchangeError, Stored};
-use super::store::{Held, Source};
+use super::store::Held;
 use super::{Exchange, Store};
 use crate::clock;
 use crate::dht_key::DhtKey;
@@ -81,7 +81,7 @@ impl HandOver {
         let is_old = |peer: &PeerId| known.contains(peer);
         let rank = closest.iter().filter(|holder| is_old(&holder.peer));
         let closer = rank.filter(|holder| Routing::is_closer(&held.key, &holder.peer, &self.local));
-        if held.source != Source::Own && closer.count() >= HAND_OVER_RANK {
+        if !held.is_own && closer.count() >= HAND_OVER_RANK {
             return Vec::new();
         }
         let peers = closest.into_iter().map(|holder| holder.peer);

@@ -12,8 +12,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::quota::Quota;
-use super::store::{Outcome, Source};
-use super::{Query, Store};
+use super::store::Outcome;
+use super::survey::Known;
+use super::{Query, Source, Store, Verifier};
 use crate::aid::Aid;
 use crate::behaviour::agents::Newest;
 use crate::behaviour::streams::{FrameError, Incoming, Slots, Stream, read_frame, write_frame};
@@ -24,13 +25,14 @@ use crate::limits::{
     MAX_RECORDS_STREAMS_PER_PEER, RECORDS_PAGE_LEN, RECORDS_PER_PUT, RECORDS_STREAM_IDLE,
 };
 use crate::network::Routing;
-use crate::record::{RecordKind, SignedRecord, VerifiedRecord};
+use crate::record::{RecordKind, VerifiedRecord};
 
 /// Holds records for the network.
 #[derive(Clone, Debug)]
 pub(crate) struct Holder {
     local: PeerId,
     store: Store,
+    verifier: Verifier,
     newest: Newest,
     routing: watch::Receiver<Routing>,
     quota: Arc<Mutex<Quota>>,
@@ -51,7 +53,8 @@ pub(crate) async fn serve(
             let stop = stop.clone();
             tasks.spawn(async move {
                 let mut stream = inbound.stream;
-                let serving = holder.serve_stream(inbound.peer, &mut stream, slot.is_none());
+                let source = Source::of(inbound.peer, inbound.ip);
+                let serving = holder.serve_stream(source, &mut stream, slot.is_none());
                 if let Some(Err(error)) = stop.run_until_cancelled(serving).await {
                     tracing::debug!(peer = %inbound.peer, %error, "records stream ended");
                 }
@@ -67,12 +70,14 @@ impl Holder {
     pub(crate) fn new(
         local: PeerId,
         store: Store,
+        verifier: Verifier,
         newest: Newest,
         routing: watch::Receiver<Routing>,
     ) -> Self {
         Self {
             local,
             store,
+            verifier,
             newest,
             routing,
             quota: Arc::default(),
@@ -82,7 +87,7 @@ impl Holder {
     /// Answers requests until the peer closes the stream or is idle for too long; a busy node answers one, with that reason.
     async fn serve_stream(
         &self,
-        peer: PeerId,
+        source: Source,
         stream: &mut Stream,
         is_busy: bool,
     ) -> Result<(), FrameError> {
@@ -95,7 +100,7 @@ impl Holder {
             let answer = if is_busy {
                 error(v1::RequestErrorCode::Busy)
             } else {
-                self.answer(peer, request).await
+                self.answer(source, request).await
             };
             // Whoever asks and does not read gives its place to others.
             let Ok(written) = timeout(HOLDER_TIMEOUT, write_frame(stream, &answer)).await else {
@@ -108,18 +113,18 @@ impl Holder {
         }
     }
 
-    pub(super) async fn answer(
+    pub(crate) async fn answer(
         &self,
-        peer: PeerId,
+        source: Source,
         request: v1::RecordRequest,
     ) -> v1::RecordResponse {
         let body = match request.body {
             Some(record_request::Body::Put(put)) if put.records.len() <= RECORDS_PER_PUT => {
-                record_response::Body::Put(self.put(peer, put).await)
+                record_response::Body::Put(self.put(source, put).await)
             }
             Some(record_request::Body::Get(get)) => match query(&get) {
                 Some(query) => {
-                    record_response::Body::Get(self.page(&query, &get.cursor, RECORDS_PAGE_LEN))
+                    record_response::Body::Get(self.page(&query, &get, RECORDS_PAGE_LEN))
                 }
                 None => return error(v1::RequestErrorCode::Malformed),
             },
@@ -130,10 +135,10 @@ impl Holder {
         v1::RecordResponse { body: Some(body) }
     }
 
-    async fn put(&self, peer: PeerId, put: v1::Put) -> v1::PutResult {
+    async fn put(&self, source: Source, put: v1::Put) -> v1::PutResult {
         let mut outcomes = Vec::with_capacity(put.records.len());
         for placed in &put.records {
-            outcomes.push(match self.store_one(peer, placed) {
+            outcomes.push(match self.store_one(source, placed) {
                 Ok(outcome) => told(&outcome),
                 Err(verdict) => outcome(verdict),
             });
@@ -144,7 +149,7 @@ impl Holder {
     }
 
     /// Checks what is cheap first: size, rate, place, then the signatures, then the quotas of the store.
-    fn store_one(&self, peer: PeerId, placed: &v1::PlacedRecord) -> Result<Outcome, Verdict> {
+    fn store_one(&self, source: Source, placed: &v1::PlacedRecord) -> Result<Outcome, Verdict> {
         let key = DhtKey::from_bytes(
             placed
                 .key
@@ -155,35 +160,41 @@ impl Holder {
         if placed.record.len() > MAX_RECORD_LEN {
             return Err(Verdict::TooLarge);
         }
-        if self.store.holds(&key, &placed.record) {
+        if self.store.is_rewritten(&key, &placed.record, source) {
             return Ok(Outcome::AlreadyHeld);
         }
         if !self
             .quota
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .take(peer, Instant::now())
+            .take(source, Instant::now())
         {
             return Err(Verdict::Quota);
         }
         if self.routing.borrow().closer_to(&key, &self.local) >= MAX_CLOSER_PEERS {
             return Err(Verdict::TooFar);
         }
-        let record = SignedRecord::decode(&placed.record).map_err(|_| Verdict::Invalid)?;
-        let record = record.verify(clock::now()).map_err(|_| Verdict::Invalid)?;
+        let record = self.verifier.verify(&placed.record);
+        let record = record.map_err(|_| Verdict::Invalid)?;
         if !self.newest.accept(record.aid(), record.issued_at()) {
             return Err(Verdict::Invalid);
         }
-        Ok(self
-            .store
-            .put(key, record, Source::Peer(peer), clock::now()))
+        Ok(self.store.put(key, record, source, clock::now()))
     }
 
-    /// One page of the records that a query asks for, in the order of their signatures, from the one after `cursor` on.
-    pub(super) fn page(&self, query: &Query, cursor: &[u8], page_len: usize) -> v1::GetResult {
-        let mut records = self.store.get(query, clock::now());
-        records.retain(|record| record.signature().as_bytes().as_slice() > cursor);
-        records.sort_by_key(|record| *record.signature().as_bytes());
+    /// One page of the records that a query asks for, in the order of their signatures, from the one after the cursor on.
+    pub(super) fn page(&self, query: &Query, get: &v1::Get, page_len: usize) -> v1::GetResult {
+        let held = Known::new(self.store.get(query, clock::now()));
+        let overflows = self.store.overflows(&query.key, clock::now());
+        if !get.known.is_empty() && get.known == held.digest {
+            return v1::GetResult {
+                overflows,
+                as_known: true,
+                ..v1::GetResult::default()
+            };
+        }
+        let mut records = held.records;
+        records.retain(|record| record.signature().as_bytes().as_slice() > get.cursor.as_slice());
         let count = page_end(&records, page_len);
         let next_cursor = match records.get(count) {
             Some(_) => records[count - 1].signature().as_bytes().to_vec(),
@@ -196,6 +207,8 @@ impl Holder {
         v1::GetResult {
             records: page.collect(),
             next_cursor,
+            overflows,
+            as_known: false,
         }
     }
 }

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: MPL-2.0
-//! How fast one peer may write.
+//! How fast one source may write.
 
 use std::num::NonZeroUsize;
 use std::time::Instant;
 
-use libp2p::PeerId;
 use lru::LruCache;
 
-use crate::limits::{MAX_RATED_PEERS, WRITE_BURST, WRITES_PER_SECOND};
+use super::Source;
+use crate::limits::{MAX_RATED_SOURCES, WRITE_BURST, WRITES_PER_SECOND};
 
-/// A token bucket for each peer that writes; the least recently seen peers are forgotten.
+/// A token bucket for each source that writes; the least recently seen sources are forgotten.
 #[derive(Debug)]
 pub(super) struct Quota {
-    buckets: LruCache<PeerId, Bucket>,
+    buckets: LruCache<Source, Bucket>,
 }
 
 #[derive(Debug)]
@@ -23,7 +23,7 @@ struct Bucket {
 
 impl Default for Quota {
     fn default() -> Self {
-        let capacity = NonZeroUsize::new(MAX_RATED_PEERS).expect("the limit is not zero");
+        let capacity = NonZeroUsize::new(MAX_RATED_SOURCES).expect("the limit is not zero");
         Self {
             buckets: LruCache::new(capacity),
         }
@@ -31,13 +31,13 @@ impl Default for Quota {
 }
 
 impl Quota {
-    /// Takes one write from the peer's allowance; false if there is none left.
-    pub(super) fn take(&mut self, peer: PeerId, now: Instant) -> bool {
+    /// Takes one write from the source's allowance; false if there is none left.
+    pub(super) fn take(&mut self, source: Source, now: Instant) -> bool {
         let full = || Bucket {
             tokens: f64::from(WRITE_BURST),
             filled: now,
         };
-        let bucket = self.buckets.get_or_insert_mut(peer, full);
+        let bucket = self.buckets.get_or_insert_mut(source, full);
         let elapsed = now.saturating_duration_since(bucket.filled).as_secs_f64();
         let refilled = bucket.tokens + elapsed * f64::from(WRITES_PER_SECOND);
         bucket.tokens = refilled.min(f64::from(WRITE_BURST));
@@ -54,19 +54,24 @@ impl Quota {
 mod tests {
     use std::time::Duration;
 
+    use libp2p::PeerId;
+
     use super::*;
 
     #[test]
     fn a_burst_is_taken_and_then_the_sustained_rate() {
-        let (mut quota, peer, start) = (Quota::default(), PeerId::random(), Instant::now());
-        assert!((0..WRITE_BURST).all(|_| quota.take(peer, start)));
-        assert!(!quota.take(peer, start));
+        let (mut quota, start) = (Quota::default(), Instant::now());
+        let [source, other] = [(); 2].map(|()| Source::of(PeerId::random(), None));
+        assert!((0..WRITE_BURST).all(|_| quota.take(source, start)));
+        assert!(!quota.take(source, start));
         assert!(
-            quota.take(PeerId::random(), start),
-            "another peer has its own allowance"
+            quota.take(other, start),
+            "another source has its own allowance"
         );
         let later = start + Duration::from_secs(1);
-        let taken = (0..WRITE_BURST).filter(|_| quota.take(peer, later)).count();
+        let taken = (0..WRITE_BURST)
+            .filter(|_| quota.take(source, later))
+            .count();
         assert_eq!(taken, WRITES_PER_SECOND as usize);
     }
 }

@@ -7,7 +7,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::task::TaskTracker;
 
-use super::survey::{Answer, Query, Survey};
+use super::exchange::Found;
+use super::survey::{Answer, Known, Query, Survey};
 use super::{Exchange, Store};
 use crate::aid::Aid;
 use crate::behaviour::agents::Newest;
@@ -38,11 +39,12 @@ impl Reader {
     pub(crate) async fn endpoint(&self, aid: Aid) -> Result<VerifiedRecord, Error> {
         let query = Query::of_agent(aid, Some(RecordKind::ENDPOINT));
         let mut ballot = Ballot::default();
-        ballot.count_own(self.store.get(&query, clock::now()), &self.newest);
+        let own = self.store.get(&query, clock::now());
+        ballot.count_own(own.clone(), &self.newest);
         if ballot.is_fresh(clock::now()) {
             return ballot.endpoint();
         }
-        let mut survey = self.survey(query);
+        let mut survey = self.survey(query, own);
         let deadline = Instant::now() + READ_TIMEOUT;
         while !ballot.is_decided(clock::now()) {
             let patience = ballot
@@ -68,21 +70,30 @@ impl Reader {
 
     /// Collects the records of a query: the newest of each slot among what at least [`SET_QUORUM`] holders keep, or what everybody
     /// around the key keeps.
-    pub(crate) async fn set(&self, query: Query) -> Result<Vec<VerifiedRecord>, Error> {
+    pub(crate) async fn set(&self, query: Query) -> Result<Found, Error> {
+        self.collect(query, usize::MAX).await
+    }
+
+    /// The same, where `enough` answers suffice even if most of them are empty.
+    pub(crate) async fn collect(&self, query: Query, enough: usize) -> Result<Found, Error> {
         let mut set = RecordSet::new();
         let own = self.store.get(&query, clock::now());
-        let mut holders = usize::from(!own.is_empty());
-        for record in own {
-            set.merge(record);
+        let mut overflows = self.store.overflows(&query.key, clock::now());
+        let (mut holders, mut answers) = (usize::from(!own.is_empty()), 0);
+        for record in &own {
+            set.merge(record.clone());
         }
-        let mut survey = self.survey(query);
+        let mut survey = self.survey(query, own);
         let collecting = async {
-            while holders < SET_QUORUM {
+            while holders < SET_QUORUM && answers < enough {
                 let Some(answer) = survey.next().await else {
                     break;
                 };
-                holders += usize::from(!answer.records.is_empty());
-                for record in answer.records {
+                let Some(found) = answer.found else { continue };
+                answers += 1;
+                holders += usize::from(!found.records.is_empty());
+                overflows |= found.overflows;
+                for record in found.records {
                     set.merge(record);
                 }
             }
@@ -94,12 +105,14 @@ impl Reader {
         let accepted = |record: &&VerifiedRecord| {
             self.newest.accept(record.aid(), record.issued_at()) && !record.is_expired(clock::now())
         };
-        Ok(set.iter().filter(accepted).cloned().collect())
+        let records = set.iter().filter(accepted).cloned().collect();
+        Ok(Found { records, overflows })
     }
 
-    fn survey(&self, query: Query) -> Survey {
+    fn survey(&self, query: Query, own: Vec<VerifiedRecord>) -> Survey {
         let routing = self.routing.borrow().clone();
-        Survey::new(self.exchange.clone(), self.dialer.clone(), &routing, query)
+        let (exchange, dialer) = (self.exchange.clone(), self.dialer.clone());
+        Survey::new(exchange, dialer, &routing, query, Known::new(own))
     }
 }
 
@@ -121,7 +134,8 @@ impl Ballot {
     }
 
     fn count(&mut self, answer: Answer, newest: &Newest) {
-        let newest_there = answer.records.into_iter().max_by_key(VerifiedRecord::rank);
+        let records = answer.found.into_iter().flat_map(|found| found.records);
+        let newest_there = records.max_by_key(VerifiedRecord::rank);
         if let Some(record) = newest_there.clone() {
             self.consider(record, newest);
         }

@@ -1,31 +1,19 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The records that this node holds: its own, and those of others around its place in the key space.
 
+use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use a2al_proto::v1::Verdict;
-use libp2p::PeerId;
+use tokio::sync::mpsc;
 
-use super::Query;
+use super::place::Place;
+use super::{Query, Source};
 use crate::dht_key::DhtKey;
-use crate::key::Signature;
-use crate::limits::{MAX_HELD_BYTES, MAX_HELD_KEYS, MAX_RECORDS_PER_SOURCE};
+use crate::limits::{DISPLACED_QUEUE, MAX_HELD_BYTES, MAX_HELD_KEYS, MAX_RECORDS_PER_SOURCE};
 use crate::record::VerifiedRecord;
-use crate::record::set::{RecordSet, Refusal};
 use crate::time::UnixSeconds;
-
-/// Who gave this node a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
-    /// An agent on this node published it: no quota applies, and it is handed on until it expires.
-    Own,
-    /// Another node wrote it.
-    Peer(PeerId),
-    /// It was held before a restart.
-    Cache,
-}
 
 /// What became of a record.
 #[derive(Clone, Debug)]
@@ -38,18 +26,27 @@ pub(crate) enum Outcome {
     Refused(Verdict),
 }
 
-/// A record that is held, where, and from whom.
+/// A record that is held, and where.
 #[derive(Clone, Debug)]
 pub(crate) struct Held {
     pub(crate) key: DhtKey,
     pub(crate) record: VerifiedRecord,
-    pub(crate) source: Source,
+    /// Whether an agent on this node published it.
+    pub(crate) is_own: bool,
+}
+
+/// An entry that lost its place at a key to another one.
+#[derive(Clone, Debug)]
+pub(crate) struct Displaced {
+    pub(crate) key: DhtKey,
+    pub(crate) record: VerifiedRecord,
 }
 
 /// Sets of verified records by key, shared by everybody on this node.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Store {
     inner: Arc<Mutex<Inner>>,
+    displaced: mpsc::Sender<Displaced>,
 }
 
 #[derive(Debug, Default)]
@@ -60,25 +57,22 @@ struct Inner {
 
 /// What the quotas count.
 #[derive(Debug, Default)]
-struct Totals {
-    /// How many live records each peer has here.
-    live: HashMap<PeerId, usize>,
+pub(super) struct Totals {
+    /// How many live records each source has here.
+    live: HashMap<Source, usize>,
     /// Length of all encodings together.
     bytes: usize,
 }
 
 impl Totals {
-    fn add(&mut self, source: Source, length: usize) {
+    pub(super) fn add(&mut self, source: Source, length: usize) {
         self.bytes += length;
-        if let Source::Peer(peer) = source {
-            *self.live.entry(peer).or_default() += 1;
-        }
+        *self.live.entry(source).or_default() += 1;
     }
 
-    fn remove(&mut self, source: Source, length: usize) {
+    pub(super) fn remove(&mut self, source: Source, length: usize) {
         self.bytes -= length;
-        let Source::Peer(peer) = source else { return };
-        if let Entry::Occupied(mut live) = self.live.entry(peer) {
+        if let Entry::Occupied(mut live) = self.live.entry(source) {
             *live.get_mut() -= 1;
             if *live.get() == 0 {
                 live.remove();
@@ -87,16 +81,16 @@ impl Totals {
     }
 }
 
-/// What is held at one key.
-#[derive(Debug, Default)]
-struct Place {
-    set: RecordSet,
-    /// Who gave each record of the set, and the length of its encoding.
-    origins: HashMap<Signature, (Source, usize)>,
-}
-
 impl Store {
-    /// Stores a record: quotas first, then the caps of the set, then the order within its slot.
+    /// An empty store, and the queue of entries that lose their places in it. What does not fit into the queue is left to its
+    /// publisher, who will be refused at the next renewal.
+    pub(crate) fn new() -> (Self, mpsc::Receiver<Displaced>) {
+        let (displaced, queue) = mpsc::channel(DISPLACED_QUEUE);
+        let inner = Arc::default();
+        (Self { inner, displaced }, queue)
+    }
+
+    /// Stores a record: quotas first, then the order within its slot, then the caps of the set.
     pub(crate) fn put(
         &self,
         key: DhtKey,
@@ -104,37 +98,72 @@ impl Store {
         source: Source,
         now: UnixSeconds,
     ) -> Outcome {
-        self.with(|inner| inner.put(key, record, source, now))
+        if !record.may_live_at(&key) {
+            return Outcome::Refused(Verdict::WrongKey);
+        }
+        let (outcome, displaced) = self.with(|inner| inner.put(key, record, source, now));
+        if let Some(record) = displaced
+            && self.displaced.try_send(Displaced { key, record }).is_err()
+        {
+            tracing::debug!(%key, "an entry lost its place and is not handed down");
+        }
+        outcome
     }
 
-    /// Whether exactly this record is held, so that it need not be verified again.
-    pub(crate) fn holds(&self, key: &DhtKey, encoded: &[u8]) -> bool {
+    /// Whether exactly this record is held, so that it need not be verified again; `source` then counts as one of its writers.
+    pub(crate) fn is_rewritten(&self, key: &DhtKey, encoded: &[u8], source: Source) -> bool {
         self.with(|inner| {
-            let place = inner.places.get(key);
-            place.is_some_and(|place| place.set.iter().any(|held| held.encoded() == encoded))
+            let Some(place) = inner.places.get_mut(key) else {
+                return false;
+            };
+            let held = place
+                .records()
+                .find(|held| held.encoded() == encoded)
+                .cloned();
+            if let Some(held) = &held {
+                place.add_writer(held, source);
+            }
+            held.is_some()
+        })
+    }
+
+    /// Whether the slot of `record` at `key` is taken, by whatever version.
+    pub(crate) fn has_slot(&self, key: &DhtKey, record: &VerifiedRecord) -> bool {
+        self.with(|inner| {
+            inner
+                .places
+                .get(key)
+                .is_some_and(|place| place.has_slot_of(record))
         })
     }
 
     /// The live records that a query asks for.
     pub(crate) fn get(&self, query: &Query, now: UnixSeconds) -> Vec<VerifiedRecord> {
         self.with(|inner| {
-            let records = inner
-                .places
-                .get(&query.key)
-                .into_iter()
-                .flat_map(|p| p.set.iter());
-            let asked =
-                |record: &&VerifiedRecord| query.asks_for(record) && !record.is_expired(now);
+            let place = inner.places.get(&query.key);
+            let records = place.into_iter().flat_map(Place::records);
+            let asked = |record: &&VerifiedRecord| query.wants(record) && !record.is_expired(now);
             records.filter(asked).cloned().collect()
+        })
+    }
+
+    /// Whether entries that found no room at a key may be alive.
+    pub(crate) fn overflows(&self, key: &DhtKey, now: UnixSeconds) -> bool {
+        self.with(|inner| {
+            inner
+                .places
+                .get(key)
+                .is_some_and(|place| place.overflows(now))
         })
     }
 
     /// Everything that is held and has not expired.
     pub(crate) fn all(&self, now: UnixSeconds) -> Vec<Held> {
         self.with(|inner| {
-            let places = inner.places.iter();
-            places
-                .flat_map(|(key, place)| place.live(*key, now))
+            inner
+                .places
+                .values()
+                .flat_map(|place| place.live(now))
                 .collect()
         })
     }
@@ -144,16 +173,21 @@ impl Store {
         self.with(|inner| {
             let Inner { places, totals } = inner;
             places.retain(|_, place| {
-                place.set.remove_expired(now);
-                place.settle(totals);
-                !place.set.is_empty()
+                place.remove_expired(now, totals);
+                !place.is_idle(now)
             });
         });
     }
 
+    /// Forgets everything, so that its owner must ask others.
+    #[cfg(test)]
+    pub(crate) fn clear(&self) {
+        self.with(|inner| *inner = Inner::default());
+    }
+
     /// Length of all encodings together.
     #[cfg(test)]
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.with(|inner| inner.totals.bytes)
     }
 
@@ -169,24 +203,22 @@ impl Inner {
         record: VerifiedRecord,
         source: Source,
         now: UnixSeconds,
-    ) -> Outcome {
-        if !record.may_live_at(&key) {
-            return Outcome::Refused(Verdict::WrongKey);
-        }
+    ) -> (Outcome, Option<VerifiedRecord>) {
+        let refused = |verdict| (Outcome::Refused(verdict), None);
         if record.is_expired(now) {
-            return Outcome::Refused(Verdict::Expired);
+            return refused(Verdict::Expired);
         }
         if source != Source::Own
             && let Some(verdict) = self.exhausted(&key, &record, source)
         {
-            return Outcome::Refused(verdict);
+            return refused(verdict);
         }
-        let place = self.places.entry(key).or_default();
-        let outcome = place.put(record, source, &mut self.totals);
-        if place.set.is_empty() {
+        let place = self.places.entry(key).or_insert_with(|| Place::new(key));
+        let result = place.put(record, source, &mut self.totals);
+        if place.is_idle(now) {
             self.places.remove(&key);
         }
-        outcome
+        result
     }
 
     /// Which quota of the whole store a record would exceed.
@@ -199,71 +231,8 @@ impl Inner {
         }
         let is_half_full =
             self.places.len() > MAX_HELD_KEYS / 2 || self.totals.bytes > MAX_HELD_BYTES / 2;
-        let Source::Peer(peer) = source else {
-            return None;
-        };
-        let live = self.totals.live.get(&peer).copied().unwrap_or_default();
-        (is_half_full && live >= MAX_RECORDS_PER_SOURCE).then_some(Verdict::Quota)
-    }
-}
-
-impl Place {
-    fn put(&mut self, record: VerifiedRecord, source: Source, totals: &mut Totals) -> Outcome {
-        if let Some(held) = self.set.in_slot_of(&record)
-            && !record.is_newer_than(held)
-        {
-            if held.encoded() == record.encoded() {
-                return Outcome::AlreadyHeld;
-            }
-            return Outcome::Stale(held.clone());
-        }
-        let (signature, length) = (record.signature(), record.encoded().len());
-        match self.set.insert(record) {
-            Ok(_) => {
-                self.settle(totals);
-                // The signature does not cover the delegation: a renewed one comes under the same signature.
-                if let Some((source, length)) = self.origins.insert(signature, (source, length)) {
-                    totals.remove(source, length);
-                }
-                totals.add(source, length);
-                Outcome::Stored
-            }
-            Err(refusal) => Outcome::Refused(verdict(refusal)),
-        }
-    }
-
-    /// Forgets the origin of what the set no longer holds.
-    fn settle(&mut self, totals: &mut Totals) {
-        let held: HashSet<Signature> = self.set.iter().map(VerifiedRecord::signature).collect();
-        self.origins.retain(|signature, (source, length)| {
-            let is_held = held.contains(signature);
-            if !is_held {
-                totals.remove(*source, *length);
-            }
-            is_held
-        });
-    }
-
-    fn live(&self, key: DhtKey, now: UnixSeconds) -> impl Iterator<Item = Held> {
-        let records = self
-            .set
-            .iter()
-            .filter(move |record| !record.is_expired(now));
-        records.map(move |record| Held {
-            key,
-            record: record.clone(),
-            source: self
-                .origins
-                .get(&record.signature())
-                .map_or(Source::Cache, |origin| origin.0),
-        })
-    }
-}
-
-/// The verdict that tells a sender why the set did not admit its record.
-fn verdict(refusal: Refusal) -> Verdict {
-    match refusal {
-        Refusal::TtlTooLong => Verdict::Expired,
-        Refusal::MailboxFull | Refusal::SenderQuota | Refusal::Outranked => Verdict::Full,
+        let live = self.totals.live.get(&source).copied().unwrap_or_default();
+        let is_limited = matches!(source, Source::Writers(_)) && is_half_full;
+        (is_limited && live >= MAX_RECORDS_PER_SOURCE).then_some(Verdict::Quota)
     }
 }

@@ -4,18 +4,23 @@
 use std::collections::{HashSet, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use a2al_proto::v1;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use sha2::{Digest, Sha256};
 use tokio::time::sleep;
 
 use super::Exchange;
+use super::exchange::Found;
 use crate::aid::Aid;
 use crate::dht_key::DhtKey;
-use crate::limits::{ENDPOINT_QUORUM, READ_HEDGE, READ_PARALLELISM, REPLICATION};
+use crate::limits::{
+    ENDPOINT_QUORUM, MAX_RECORDS_READ, MAX_TOPIC_RECORDS, READ_HEDGE, READ_PARALLELISM, REPLICATION,
+};
 use crate::network::{Dialer, Route, Routing};
-use crate::record::{RecordKind, VerifiedRecord};
+use crate::record::{Category, RecordKind, VerifiedRecord};
 
 /// Which records of a key are asked for.
 #[derive(Clone, Copy, Debug)]
@@ -35,16 +40,37 @@ impl Query {
         }
     }
 
+    /// The entries for services at a key, and what withdraws such.
+    pub(crate) fn of_entries(key: DhtKey) -> Self {
+        Self {
+            key,
+            kind: Some(RecordKind::TOPIC),
+            publisher: None,
+        }
+    }
+
     /// Whether a record is an answer to this query.
     pub(crate) fn asks_for(&self, record: &VerifiedRecord) -> bool {
-        record.may_live_at(&self.key)
-            && self.kind.is_none_or(|kind| record.kind() == kind)
+        self.wants(record) && record.may_live_at(&self.key)
+    }
+
+    /// Whether a record that is held at the key is an answer to this query.
+    pub(crate) fn wants(&self, record: &VerifiedRecord) -> bool {
+        self.kind.is_none_or(|kind| record.kind().answers(kind))
             && self
                 .publisher
                 .is_none_or(|publisher| record.aid() == publisher)
     }
 
-    pub(super) fn message(&self, cursor: Vec<u8>) -> v1::Get {
+    /// Records that one holder may bring: no more than an honest one holds.
+    pub(super) fn most_records(&self) -> usize {
+        match self.kind.map(RecordKind::category) {
+            Some(Category::Topic) => MAX_TOPIC_RECORDS,
+            _ => MAX_RECORDS_READ,
+        }
+    }
+
+    pub(super) fn message(&self, cursor: Vec<u8>, known: &Known) -> v1::Get {
         v1::Get {
             key: self.key.as_bytes().to_vec(),
             kind: self.kind.map(|kind| u32::from(kind.0)).unwrap_or_default(),
@@ -53,15 +79,50 @@ impl Query {
                 .map(|aid| aid.as_bytes().to_vec())
                 .unwrap_or_default(),
             cursor,
+            known: known.digest.clone(),
         }
     }
 }
 
-/// One holder's answer; no records if it did not answer.
+/// What an asker holds itself: a holder that has exactly the same need not send it.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    pub(super) records: Vec<VerifiedRecord>,
+    /// Empty if there are none.
+    pub(super) digest: Vec<u8>,
+}
+
+impl Known {
+    pub(crate) fn new(mut records: Vec<VerifiedRecord>) -> Self {
+        records.sort_by_key(|record| *record.signature().as_bytes());
+        let hash = |hash: Sha256, record: &VerifiedRecord| hash.chain_update(record.encoded());
+        let digest = records.iter().fold(Sha256::new(), hash).finalize();
+        let is_empty = records.is_empty();
+        Self {
+            records,
+            digest: if is_empty {
+                Vec::new()
+            } else {
+                digest.to_vec()
+            },
+        }
+    }
+}
+
+/// One holder's answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) holder: Route,
-    pub(crate) records: Vec<VerifiedRecord>,
+    /// What it holds; none if it did not answer.
+    pub(crate) found: Option<Found>,
+}
+
+impl Answer {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.found
+            .as_ref()
+            .is_none_or(|found| found.records.is_empty())
+    }
 }
 
 type Asking = Pin<Box<dyn Future<Output = Answer> + Send>>;
@@ -72,6 +133,7 @@ pub(crate) struct Survey {
     exchange: Exchange,
     dialer: Dialer,
     query: Query,
+    known: Arc<Known>,
     asked: HashSet<libp2p::PeerId>,
     waiting: VecDeque<Route>,
     asking: FuturesUnordered<Asking>,
@@ -89,12 +151,19 @@ enum Walk {
 
 impl Survey {
     /// Starts with the closest nodes that `routing` knows; the DHT is walked when they do not suffice.
-    pub(crate) fn new(exchange: Exchange, dialer: Dialer, routing: &Routing, query: Query) -> Self {
+    pub(crate) fn new(
+        exchange: Exchange,
+        dialer: Dialer,
+        routing: &Routing,
+        query: Query,
+        known: Known,
+    ) -> Self {
         Self {
             waiting: answering_first(&exchange, routing.closest(&query.key, REPLICATION)),
             exchange,
             dialer,
             query,
+            known: Arc::new(known),
             asked: HashSet::new(),
             asking: FuturesUnordered::new(),
             width: READ_PARALLELISM,
@@ -115,7 +184,7 @@ impl Survey {
             }
             tokio::select! {
                 Some(answer) = self.asking.next(), if !self.asking.is_empty() => {
-                    self.empty_answers += usize::from(answer.records.is_empty());
+                    self.empty_answers += usize::from(answer.is_empty());
                     return Some(answer);
                 }
                 routes = self.walk.finished() => {
@@ -133,8 +202,9 @@ impl Survey {
                 break;
             };
             if self.asked.insert(holder.peer) {
-                self.asking
-                    .push(Box::pin(ask(self.exchange.clone(), holder, self.query)));
+                let (exchange, known) = (self.exchange.clone(), Arc::clone(&self.known));
+                let asking = ask(exchange, holder, self.query, known);
+                self.asking.push(Box::pin(asking));
             }
         }
         let insufficient = self.waiting.is_empty() || self.empty_answers >= ENDPOINT_QUORUM;
@@ -162,10 +232,13 @@ fn answering_first(exchange: &Exchange, mut holders: Vec<Route>) -> VecDeque<Rou
     holders.into()
 }
 
-async fn ask(exchange: Exchange, holder: Route, query: Query) -> Answer {
-    let records = exchange.get(&holder, &query).await.unwrap_or_else(|error| {
-        tracing::debug!(holder = %holder.peer, key = %query.key, %error, "no answer");
-        Vec::new()
-    });
-    Answer { holder, records }
+async fn ask(exchange: Exchange, holder: Route, query: Query, known: Arc<Known>) -> Answer {
+    let found = exchange.get(&holder, &query, &known).await;
+    let found = found.inspect_err(
+        |error| tracing::debug!(holder = %holder.peer, key = %query.key, %error, "no answer"),
+    );
+    Answer {
+        holder,
+        found: found.ok(),
+    }
 }

@@ -7,7 +7,7 @@ use a2al_proto::v1::{PlacedRecord, Put, RecordRequest, Verdict, record_request, 
 use libp2p::PeerId;
 use tokio::sync::watch;
 
-use super::exchange::verified;
+use super::survey::Known;
 use super::*;
 use crate::behaviour::agents::Newest;
 use crate::delegation::{DelegationProof, Terms};
@@ -19,7 +19,8 @@ use crate::{Aid, Credential, DhtKey, SigningKey, UnixSeconds, clock};
 struct Scene {
     holder: Holder,
     store: Store,
-    writer: PeerId,
+    verifier: Verifier,
+    writer: Source,
     // The holder reads the routing table through it.
     _routing: watch::Sender<Routing>,
 }
@@ -27,12 +28,20 @@ struct Scene {
 impl Scene {
     fn new() -> Self {
         let (routing, table) = watch::channel(Routing::default());
-        let store = Store::default();
-        let holder = Holder::new(PeerId::random(), store.clone(), Newest::default(), table);
+        let (store, _) = Store::new();
+        let verifier = Verifier::default();
+        let holder = Holder::new(
+            PeerId::random(),
+            store.clone(),
+            verifier.clone(),
+            Newest::default(),
+            table,
+        );
         Self {
             holder,
             store,
-            writer: PeerId::random(),
+            verifier,
+            writer: Source::of(PeerId::random(), None),
             _routing: routing,
         }
     }
@@ -110,7 +119,7 @@ async fn of_a_thousand_altered_records_none_is_stored_or_believed() {
             tried += 1;
             scene.put(&key, &forged).await;
             let held = scene.store.get(&query(record.aid()), clock::now());
-            let believed = verified(&query(record.aid()), &forged);
+            let believed = scene.verifier.answer(&query(record.aid()), &forged);
             // Other bytes may decode to the very same record: a zero that was spelled out, left out.
             let is_other = |found: &VerifiedRecord| found.encoded() != bytes;
             passed += usize::from(held.iter().chain(&believed).any(is_other));
@@ -136,13 +145,20 @@ async fn foreign_keys_and_foreign_signers_are_refused() {
         scene.put(&elsewhere.key(), record.encoded()).await,
         Verdict::WrongKey
     );
-    assert!(verified(&query(elsewhere), record.encoded()).is_none());
     assert!(
-        verified(
-            &Query::of_agent(record.aid(), Some(RecordKind(3))),
-            record.encoded()
-        )
-        .is_none()
+        scene
+            .verifier
+            .answer(&query(elsewhere), record.encoded())
+            .is_none()
+    );
+    assert!(
+        scene
+            .verifier
+            .answer(
+                &Query::of_agent(record.aid(), Some(RecordKind(3))),
+                record.encoded()
+            )
+            .is_none()
     );
 
     let impostor = agent(clock::now()).forged_with(SigningKey::generate());
@@ -158,7 +174,12 @@ async fn foreign_keys_and_foreign_signers_are_refused() {
             scene.put(&forged.aid().key(), forged.encoded()).await,
             Verdict::Invalid
         );
-        assert!(verified(&query(forged.aid()), forged.encoded()).is_none());
+        assert!(
+            scene
+                .verifier
+                .answer(&query(forged.aid()), forged.encoded())
+                .is_none()
+        );
     }
 }
 
@@ -180,7 +201,12 @@ async fn expired_and_premature_records_are_refused() {
         );
     }
     for record in [&expired, &premature] {
-        assert!(verified(&query(credential.aid()), record.encoded()).is_none());
+        assert!(
+            scene
+                .verifier
+                .answer(&query(credential.aid()), record.encoded())
+                .is_none()
+        );
     }
 }
 
@@ -279,11 +305,11 @@ async fn a_large_set_is_read_in_pages_without_gaps() {
     }
     let all = scene.store.get(&Query::of_agent(aid, None), now);
     assert_eq!(all.len(), 5);
+    let query = Query::of_agent(aid, None);
     let (mut cursor, mut read) = (Vec::new(), 0);
     loop {
-        let page = scene
-            .holder
-            .page(&Query::of_agent(aid, None), &cursor, 8000);
+        let get = query.message(cursor, &Known::default());
+        let page = scene.holder.page(&query, &get, 8000);
         assert!(!page.records.is_empty(), "a page makes progress");
         read += page.records.len();
         cursor = page.next_cursor;
@@ -292,4 +318,13 @@ async fn a_large_set_is_read_in_pages_without_gaps() {
         }
     }
     assert_eq!(read, all.len());
+
+    let mut known = query.message(Vec::new(), &Known::new(all.clone()));
+    let page = scene.holder.page(&query, &known, 8000);
+    assert!(
+        page.as_known && page.records.is_empty(),
+        "what is known is not sent again"
+    );
+    known = query.message(Vec::new(), &Known::new(all[1..].to_vec()));
+    assert!(!scene.holder.page(&query, &known, 8000).as_known);
 }

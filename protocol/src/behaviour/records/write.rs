@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use a2al_proto::v1;
+use a2al_proto::v1::Verdict;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
@@ -13,11 +13,13 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::task::TaskTracker;
 
 use super::exchange::{ExchangeError, Stored};
-use super::store::{Outcome, Source};
-use super::{Exchange, Store};
+use super::store::Outcome;
+use super::{Exchange, Source, Store};
 use crate::clock;
 use crate::dht_key::DhtKey;
-use crate::limits::{DIALLED_HOLDER_PATIENCE, REPLICATION, WRITE_QUORUM, WRITE_TIMEOUT};
+use crate::limits::{
+    DIALLED_HOLDER_PATIENCE, FULL_QUORUM, REPLICATION, WRITE_QUORUM, WRITE_TIMEOUT,
+};
 use crate::network::{Dialer, Error, Route, Routing};
 use crate::record::VerifiedRecord;
 
@@ -33,6 +35,7 @@ pub struct Publication {
 /// Stores records at the nodes closest to their key.
 #[derive(Clone, Debug)]
 pub(crate) struct Writer {
+    pub(crate) local: PeerId,
     pub(crate) exchange: Exchange,
     pub(crate) dialer: Dialer,
     pub(crate) store: Store,
@@ -42,12 +45,17 @@ pub(crate) struct Writer {
 
 type Writing = BoxFuture<'static, (PeerId, Result<Stored, ExchangeError>)>;
 
-/// The state of one publication.
-struct Progress {
+/// The state of one publication at one key.
+#[derive(Default)]
+pub(super) struct Progress {
     writes: FuturesUnordered<Writing>,
     written: HashSet<PeerId>,
+    /// Holders that are waited for.
+    wanted: usize,
     stored: usize,
-    refused: Option<v1::Verdict>,
+    /// Holders without room, this node among them.
+    full: usize,
+    refused: Option<Verdict>,
 }
 
 impl Writer {
@@ -63,43 +71,51 @@ impl Writer {
         key: DhtKey,
         record: VerifiedRecord,
     ) -> Result<Publication, Error> {
-        match self
-            .store
-            .put(key, record.clone(), Source::Own, clock::now())
-        {
+        let progress = self.write(key, &record, Source::Own).await?;
+        let publication = progress.publication();
+        self.finish_later(progress, key, record);
+        publication
+    }
+
+    /// Stores a record here, if it is our own or this is the place for it, and at the closest nodes, until enough of them have it.
+    pub(super) async fn write(
+        &self,
+        key: DhtKey,
+        record: &VerifiedRecord,
+        source: Source,
+    ) -> Result<Progress, Error> {
+        let mut progress = Progress::default();
+        let closer = self.routing.borrow().closer_to(&key, &self.local);
+        let kept = if source == Source::Own || closer < REPLICATION {
+            self.store.put(key, record.clone(), source, clock::now())
+        } else {
+            Outcome::AlreadyHeld
+        };
+        match kept {
             Outcome::Stored | Outcome::AlreadyHeld => {}
             Outcome::Stale(newer) => return Err(Error::Superseded(newer)),
+            Outcome::Refused(Verdict::Full) => progress.full += 1,
             Outcome::Refused(verdict) => return Err(Error::Refused(verdict.as_str_name())),
         }
         let known = self.routing.borrow().closest(&key, REPLICATION);
         let answering = known
             .iter()
             .filter(|holder| !self.exchange.is_silent(&holder.peer));
-        let wanted = answering.count().min(WRITE_QUORUM);
-        let mut progress = Progress::new();
-        progress.write(&self.exchange, known, key, &record);
-        self.wait(&mut progress, wanted).await?;
-        let publication = Publication {
-            replicas: progress.stored,
-            is_complete: progress.stored >= wanted,
-        };
-        let refused = progress.refused.filter(|_| progress.stored == 0);
-        self.tasks.spawn(self.clone().finish(progress, key, record));
-        match refused {
-            Some(verdict) => Err(Error::Refused(verdict.as_str_name())),
-            None => Ok(publication),
-        }
+        progress.wanted = answering.count().min(WRITE_QUORUM);
+        progress.write(&self.exchange, known, key, record);
+        self.wait(&mut progress).await?;
+        Ok(progress)
     }
 
-    /// Waits until `wanted` holders have stored the record.
+    /// Waits until as many holders as wanted have stored the record.
     ///
     /// Connected holders are waited for up to [`WRITE_TIMEOUT`]; those that must be dialled only a little longer than these, so that
     /// a dead one costs no dial timeout.
-    async fn wait(&self, progress: &mut Progress, wanted: usize) -> Result<(), Error> {
+    async fn wait(&self, progress: &mut Progress) -> Result<(), Error> {
         let mut deadline = Instant::now() + WRITE_TIMEOUT;
         let mut connected = progress.written.clone();
         connected.retain(|holder| self.exchange.is_connected(holder));
-        while progress.stored < wanted {
+        while progress.stored < progress.wanted {
             match timeout_at(deadline, progress.writes.next()).await {
                 Ok(Some((peer, outcome))) => {
                     progress.count(peer, outcome)?;
@@ -113,11 +129,22 @@ impl Writer {
         Ok(())
     }
 
+    pub(super) fn finish_later(&self, progress: Progress, key: DhtKey, record: VerifiedRecord) {
+        let writer = self.clone();
+        let finishing = async move { writer.finish(progress, key, &record).await };
+        self.tasks.spawn(finishing);
+    }
+
     /// Waits for the remaining holders; in a network too large to be known whole, also finds the closest ones that were missed.
-    async fn finish(self, mut progress: Progress, key: DhtKey, record: VerifiedRecord) {
+    pub(super) async fn finish(
+        &self,
+        mut progress: Progress,
+        key: DhtKey,
+        record: &VerifiedRecord,
+    ) -> Progress {
         if progress.written.len() >= REPLICATION {
             let closest: Vec<Route> = self.dialer.walk(key).await;
-            progress.write(&self.exchange, closest, key, &record);
+            progress.write(&self.exchange, closest, key, record);
         }
         while let Some((peer, outcome)) = progress.writes.next().await {
             if progress.count(peer, outcome).is_err() {
@@ -125,17 +152,31 @@ impl Writer {
             }
         }
         tracing::debug!(aid = %record.aid(), replicas = progress.stored, "published");
+        progress
     }
 }
 
 impl Progress {
-    fn new() -> Self {
-        Self {
-            writes: FuturesUnordered::new(),
-            written: HashSet::new(),
-            stored: 0,
-            refused: None,
+    /// # Errors
+    /// [`Error::Refused`] if nobody wants the record.
+    pub(super) fn publication(&self) -> Result<Publication, Error> {
+        match self.refused {
+            Some(verdict) if self.stored == 0 => Err(Error::Refused(verdict.as_str_name())),
+            _ => Ok(Publication {
+                replicas: self.stored,
+                is_complete: self.stored >= self.wanted,
+            }),
         }
+    }
+
+    /// Whether too few holders have stored the record to tell its publisher so.
+    pub(super) fn is_short(&self) -> bool {
+        self.stored == 0 || self.stored < self.wanted
+    }
+
+    /// Whether so many holders have no room that a reader may miss the record here.
+    pub(super) fn is_full(&self) -> bool {
+        self.full >= FULL_QUORUM || (self.full > 0 && self.stored == 0)
     }
 
     /// Starts a write to each holder that has not been written to.
@@ -163,9 +204,10 @@ impl Progress {
         match outcome {
             Ok(Stored::Yes) => self.stored += 1,
             Ok(Stored::Superseded(Some(newer))) => return Err(Error::Superseded(newer)),
-            Ok(Stored::Superseded(None)) => self.refused = Some(v1::Verdict::Stale),
+            Ok(Stored::Superseded(None)) => self.refused = Some(Verdict::Stale),
             Ok(Stored::No(verdict)) => {
                 tracing::debug!(%peer, verdict = verdict.as_str_name(), "record refused");
+                self.full += usize::from(verdict == Verdict::Full);
                 self.refused = Some(verdict);
             }
             Err(error) => tracing::debug!(%peer, %error, "record not stored"),

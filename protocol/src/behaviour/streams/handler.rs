@@ -2,6 +2,7 @@
 //! The part of [`super::Behaviour`] that lives with one connection.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -28,6 +29,7 @@ pub(crate) struct Handler {
     pub(super) incoming: mpsc::Sender<Incoming>,
     pub(super) peer: PeerId,
     pub(super) connection: ConnectionId,
+    pub(super) ip: Option<IpAddr>,
     pub(super) relayed: bool,
 }
 
@@ -47,6 +49,7 @@ impl Handler {
         let incoming = Incoming {
             peer: self.peer,
             connection: self.connection,
+            ip: self.ip,
             stream: self.stream(stream),
         };
         if self.incoming.try_send(incoming).is_err() {
