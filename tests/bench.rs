@@ -3,7 +3,7 @@
 //!
 //! Real daemons on loopback: one publishes and hosts, one resolves and calls, in the first chapter a third one only holds.
 //! Absolute figures hold on one machine on one day; the ratio to the limit is what is compared with the targets. Run by
-//! `just bench`, which takes the name of one chapter, `foundation`, `tunnels`, `discovery` or `memory`. `A2AL_BENCH_OTHER` names another
+//! `just bench`, which takes the name of one chapter, `foundation`, `tunnels`, `discovery`, `mailbox` or `memory`. `A2AL_BENCH_OTHER` names another
 //! `a2ald` executable to measure in the second chapter.
 
 mod harness;
@@ -16,6 +16,8 @@ mod cpu;
 mod discovery;
 #[path = "bench/load.rs"]
 mod load;
+#[path = "bench/mailbox.rs"]
+mod mailbox;
 #[path = "bench/memory.rs"]
 mod memory;
 #[path = "bench/peer.rs"]
@@ -73,6 +75,9 @@ async fn main() {
     }
     if is_chosen("discovery") {
         discovery::measure(&mut report).await;
+    }
+    if is_chosen("mailbox") {
+        mailbox::measure(&mut report).await;
     }
     if report.has_lines() {
         say(&report.table());

@@ -33,6 +33,8 @@ mod guard;
 mod impostor;
 #[path = "it/inbound.rs"]
 mod inbound;
+#[path = "it/mailbox.rs"]
+mod mailbox;
 #[path = "it/mcp.rs"]
 mod mcp;
 #[path = "it/network.rs"]

@@ -122,6 +122,11 @@ fn next(code: &str, retryable: bool) -> &'static str {
         "services_required" | "bad_service" => {
             "give names such as lang.translate, exactly as they were registered"
         }
+        "recipient_unknown" => {
+            "check the recipient's address; its agent has to be published to get notes"
+        }
+        "body_too_long" => "send less: a note has at most 64 KiB",
+        "outbox_full" => "wait until notes have been delivered",
         "no_provider" => "look with a2al_discover who offers it, or ask again later",
         "providers_failed" => "see the message; try again, or call one by remote_aid",
         "bad_cursor" => "search again without cursor",
@@ -160,6 +165,8 @@ fn argument(code: &str) -> Option<&'static str> {
         "bad_service_tcp" | "service_tcp_not_local" => "service_tcp",
         "services_required" | "too_many_services" => "services",
         "bad_service" => "service",
+        "recipient_required" | "recipient_unknown" => "recipient",
+        "body_too_long" => "body_base64",
         "bad_limit" => "limit",
         "bad_cursor" => "cursor",
         "bad_card_hash" => "card_hash",

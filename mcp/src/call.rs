@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use a2al_service::model::Pending;
+use a2al_service::model::PendingByAgent;
 use rmcp::RoleServer;
 use rmcp::handler::server::tool::{IntoCallToolResult, ToolCallContext};
 use rmcp::model::{
@@ -131,7 +131,7 @@ impl Progress {
 }
 
 /// Adds what waits for somebody.
-fn with_notices(mut response: CallToolResponse, pending: &Pending) -> CallToolResponse {
+fn with_notices(mut response: CallToolResponse, pending: &PendingByAgent) -> CallToolResponse {
     if let CallToolResponse::Complete(result) = &mut response
         && result.is_error != Some(true)
         && !pending.is_empty()
@@ -146,10 +146,20 @@ fn with_notices(mut response: CallToolResponse, pending: &Pending) -> CallToolRe
     response
 }
 
-fn notices(pending: &Pending) -> String {
-    let lines = pending.iter().filter(|(_, waiting)| waiting.master_backup);
-    let lines = lines.map(|(aid, _)| {
-        format!("Pending: the master key of {aid} is not backed up; ask the owner to run `a2al identity backup {aid} --out FILE`.")
-    });
-    lines.collect::<Vec<_>>().join("\n")
+fn notices(pending: &PendingByAgent) -> String {
+    let mut lines = Vec::new();
+    for (aid, waiting) in pending {
+        if waiting.mailbox > 0 {
+            let count = waiting.mailbox;
+            lines.push(format!(
+                "Pending: {count} notes wait for {aid}; read them with a2al_mailbox_poll."
+            ));
+        }
+        if waiting.master_backup {
+            lines.push(format!(
+                "Pending: the master key of {aid} is not backed up; ask the owner to run `a2al identity backup {aid} --out FILE`."
+            ));
+        }
+    }
+    lines.join("\n")
 }

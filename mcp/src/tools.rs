@@ -8,6 +8,7 @@ mod connect;
 mod fetch;
 mod identity;
 mod lookup;
+mod mailbox;
 mod node;
 mod records;
 mod services;
@@ -33,12 +34,16 @@ pub(crate) fn routers() -> [(Toolset, ToolRouter<Server>); 4] {
         + Server::lookup_tools()
         + Server::service_tools()
         + Server::fetch_tools()
-        + Server::connect_tools();
+        + Server::connect_tools()
+        + Server::mailbox_tools();
     [
         (Toolset::Core, core),
         (Toolset::Records, Server::record_tools()),
         (Toolset::Web3, Server::wallet_tools()),
-        (Toolset::Admin, Server::admin_tools()),
+        (
+            Toolset::Admin,
+            Server::admin_tools() + Server::mailbox_admin_tools(),
+        ),
     ]
 }
 

@@ -163,6 +163,7 @@ impl Node {
             gateway,
             mcp_endpoint: mcp.http(api_addr, stop.clone()),
             mcp: mcp.clone(),
+            ending: stop.clone(),
         });
         let guarded = Guarded::new(router, access, api_addr.port()).with_agents(agents);
         let whereabouts = Whereabouts::tell(data_dir, api_addr)?;

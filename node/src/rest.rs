@@ -10,11 +10,13 @@ mod answer;
 mod config;
 mod conventions;
 mod discover;
+mod events;
 mod extract;
 mod fetch;
 mod health;
 mod identity;
 mod lookup;
+mod mailbox;
 mod mcp;
 mod openapi;
 mod peers;
@@ -32,6 +34,7 @@ use a2al_service::Service;
 use axum::Router;
 use axum::extract::FromRef;
 use axum::middleware::from_fn;
+use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -53,6 +56,8 @@ pub struct App {
     pub mcp: Mcp,
     /// The same over MCP's own protocol.
     pub mcp_endpoint: Endpoint,
+    /// Set when the daemon ends: answers without an end of their own then end.
+    pub ending: CancellationToken,
 }
 
 impl FromRef<App> for Service {
@@ -70,6 +75,12 @@ impl FromRef<App> for Mcp {
 impl FromRef<App> for Arc<Store> {
     fn from_ref(app: &App) -> Self {
         Self::clone(&app.config)
+    }
+}
+
+impl FromRef<App> for CancellationToken {
+    fn from_ref(app: &App) -> Self {
+        app.ending.clone()
     }
 }
 
@@ -124,6 +135,8 @@ fn routes() -> OpenApiRouter<App> {
         .merge(tunnels::routes())
         .merge(peers::routes())
         .merge(sessions::routes())
+        .merge(mailbox::routes())
+        .merge(events::routes())
         .merge(mcp::routes())
         .merge(openapi::routes())
 }

@@ -5,7 +5,7 @@
 //! this crate. `tests/generated.rs` fails when the committed code is out of date and says how to renew it. The messages carry
 //! no logic: bounds are checked, and types with meaning are built, in `a2al-protocol`.
 
-/// Version 1 of the messages: `/a2al/rec/1` and `/a2al/agent/1`.
+/// Version 1 of the messages: `/a2al/rec/1`, `/a2al/agent/1`, and notes on streams of the latter.
 #[allow(
     missing_docs,
     clippy::pedantic,

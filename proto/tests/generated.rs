@@ -5,7 +5,11 @@
 
 use std::path::Path;
 
-const FILES: [&str; 2] = ["a2al/v1/agents.proto", "a2al/v1/records.proto"];
+const FILES: [&str; 3] = [
+    "a2al/v1/agents.proto",
+    "a2al/v1/notes.proto",
+    "a2al/v1/records.proto",
+];
 
 #[test]
 fn generated_code_matches_the_proto_files() {

@@ -54,6 +54,7 @@ pub mod delegation;
 pub mod dht_key;
 pub mod key;
 pub mod limits;
+pub mod mailbox;
 pub mod record;
 pub mod time;
 

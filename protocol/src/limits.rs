@@ -3,6 +3,7 @@
 //!
 //! "Reference" is the Go implementation, release 0.3.5; "ours" marks a value it does not share.
 
+mod inbox;
 #[cfg(feature = "net")]
 mod network;
 #[cfg(feature = "net")]
@@ -10,6 +11,7 @@ mod relay;
 
 use std::time::Duration;
 
+pub use self::inbox::*;
 #[cfg(feature = "net")]
 pub use self::network::*;
 #[cfg(feature = "net")]
@@ -135,3 +137,42 @@ pub const MAX_SERVICES_PER_AGENT: usize = 100;
 
 /// Longest mailbox payload, in bytes. Source: record validity rules of the reference.
 pub const MAX_MAILBOX_LEN: usize = 512;
+
+/// Longest body of a note that fits a mailbox record, in bytes. Source: the reference refuses 390.
+pub const MAX_NOTE_BODY_LEN: usize = 389;
+
+/// Longest body of any note, in bytes.
+///
+/// Ours: above [`MAX_NOTE_BODY_LEN`] it travels in parts of [`NOTE_PART_LEN`].
+pub const MAX_LONG_BODY_LEN: usize = 64 * 1024;
+
+/// Bytes of a sealed long body in one part.
+///
+/// Ours: with the longest delegation of a wallet the record stays below [`MAX_RECORD_LEN`].
+pub const NOTE_PART_LEN: usize = 3072;
+
+/// Longest encoding of a pass, in bytes: the longest delegation and 200 bytes. Ours.
+pub const MAX_PASS_LEN: usize = MAX_DELEGATION_LEN + 256;
+
+/// Length of a pass beside a note of its issuer, in bytes: the time and the signature. Ours.
+pub const REPLY_PASS_LEN: usize = 8 + 64;
+
+/// Notes that one removal acknowledges. Ours.
+pub const REMOVED_PER_STATEMENT: usize = 64;
+
+/// Longest encoding of a removal, in bytes. Ours.
+pub const MAX_REMOVAL_LEN: usize = MAX_DELEGATION_LEN + 256 + 32 * REMOVED_PER_STATEMENT;
+
+/// Memory that one try of a proof of work takes, in KiB.
+///
+/// Ours: about a millisecond on one core, and more than the cache that a core has for itself.
+pub const WORK_MEMORY_KIB: u32 = 2048;
+
+/// The easiest proof of work, in leading zero bits: about half a second of one core. Ours.
+pub const MIN_WORK_BITS: u8 = 9;
+
+/// The hardest proof of work that is asked for or done: about nine seconds of one core. Ours.
+pub const MAX_WORK_BITS: u8 = 13;
+
+/// Parts of one note: enough for [`MAX_LONG_BODY_LEN`] and 16 bytes that sealing adds.
+pub const MAX_NOTE_PARTS: usize = (MAX_LONG_BODY_LEN + 16).div_ceil(NOTE_PART_LEN);

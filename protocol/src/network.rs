@@ -14,6 +14,7 @@ mod config;
 mod dialer;
 mod driver;
 mod error;
+mod notes;
 mod peer;
 mod prompt;
 pub(crate) mod relaying;
@@ -28,18 +29,20 @@ pub use libp2p::{Multiaddr, PeerId};
 pub use crate::behaviour::agents::{
     AgentStream, CallError, Content, IncomingCall, Mistrust, Refusal, RefusalHandle,
 };
-pub use crate::behaviour::records::{Publication, Search};
+pub use crate::behaviour::records::{Deposit, FoundNote, Publication, Search};
 pub use crate::behaviour::streams::{Paths, StreamPath};
 pub use address::{AddressError, Bootstrap, parse_bootstrap, parse_listen};
 pub use client::Client;
 pub use config::{Config, HeldRecord, KnownPeer, RelayLimits, RelayServer};
 pub use error::{Error, StartError};
+pub use notes::{Delivered, DeliveryError, Postage, Receipt};
 pub use peer::{Path, Peer, Transport};
 pub use relaying::Relaying;
 pub use start::{Network, start};
 pub use state::{HeldRelay, Reachability, State, Udp};
 
 pub(crate) use dialer::{DialError, Dialer};
+pub(crate) use notes::Solver;
 pub(crate) use routing::{Route, Routing};
 
 #[cfg(test)]

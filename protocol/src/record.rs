@@ -116,6 +116,9 @@ pub enum PayloadError {
     /// The brief of a topic entry is too long.
     #[error("the brief is too long")]
     Brief,
+    /// A part of a note names no lock, or is larger or further back than a part may be.
+    #[error("the part of a note is out of bounds")]
+    Part,
     /// The hash of the agent card does not have 32 bytes.
     #[error("the card hash does not have 32 bytes")]
     CardHash,

@@ -26,6 +26,11 @@ impl Cli {
         }
     }
 
+    /// The directory in which it runs.
+    pub(crate) fn home(&self) -> &std::path::Path {
+        self.home.path()
+    }
+
     pub(crate) async fn run(&self, args: &[&str]) -> Ended {
         let mut command = isolated(&cli_binary(), self.home.path());
         command

@@ -58,6 +58,11 @@ async fn a_full_disk_is_told_and_survived() {
     let refused = refused.await;
     assert_eq!(refused.status, 507, "{}", refused.text);
     assert_eq!(refused.json()["retryable"], json!(true), "{}", refused.text);
+    // A note that is not safe on the disk is not confirmed.
+    let send = format!("/agents/{}/mailbox/send", before.aid);
+    let note = json!({ "recipient": before.aid, "body_base64": "bm90ZQ==" });
+    let unsafe_note = api.post(&send, note).await;
+    assert_eq!(unsafe_note.status, 507, "{}", unsafe_note.text);
     // What needs no disk goes on: reading, and renewing what was published before.
     api.shown(&before.aid).await;
     api.publish(&before.aid).await;

@@ -155,7 +155,8 @@ impl Service {
     /// [`Error::NotFound`] if it was never here, or was deleted more than 30 days ago;
     /// [`Error::StorageFull`], [`Error::Storage`].
     pub async fn restore(&self, aid: Aid) -> Result<model::Agent, Error> {
-        self.core.store.write(Change::Restore { aid }).await?;
+        let mail = Arc::default();
+        self.core.store.write(Change::Restore { aid, mail }).await?;
         tracing::info!(%aid, "restored");
         let agent = self.agent_here(&aid)?;
         agent.live.beat();

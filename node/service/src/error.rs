@@ -6,6 +6,7 @@ mod input;
 use std::io;
 use std::sync::Arc;
 
+use a2al_protocol::mailbox::SealError;
 use a2al_protocol::network;
 use a2al_protocol::private_files::FileError;
 
@@ -126,6 +127,29 @@ pub enum Error {
     /// The agent does not let this caller in.
     #[error("access denied")]
     AccessDenied,
+    /// The recipient's operational key cannot be found out, so nothing can be sealed for it.
+    #[error("mailbox send failed: {0}")]
+    NoteUnresolved(#[source] Box<Self>),
+    /// The body of a note is too long.
+    #[error("mailbox send failed: the body has {len} bytes, and at most {max} are carried")]
+    NoteTooLong {
+        /// Its length in bytes.
+        len: usize,
+        /// The longest in bytes.
+        max: usize,
+    },
+    /// Nothing can be sealed to the recipient's key.
+    #[error("mailbox send failed: {0}")]
+    NoteNotSealed(#[source] SealError),
+    /// The agent has as many notes under way as this node keeps.
+    #[error("mailbox send failed: too many notes are under way")]
+    OutboxFull,
+    /// No note of that name is under way.
+    #[error("note not found")]
+    NoteNotFound,
+    /// As many clients follow events as this node serves.
+    #[error("too many clients follow events: at most {0}")]
+    TooManyEventClients(usize),
     /// The service took too long.
     #[error("fetch timed out")]
     FetchTimeout,
@@ -215,6 +239,13 @@ impl Error {
             Self::InboundUnreachable | Self::NoAnswer(_) => Wire::later(502, "inbound_unreachable"),
             Self::NoInbound => Wire::refused(503, "no_inbound"),
             Self::AccessDenied => Wire::refused(403, "access_denied"),
+            Self::NoteUnresolved(cause) if matches!(**cause, Self::NotConnected) => cause.wire(),
+            Self::NoteUnresolved(_) => Wire::later(502, "recipient_unknown"),
+            Self::NoteTooLong { .. } => Wire::refused(413, "body_too_long"),
+            Self::NoteNotSealed(_) => Wire::refused(502, "not_sealed"),
+            Self::OutboxFull => Wire::later(503, "outbox_full"),
+            Self::NoteNotFound => Wire::refused(404, "note_not_found"),
+            Self::TooManyEventClients(_) => Wire::later(503, "too_many_clients"),
             Self::FetchTimeout => Wire::later(504, "timeout"),
             Self::Search(_) => Wire::later(504, "search_failed"),
             Self::NoProvider => Wire::later(404, "no_provider"),
@@ -234,6 +265,7 @@ impl From<store::Error> for Error {
         match error {
             store::Error::Missing => Self::NotFound,
             store::Error::Conflict => Self::KeyConflict,
+            store::Error::Full => Self::OutboxFull,
             store::Error::Database(error) if is_disk(&error) => Self::StorageFull(error),
             store::Error::Database(error) => Self::Storage(error),
             store::Error::Closed => Self::Stopped,
@@ -292,6 +324,16 @@ mod tests {
             (Error::TunnelNotFound, 404, "tunnel not found"),
             (Error::PortInUse(1), 409, "port_in_use"),
             (Error::RelayRequired, 412, "relay_required"),
+            (
+                Error::NoteUnresolved(Box::new(Error::Unresolved)),
+                502,
+                "mailbox send failed",
+            ),
+            (
+                Error::NoteTooLong { len: 2, max: 1 },
+                413,
+                "mailbox send failed",
+            ),
             (Error::InboundUnreachable, 502, "inbound unreachable"),
             (Error::NoInbound, 503, "no inbound"),
             (Error::AccessDenied, 403, "access denied"),

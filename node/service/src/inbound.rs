@@ -26,7 +26,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::service_tcp::{DialError, ServiceStream};
-use crate::{InboundLimits, Service, pump};
+use crate::{InboundLimits, Service, mailbox, pump};
 use lent::Lent;
 use meter::{Metered, Replayed};
 use places::{Place, Places};
@@ -94,6 +94,10 @@ pub(crate) async fn run(service: Service, mut calls: mpsc::Receiver<IncomingCall
         let answering = service.clone();
         service.spawn(async move {
             match place {
+                Some(place) if call.content() == Content::Notes => {
+                    mailbox::answer(&answering, call).await;
+                    drop(place);
+                }
                 Some(place) => answer(answering, call, place).await,
                 None => refuse(call, Refusal::Busy).await,
             }

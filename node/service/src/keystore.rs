@@ -193,7 +193,7 @@ impl Service {
     /// # Errors
     /// [`Error::TooManyKept`], [`Error::Storage`], [`Error::StorageFull`], [`Error::KeyFile`].
     pub async fn keep_identity(&self) -> Result<model::KeptIdentity, Error> {
-        self.keep(Master::Native(SigningKey::generate())).await
+        self.keep_both(Master::Native(SigningKey::generate())).await
     }
 
     /// The same with a new wallet as the master key.
@@ -205,11 +205,11 @@ impl Service {
         request: model::GenerateWallet,
     ) -> Result<model::KeptIdentity, Error> {
         let chain = Chain::named(request.chain.as_deref().unwrap_or_default())?;
-        self.keep(Master::Wallet(chain, WalletKey::generate()))
+        self.keep_both(Master::Wallet(chain, WalletKey::generate()))
             .await
     }
 
-    async fn keep(&self, master: Master) -> Result<model::KeptIdentity, Error> {
+    async fn keep_both(&self, master: Master) -> Result<model::KeptIdentity, Error> {
         if self.core.keystore.is_full() {
             return Err(Error::TooManyKept(MAX_KEPT_KEYS));
         }

@@ -16,7 +16,8 @@
 //! fetch, connect        HTTP requests to an agent, whole or streaming; a stream to an agent
 //! tunnels               TCP on this machine to an agent's service, and one-shot connections
 //! inbound               calls from other agents, to the services of ours
-//! pending               what waits for somebody
+//! mailbox               notes: sent, delivered or stored, received, read
+//! events                what happens to agents, told as it happens
 //! status, peers         how the node is doing, and whom it is connected to
 //! relaying              what is said when others use this node as a relay
 //! ────────────────────────────────────────────────────────────
@@ -30,6 +31,7 @@ mod config;
 mod connect;
 mod discover;
 mod error;
+mod events;
 mod fetch;
 mod hexadecimal;
 mod housekeeping;
@@ -37,10 +39,10 @@ mod identity;
 mod inbound;
 mod keystore;
 mod live;
+mod mailbox;
 pub mod model;
 mod offers;
 mod peers;
-mod pending;
 mod profiles;
 mod providers;
 mod publish;
@@ -62,7 +64,9 @@ mod wallets;
 
 pub use config::{Config, InboundLimits, NetworkConfig};
 pub use error::{Error, Failures, Input, Wire};
+pub use events::{EventStream, Lagged, Streamed};
 pub use fetch::ForwardedBody;
+pub use mailbox::{Polled, Receipt};
 pub use service::{Service, StartError};
 pub use service_tcp::OwnListener;
 pub use store::OpenError;

@@ -7,10 +7,11 @@
 
 mod agents;
 mod discover;
+mod events;
 mod fetch;
 mod identity;
+mod mailbox;
 mod peers;
-mod pending;
 mod reach;
 mod records;
 mod secret;
@@ -25,13 +26,17 @@ pub use agents::{
     PatchAgent, Probe, Published, Register, Registered, Updated,
 };
 pub use discover::{CallService, CalledService, Discover, Discovered, Entry, Filter, ProbeResults};
+pub use events::{Event, EventList, NoteSource, NotesReceived, StreamedEvent};
 pub use fetch::{Fetch, FetchAnswer, Headers};
 pub use identity::{
     GenerateWallet, GeneratedIdentity, GeneratedWallet, Kept, KeptIdentity, KeptList, MasterBackup,
     MasterKind,
 };
+pub use mailbox::{
+    Message, MessageList, NoteOutbox, NoteStatus, NoteUnderWay, Pending, PendingByAgent, SendNote,
+    SentNote,
+};
 pub use peers::{Path, Peer, PeerList, Transport};
-pub use pending::{Pending, Waiting};
 pub use reach::Reached;
 pub use records::{Profile, PublishRecord, Record, RecordList, Resolution};
 pub use secret::Secret;

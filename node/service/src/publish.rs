@@ -171,7 +171,7 @@ impl Service {
     }
 
     /// The next sequence number, above `floor`.
-    fn next_seq(&self, floor: Seq) -> Seq {
+    pub(crate) fn next_seq(&self, floor: Seq) -> Seq {
         let issued = self.core.sequence.next(clock::now_millis(), floor.0);
         if let Some(ceiling) = issued.ceiling {
             let store = self.core.store.clone();
@@ -189,7 +189,9 @@ impl Service {
         let sending = async {
             match record.kind().category() {
                 Category::Topic => client.publish_entry(sent).await,
-                Category::Sovereign | Category::Mailbox => client.publish(sent).await,
+                Category::Sovereign | Category::Mailbox | Category::NotePart => {
+                    client.publish(sent).await
+                }
             }
         };
         let sent = timeout(PUBLISH_TIMEOUT, sending).await;

@@ -252,7 +252,7 @@ impl Registry {
                     agent.bridges.cancel();
                 }
             }
-            Change::Restore { aid } => {
+            Change::Restore { aid, .. } => {
                 if let Some((agent, _)) = agents.deleted.remove(&aid) {
                     agents.hosted.insert(aid, Arc::new(agent.as_new()));
                 }
@@ -260,6 +260,7 @@ impl Registry {
             Change::Purge { until } => agents.deleted.retain(|_, (_, at)| *at > until),
             Change::ReserveSequence { .. }
             | Change::Relayed
+            | Change::Mail(_)
             | Change::Keep { .. }
             | Change::WipeMaster { .. } => {}
         }
@@ -367,14 +368,20 @@ mod tests {
         registry.apply(Change::Purge {
             until: UnixSeconds(4),
         });
-        registry.apply(Change::Restore { aid });
+        registry.apply(Change::Restore {
+            aid,
+            mail: Arc::default(),
+        });
         let restored = registry.get(&aid).unwrap();
         assert!(restored.service.is_some() && !restored.bridges.is_cancelled());
         registry.apply(delete(6));
         registry.apply(Change::Purge {
             until: UnixSeconds(6),
         });
-        registry.apply(Change::Restore { aid });
+        registry.apply(Change::Restore {
+            aid,
+            mail: Arc::default(),
+        });
         assert!(registry.get(&aid).is_none() && registry.deleted().is_empty());
     }
 

@@ -18,16 +18,19 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::discover::{Order, Searches};
+use crate::events::Events;
 use crate::fetch::Pool;
 use crate::inbound::Inbound;
 use crate::keystore::Keystore;
 use crate::live::Live;
+use crate::mailbox::{self, Mail};
 use crate::providers::Providers;
 use crate::registry::Registry;
 use crate::resolve::cache::Cache;
 use crate::sequence::Sequence;
 use crate::service_tcp::{OwnListener, Targets};
 use crate::store::cache::{CacheDb, Cached};
+use crate::store::mail::SavedMail;
 use crate::store::{self, Change, OpenError, Saved, Store};
 use crate::tunnels::Tunnels;
 use crate::{Config, NetworkConfig, clock, housekeeping, inbound, offers, relaying, renewal};
@@ -86,6 +89,10 @@ pub(crate) struct Core {
     /// Connections to services that wait for a request.
     pub(crate) pool: Pool,
     pub(crate) tunnels: Tunnels,
+    /// Notes of the agents.
+    pub(crate) mail: Arc<Mail>,
+    /// What happens to the agents.
+    pub(crate) events: Arc<Events>,
     /// Where services may be.
     pub(crate) targets: Targets,
     /// Streams to services.
@@ -140,18 +147,25 @@ impl Service {
             network::start(network_config(&config, key, cached)).await?;
         let sequence = Sequence::new(saved.sequence_ceiling);
         let has_relayed = saved.has_relayed;
+        let mail = Arc::new(Mail::new(&saved.mail));
         let keystore = Arc::new(Keystore::new(
             std::mem::take(&mut saved.kept),
             std::mem::take(&mut saved.masters),
         ));
+        let events = Arc::new(Events::new(clock::now_millis()));
         let registry = Arc::new(Registry::new(saved));
-        let (committed, network) = (Arc::clone(&registry), client.clone());
-        let keys = Arc::clone(&keystore);
-        let store = Store::start(connection, move |change| {
-            keys.apply(&change);
-            follow(&committed, &network, change);
-        })
-        .map_err(StartError::Writer)?;
+        for (agent, _) in registry.deleted() {
+            mail.forget(&agent.aid());
+        }
+        let followers = Followers {
+            registry: Arc::clone(&registry),
+            keystore: Arc::clone(&keystore),
+            client: client.clone(),
+            mail: Arc::clone(&mail),
+            events: Arc::clone(&events),
+        };
+        let store = Store::start(connection, move |change| followers.follow(change))
+            .map_err(StartError::Writer)?;
         let state = client.state();
         let targets = Targets::new(config.api_addr, config.allow_lan_services, state);
         let core = Core {
@@ -167,6 +181,8 @@ impl Service {
             found: Cache::default(),
             pool: Pool::default(),
             tunnels: Tunnels::default(),
+            mail,
+            events,
             targets,
             inbound: Inbound::new(config.inbound),
             auto_publish: AtomicBool::new(config.auto_publish),
@@ -198,6 +214,7 @@ impl Service {
         self.spawn(inbound::run(self.clone(), calls));
         self.spawn(renewal::run(self.clone()));
         self.spawn(offers::run(self.clone()));
+        self.spawn(mailbox::run(self.clone()));
         self.spawn(housekeeping::run(self.clone()));
     }
 
@@ -296,18 +313,42 @@ impl Service {
     }
 }
 
-/// Follows a change that was committed, in the order of commits: who is registered, and who answers and calls from here.
-fn follow(registry: &Registry, client: &Client, change: Change) {
-    let hosted = match &change {
-        Change::Register { credential, .. } => Some(credential.aid()),
-        Change::Delete { aid, .. } | Change::Restore { aid } => Some(*aid),
-        _ => None,
-    };
-    registry.apply(change);
-    let Some(aid) = hosted else { return };
-    match registry.get(&aid) {
-        Some(agent) => client.host(Arc::clone(&agent.credential)),
-        None => client.unhost(&aid),
+/// Those who are told of each change once it is committed, in the order of commits.
+struct Followers {
+    registry: Arc<Registry>,
+    keystore: Arc<Keystore>,
+    client: Client,
+    mail: Arc<Mail>,
+    events: Arc<Events>,
+}
+
+impl Followers {
+    /// Follows a change: who is registered, who answers and calls from here, and what waits for whom.
+    fn follow(&self, change: Change) {
+        let hosted = match &change {
+            Change::Register { credential, .. } => Some(credential.aid()),
+            Change::Delete { aid, .. } => Some(*aid),
+            Change::Restore { aid, mail } => {
+                self.mail.restore(mail.get_or_init(SavedMail::default));
+                Some(*aid)
+            }
+            Change::Mail(change) => {
+                self.mail.apply(change);
+                None
+            }
+            _ => None,
+        };
+        self.keystore.apply(&change);
+        self.registry.apply(change);
+        let Some(aid) = hosted else { return };
+        if let Some(agent) = self.registry.get(&aid) {
+            self.client.host(Arc::clone(&agent.credential));
+            self.mail.hosted(aid);
+        } else {
+            self.client.unhost(&aid);
+            self.mail.forget(&aid);
+            self.events.forget(&aid);
+        }
     }
 }
 

@@ -9,15 +9,18 @@
 //! `cache.db` ([`cache`]) holds only what can be learnt again.
 
 pub(crate) mod cache;
+pub(crate) mod mail;
 mod offers;
 mod open;
 mod state;
 mod writer;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use a2al_protocol::mailbox::MessageId;
 use a2al_protocol::time::UnixSeconds;
 use a2al_protocol::{Aid, Credential, Profile, Topic, VerifiedRecord};
+use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use offers::SavedOffer;
@@ -26,6 +29,8 @@ pub(crate) use open::open;
 pub(crate) use state::{Saved, SavedAgent};
 
 use crate::keystore::{Kept, Share};
+use mail::{MailChange, Received, SavedMail, SeenEndpoint};
+
 use crate::service_tcp::ServiceTcp;
 
 /// Changes waiting for the writer; more make callers wait.
@@ -101,6 +106,8 @@ pub(crate) enum Change {
     Restore {
         /// The agent.
         aid: Aid,
+        /// Its notes, which are read along.
+        mail: Arc<OnceLock<SavedMail>>,
     },
     /// Forgets the agents that were deleted at that time or before.
     Purge {
@@ -126,6 +133,8 @@ pub(crate) enum Change {
     },
     /// The node is a relay for others.
     Relayed,
+    /// Something about notes.
+    Mail(MailChange),
 }
 
 /// Why a change was not made.
@@ -137,6 +146,9 @@ pub(crate) enum Error {
     /// The agent is hosted with another key whose delegation is not older.
     #[error("another key is registered")]
     Conflict,
+    /// There is no room for a further note.
+    #[error("no room for a further note")]
+    Full,
     /// The disk did not take it.
     #[error("the state could not be saved")]
     Database(#[source] Arc<rusqlite::Error>),
@@ -155,14 +167,20 @@ impl From<rusqlite::Error> for Error {
 enum Job {
     /// To make a change.
     Write(Write),
+    /// To read, after the changes that were asked for before.
+    Read(Read),
     /// To finish what it was asked before, close the file and say so.
     Close(oneshot::Sender<()>),
 }
 
 struct Write {
     change: Change,
-    reply: oneshot::Sender<Result<(), Error>>,
+    /// Told whether anything is different now.
+    reply: oneshot::Sender<Result<bool, Error>>,
 }
+
+/// Reads what it is to read, and tells whoever waits for it.
+type Read = Box<dyn FnOnce(&Connection) + Send>;
 
 /// Handle to the writer. Its clones share one; when the last is gone, it finishes its queue and
 /// closes the file.
@@ -178,7 +196,7 @@ impl Store {
     /// # Errors
     /// When the system gives no further thread.
     pub(crate) fn start(
-        connection: rusqlite::Connection,
+        connection: Connection,
         committed: impl Fn(Change) + Send + 'static,
     ) -> std::io::Result<Self> {
         let (jobs, queue) = mpsc::channel(QUEUE_LEN);
@@ -200,10 +218,92 @@ impl Store {
 
     /// Makes `change` durable. Dropping the future does not take the change back.
     pub(crate) async fn write(&self, change: Change) -> Result<(), Error> {
+        self.change(change).await.map(drop)
+    }
+
+    /// Makes a change of the notes durable, and tells whether anything is different now. Dropping the future does not take it
+    /// back.
+    pub(crate) async fn mail(&self, change: MailChange) -> Result<bool, Error> {
+        self.change(Change::Mail(change)).await
+    }
+
+    async fn change(&self, change: Change) -> Result<bool, Error> {
+        self.asked(change).await?.await
+    }
+
+    /// Asks for a change of the notes: changes that are asked for later are made later. The future
+    /// ends when it is durable, and tells whether anything is different then.
+    pub(crate) async fn begin(
+        &self,
+        change: MailChange,
+    ) -> Result<impl Future<Output = Result<bool, Error>> + use<>, Error> {
+        self.asked(Change::Mail(change)).await
+    }
+
+    async fn asked(
+        &self,
+        change: Change,
+    ) -> Result<impl Future<Output = Result<bool, Error>> + use<>, Error> {
         let (reply, answer) = oneshot::channel();
         let job = Job::Write(Write { change, reply });
         self.jobs.send(job).await.map_err(|_| Error::Closed)?;
-        answer.await.map_err(|_| Error::Closed)?
+        Ok(async move { answer.await.map_err(|_| Error::Closed)? })
+    }
+
+    /// Unread notes by their numbers, in that order. Those that are gone are left out.
+    pub(crate) async fn unread(&self, ids: Vec<u64>) -> Result<Vec<Received>, Error> {
+        self.read(move |connection| mail::unread(connection, &ids))
+            .await
+    }
+
+    /// A note under way, as it was given to be kept.
+    pub(crate) async fn under_way(&self, message: MessageId) -> Result<Option<Vec<u8>>, Error> {
+        self.read(move |connection| mail::under_way(connection, &message))
+            .await
+    }
+
+    /// The endpoint record by which an agent has written to `contact` last.
+    pub(crate) async fn seen_endpoint(
+        &self,
+        aid: Aid,
+        contact: Aid,
+    ) -> Result<Option<SeenEndpoint>, Error> {
+        self.read(move |connection| mail::seen_endpoint(connection, &aid, &contact))
+            .await
+    }
+
+    /// How full the room for notes of strangers is, and whether `sender` counts as one.
+    pub(crate) async fn strangers(&self, aid: Aid, sender: Aid) -> Result<(usize, bool), Error> {
+        self.read(move |connection| {
+            let unread = mail::unread_of_strangers(connection, &aid)?;
+            let is_contact = mail::is_contact(connection, &aid, &sender)?;
+            Ok((unread as usize, !is_contact))
+        })
+        .await
+    }
+
+    /// Which of `messages` an agent has received before.
+    pub(crate) async fn seen(
+        &self,
+        aid: Aid,
+        messages: Vec<MessageId>,
+    ) -> Result<Vec<MessageId>, Error> {
+        self.read(move |connection| mail::seen(connection, &aid, &messages))
+            .await
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (reply, answer) = oneshot::channel();
+        let read: Read = Box::new(move |connection| {
+            // Who asked may have left.
+            let _ = reply.send(read(connection));
+        });
+        let job = Job::Read(read);
+        self.jobs.send(job).await.map_err(|_| Error::Closed)?;
+        Ok(answer.await.map_err(|_| Error::Closed)??)
     }
 }
 

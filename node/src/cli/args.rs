@@ -104,6 +104,9 @@ pub(super) enum Command {
     /// Usable as a proxy command of ssh. The end of stdin is passed on; the command ends when the
     /// service closes the connection.
     Nc(Connect),
+    /// Notes between agents, read by their recipient when it wakes
+    #[command(subcommand)]
+    Note(Note),
     /// The services of this node's agents
     #[command(subcommand)]
     Inbound(Inbound),
@@ -334,6 +337,59 @@ pub(super) enum Tunnel {
         /// The tunnel
         id: String,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Note {
+    /// Send a note, and print how far it has come and its name
+    ///
+    /// `delivered`: the agent's node has it. `stored`: other nodes keep it until the agent wakes.
+    /// `queued`: only this node has it so far. In each case it is safe on a disk, and is tried
+    /// again until it has arrived or its time is over.
+    Send(SendArgs),
+    /// The notes that wait for an agent of this node; they stay
+    List {
+        /// The agent; may be left out where there is one only
+        #[arg(long)]
+        aid: Option<Aid>,
+    },
+    /// Take the notes that wait for an agent of this node
+    Poll {
+        /// The agent; may be left out where there is one only
+        #[arg(long)]
+        aid: Option<Aid>,
+    },
+    /// The notes of an agent of this node that are on their way
+    Outbox {
+        /// The agent; may be left out where there is one only
+        #[arg(long)]
+        aid: Option<Aid>,
+        /// Give up this note
+        #[arg(long, value_name = "NOTE")]
+        cancel: Option<String>,
+    },
+}
+
+#[derive(Debug, Group)]
+pub(super) struct SendArgs {
+    /// The agent that is to read it
+    #[arg(value_name = "AID")]
+    pub(super) recipient: Aid,
+    /// What it says, at most 64 KiB; - reads stdin
+    #[arg(required_unless_present = "file")]
+    pub(super) text: Option<String>,
+    /// The file that holds what it says
+    #[arg(long, value_name = "FILE", conflicts_with = "text")]
+    pub(super) file: Option<PathBuf>,
+    /// What kind of note it is, 0 to 255; 3 is text
+    #[arg(long = "type", value_name = "N", default_value_t = 3)]
+    pub(super) msg_type: u8,
+    /// The agent of this node that writes; may be left out where there is one only
+    #[arg(long, value_name = "MINE")]
+    pub(super) aid: Option<Aid>,
+    /// Seconds after which it is not delivered any more; a week when absent
+    #[arg(long, value_name = "SECS")]
+    pub(super) ttl: Option<u64>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -10,6 +10,7 @@ mod identity;
 mod inbound;
 mod lookup;
 mod nc;
+mod note;
 mod peers;
 mod publish;
 mod register;
@@ -17,6 +18,8 @@ mod search;
 mod status;
 mod tunnel;
 
+use a2al_protocol::Aid;
+use a2al_service::model::AgentList;
 use clap::CommandFactory;
 use clap_complete::Shell;
 
@@ -45,6 +48,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<(), Failu
         Command::Connect(args) => connect::run(context, args).await,
         Command::Tunnel(command) => tunnel::run(context, command).await,
         Command::Nc(args) => nc::run(context, args).await,
+        Command::Note(command) => note::run(context, command).await,
         Command::Inbound(command) => inbound::run(context, command).await,
         Command::Config(command) => config::run(context, command).await,
         Command::Version => status::version(context).await,
@@ -59,4 +63,15 @@ fn completions(shell: Shell) {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Args::command(), "a2al", &mut script);
     output::raw(&script);
+}
+
+/// The agent of a node that hosts one.
+async fn only_agent(context: &Context) -> Result<Aid, Failure> {
+    let list: AgentList = context.client.get("/agents").await?;
+    match &list.agents[..] {
+        [agent] => Ok(agent.aid),
+        agents => Err(Failure::WhichAgent {
+            agents: agents.iter().map(|agent| agent.aid.to_string()).collect(),
+        }),
+    }
 }

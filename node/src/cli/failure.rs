@@ -57,6 +57,9 @@ pub enum Failure {
     /// The text is no name of a tunnel.
     #[error("{0:?} is not the name of a tunnel")]
     NoTunnel(String),
+    /// The text is no name of a note.
+    #[error("{0:?} is not the name of a note")]
+    NoNote(String),
     /// No agent of this node was named, and there is not exactly one.
     #[error("{}", if agents.is_empty() { "this node hosts no agent".to_owned() } else { format!("name one of: {}", agents.join(" ")) })]
     WhichAgent {
@@ -164,6 +167,7 @@ impl Failure {
             | Self::BadUrl(_)
             | Self::FixedSetting(_)
             | Self::NoSetting(_)
+            | Self::NoNote(_)
             | Self::NoTunnel(_)
             | Self::WhichAgent { .. } => 2,
             Self::Upstream(_)
@@ -200,6 +204,7 @@ impl Failure {
             } => hint(*status, &problem.code),
             Self::RelayForbidden => Some("call without --disable-relay"),
             Self::NoSetting(_) => Some("`a2al config get` lists the settings"),
+            Self::NoNote(_) => Some("`a2al note outbox` shows the notes on their way"),
             Self::NoTunnel(_) => Some("`a2al tunnel list` shows the open tunnels"),
             Self::FixedSetting(_) => Some("edit config.toml and restart a2ald"),
             Self::CardScheme(_) => Some("`curl -s URL | a2al publish SERVICE --from -` reads it"),
@@ -212,7 +217,7 @@ impl Failure {
 fn refused(status: StatusCode, code: &str) -> u8 {
     match (status.as_u16(), code) {
         (408 | 504, _) => 6,
-        (404, _) | (_, "resolve_failed") => 4,
+        (404, _) | (_, "resolve_failed" | "recipient_unknown") => 4,
         (401 | 403, _) => 7,
         (409, _) => 8,
         (412 | 502 | 503, _) => 5,
@@ -223,6 +228,10 @@ fn refused(status: StatusCode, code: &str) -> u8 {
 fn hint(status: StatusCode, code: &str) -> Option<&'static str> {
     match (status.as_u16(), code) {
         (401, _) => Some("give the API's token with --token or A2AL_TOKEN"),
+        (_, "note_not_found") => Some("`a2al note outbox` shows the notes on their way"),
+        (_, "recipient_unknown") => {
+            Some("a note is sealed to the key that the agent publishes; it has published nothing")
+        }
         (_, "tunnel_not_found") => Some("`a2al tunnel list` shows the open tunnels"),
         (_, "port_in_use") => Some("choose another --local-port, or none for a free one"),
         (_, "not_found") => Some("`a2al agents list` shows the agents of this node"),
@@ -273,6 +282,8 @@ mod tests {
             (502, "resolve_failed", 4),
             (503, "not_connected", 5),
             (504, "resolve_failed", 6),
+            (502, "recipient_unknown", 4),
+            (404, "note_not_found", 4),
             (404, "tunnel_not_found", 4),
             (409, "key_conflict", 8),
             (409, "port_in_use", 8),

@@ -101,9 +101,38 @@ pub(super) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) ->
     all.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
+/// `text` of somebody else's, with a replacement in the place of every character that could do more
+/// on a terminal than be seen: control characters but line ends and tabs, and those that change the
+/// direction of writing, take no room, or carry hidden words.
+pub(super) fn harmless(text: &str) -> String {
+    let shown = |letter: char| match letter {
+        '\n' | '\t' => letter,
+        '\u{ad}'
+        | '\u{61c}'
+        | '\u{180e}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{feff}'
+        | '\u{fff9}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e0fff}' => char::REPLACEMENT_CHARACTER,
+        letter if letter.is_control() => char::REPLACEMENT_CHARACTER,
+        letter => letter,
+    };
+    text.replace("\r\n", "\n").chars().map(shown).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_but_what_can_be_seen_reaches_the_terminal() {
+        let hostile = "a\u{1b}[2J\r\n\tb\rc\u{202e}d\u{9b}e\u{e0041}f\u{200d}";
+        let shown = "a\u{fffd}[2J\n\tb\u{fffd}c\u{fffd}d\u{fffd}e\u{fffd}f\u{fffd}";
+        assert_eq!(harmless(hostile), shown);
+        assert_eq!(harmless("grüße, 你好 🙂"), "grüße, 你好 🙂");
+    }
 
     #[test]
     fn columns_stand_below_each_other() {

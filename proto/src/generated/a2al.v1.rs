@@ -73,6 +73,8 @@ pub enum Content {
     Bytes = 0,
     /// HTTP/1.1, requests from the caller.
     Http = 1,
+    /// Notes, as in notes.proto; they go to the agent's mailbox, never to its service.
+    Notes = 2,
 }
 impl Content {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -83,6 +85,7 @@ impl Content {
         match self {
             Self::Bytes => "CONTENT_BYTES",
             Self::Http => "CONTENT_HTTP",
+            Self::Notes => "CONTENT_NOTES",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -90,6 +93,7 @@ impl Content {
         match value {
             "CONTENT_BYTES" => Some(Self::Bytes),
             "CONTENT_HTTP" => Some(Self::Http),
+            "CONTENT_NOTES" => Some(Self::Notes),
             _ => None,
         }
     }
@@ -154,8 +158,103 @@ impl RefusalCode {
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
+pub struct NoteDelivery {
+    /// At most 16 notes, 128 KiB together.
+    #[prost(message, repeated, tag = "1")]
+    pub notes: ::prost::alloc::vec::Vec<DeliveredNote>,
+    /// A2AL pass in canonical CBOR, by which the called agent lets the caller write to it; may be absent.
+    #[prost(bytes = "vec", tag = "2")]
+    pub pass: ::prost::alloc::vec::Vec<u8>,
+    /// A2AL pass in canonical CBOR, by which the caller lets the called agent write back; may be absent.
+    #[prost(bytes = "vec", tag = "3")]
+    pub reply_pass: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeliveredNote {
+    /// A2AL SignedRecord in canonical CBOR: the note, or the head of a long one.
+    #[prost(bytes = "vec", tag = "1")]
+    pub record: ::prost::alloc::vec::Vec<u8>,
+    /// The parts of a long note, likewise.
+    #[prost(bytes = "vec", repeated, tag = "2")]
+    pub parts: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+    /// Where the called agent asked for one.
+    #[prost(message, optional, tag = "3")]
+    pub work: ::core::option::Option<Work>,
+}
+/// A proof of work for one record, see docs/notes.md.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Work {
+    /// Leading zero bits that were aimed at.
+    #[prost(uint32, tag = "1")]
+    pub bits: u32,
+    #[prost(uint64, tag = "2")]
+    pub nonce: u64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct NoteReceipt {
+    /// One outcome for each note of the delivery, in its order.
+    #[prost(message, repeated, tag = "1")]
+    pub outcomes: ::prost::alloc::vec::Vec<NoteOutcome>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct NoteOutcome {
+    #[prost(enumeration = "NoteVerdict", tag = "1")]
+    pub verdict: i32,
+    /// With NOTE_VERDICT_WORK_REQUIRED: how many bits.
+    #[prost(uint32, tag = "2")]
+    pub work_bits: u32,
+}
+/// What became of one note.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum NoteVerdict {
+    Unspecified = 0,
+    /// It is committed to durable storage now.
+    Accepted = 1,
+    /// It was accepted before.
+    Duplicate = 2,
+    /// There is no room for it; try again later.
+    Full = 3,
+    /// It is taken only with a proof of work.
+    WorkRequired = 4,
+    /// It does not verify, or is not what it should be.
+    Invalid = 5,
+    /// The agent is not on this node any more.
+    UnknownRecipient = 6,
+}
+impl NoteVerdict {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "NOTE_VERDICT_UNSPECIFIED",
+            Self::Accepted => "NOTE_VERDICT_ACCEPTED",
+            Self::Duplicate => "NOTE_VERDICT_DUPLICATE",
+            Self::Full => "NOTE_VERDICT_FULL",
+            Self::WorkRequired => "NOTE_VERDICT_WORK_REQUIRED",
+            Self::Invalid => "NOTE_VERDICT_INVALID",
+            Self::UnknownRecipient => "NOTE_VERDICT_UNKNOWN_RECIPIENT",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "NOTE_VERDICT_UNSPECIFIED" => Some(Self::Unspecified),
+            "NOTE_VERDICT_ACCEPTED" => Some(Self::Accepted),
+            "NOTE_VERDICT_DUPLICATE" => Some(Self::Duplicate),
+            "NOTE_VERDICT_FULL" => Some(Self::Full),
+            "NOTE_VERDICT_WORK_REQUIRED" => Some(Self::WorkRequired),
+            "NOTE_VERDICT_INVALID" => Some(Self::Invalid),
+            "NOTE_VERDICT_UNKNOWN_RECIPIENT" => Some(Self::UnknownRecipient),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct RecordRequest {
-    #[prost(oneof = "record_request::Body", tags = "1, 2")]
+    #[prost(oneof = "record_request::Body", tags = "1, 2, 3")]
     pub body: ::core::option::Option<record_request::Body>,
 }
 /// Nested message and enum types in `RecordRequest`.
@@ -168,11 +267,14 @@ pub mod record_request {
         /// Read the set of records at a key.
         #[prost(message, tag = "2")]
         Get(super::Get),
+        /// Drop notes that their recipient has taken.
+        #[prost(message, tag = "3")]
+        Remove(super::Remove),
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct RecordResponse {
-    #[prost(oneof = "record_response::Body", tags = "1, 2, 3")]
+    #[prost(oneof = "record_response::Body", tags = "1, 2, 3, 4")]
     pub body: ::core::option::Option<record_response::Body>,
 }
 /// Nested message and enum types in `RecordResponse`.
@@ -186,6 +288,8 @@ pub mod record_response {
         /// The request as a whole was not served.
         #[prost(message, tag = "3")]
         Error(super::RequestError),
+        #[prost(message, tag = "4")]
+        Remove(super::RemoveResult),
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -203,6 +307,16 @@ pub struct PlacedRecord {
     /// A2AL SignedRecord in canonical CBOR, at most 4096 bytes.
     #[prost(bytes = "vec", tag = "2")]
     pub record: ::prost::alloc::vec::Vec<u8>,
+    /// The next three only beside a note for a mailbox, see docs/notes.md.
+    /// A2AL pass in canonical CBOR, by which the recipient lets the sender write.
+    #[prost(bytes = "vec", tag = "3")]
+    pub pass: ::prost::alloc::vec::Vec<u8>,
+    /// Where the holder asked for one.
+    #[prost(message, optional, tag = "4")]
+    pub work: ::core::option::Option<Work>,
+    /// A pass by which the sender lets the recipient write back, in its short form: 72 bytes.
+    #[prost(bytes = "vec", tag = "5")]
+    pub reply_pass: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct PutResult {
@@ -217,6 +331,12 @@ pub struct PutOutcome {
     /// With VERDICT_STALE: the newer record that the holder keeps.
     #[prost(bytes = "vec", tag = "2")]
     pub newer: ::prost::alloc::vec::Vec<u8>,
+    /// With VERDICT_WORK_REQUIRED: how many bits.
+    #[prost(uint32, tag = "3")]
+    pub work_bits: u32,
+    /// With VERDICT_REMOVED, of a note for a mailbox: A2AL removal in canonical CBOR that names it.
+    #[prost(bytes = "vec", tag = "4")]
+    pub removal: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Get {
@@ -237,7 +357,7 @@ pub struct Get {
     #[prost(bytes = "vec", tag = "5")]
     pub known: ::prost::alloc::vec::Vec<u8>,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GetResult {
     /// Signed records in canonical CBOR, at most 64 KiB together.
     #[prost(bytes = "vec", repeated, tag = "1")]
@@ -251,6 +371,50 @@ pub struct GetResult {
     /// There is exactly what the asker knows, and records is empty.
     #[prost(bool, tag = "4")]
     pub as_known: bool,
+    /// Passes that came beside notes of this page.
+    #[prost(message, repeated, tag = "5")]
+    pub reply_passes: ::prost::alloc::vec::Vec<ReplyPass>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReplyPass {
+    /// The position of the note in GetResult.records.
+    #[prost(uint32, tag = "1")]
+    pub index: u32,
+    /// As in PlacedRecord.
+    #[prost(bytes = "vec", tag = "2")]
+    pub pass: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Remove {
+    #[prost(oneof = "remove::Body", tags = "1, 2")]
+    pub body: ::core::option::Option<remove::Body>,
+}
+/// Nested message and enum types in `Remove`.
+pub mod remove {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Body {
+        /// A2AL removal in canonical CBOR: a recipient acknowledges notes in its mailbox.
+        #[prost(bytes, tag = "1")]
+        Removal(::prost::alloc::vec::Vec<u8>),
+        /// The parts of one long note.
+        #[prost(message, tag = "2")]
+        Release(super::Release),
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Release {
+    /// Where the parts are, 32 bytes.
+    #[prost(bytes = "vec", tag = "1")]
+    pub key: ::prost::alloc::vec::Vec<u8>,
+    /// 32 bytes; their lock is its hash.
+    #[prost(bytes = "vec", tag = "2")]
+    pub token: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RemoveResult {
+    /// VERDICT_STORED, VERDICT_INVALID, VERDICT_FULL, VERDICT_QUOTA or VERDICT_TOO_FAR; VERDICT_ALREADY_HELD if nothing is left to drop.
+    #[prost(enumeration = "Verdict", tag = "1")]
+    pub verdict: i32,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RequestError {
@@ -282,6 +446,10 @@ pub enum Verdict {
     Quota = 9,
     /// The holder knows more than 40 peers closer to the key than itself.
     TooFar = 10,
+    /// It is kept only with a proof of work.
+    WorkRequired = 11,
+    /// Its recipient has taken it.
+    Removed = 12,
 }
 impl Verdict {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -301,6 +469,8 @@ impl Verdict {
             Self::Full => "VERDICT_FULL",
             Self::Quota => "VERDICT_QUOTA",
             Self::TooFar => "VERDICT_TOO_FAR",
+            Self::WorkRequired => "VERDICT_WORK_REQUIRED",
+            Self::Removed => "VERDICT_REMOVED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -317,6 +487,8 @@ impl Verdict {
             "VERDICT_FULL" => Some(Self::Full),
             "VERDICT_QUOTA" => Some(Self::Quota),
             "VERDICT_TOO_FAR" => Some(Self::TooFar),
+            "VERDICT_WORK_REQUIRED" => Some(Self::WorkRequired),
+            "VERDICT_REMOVED" => Some(Self::Removed),
             _ => None,
         }
     }

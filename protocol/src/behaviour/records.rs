@@ -17,6 +17,7 @@ mod exchange;
 mod fair;
 mod hand_over;
 mod holder;
+mod mailbox;
 mod no_store;
 mod place;
 mod quota;
@@ -30,15 +31,17 @@ mod tests;
 mod verifier;
 mod write;
 
+pub use mailbox::{Deposit, FoundNote};
 pub use search::Search;
 pub use write::Publication;
 
 pub(crate) use entries::hand_down;
 pub(crate) use exchange::Exchange;
 #[cfg(test)]
-pub(crate) use exchange::Stored;
+pub(crate) use exchange::{Placed, Stored};
 pub(crate) use hand_over::{HandOver, hand_over};
 pub(crate) use holder::{Holder, serve};
+pub(crate) use mailbox::{Depositor, read_work, write_work};
 pub(crate) use no_store::NoStore;
 pub(crate) use read::Reader;
 pub(crate) use source::Source;

@@ -108,6 +108,9 @@ pub const MAX_WRITERS_PER_ENTRY: usize = 4;
 /// Verified records remembered so that the same bytes are not verified again.
 pub const REMEMBERED_RECORDS: usize = 8192;
 
+/// Records of an answer that are verified one after the other, each for 0.1 to 0.2 ms; more are shared among the processors.
+pub const VERIFIED_AT_ONCE: usize = 8;
+
 /// Entries that may wait to be handed down to the next key.
 pub const DISPLACED_QUEUE: usize = 4096;
 
@@ -320,3 +323,57 @@ pub const MAX_CACHED_PEERS: usize = 1000;
 
 /// Longest time that ending the network may take.
 pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Notes in one message of a direct delivery.
+pub const NOTES_PER_DELIVERY: usize = 16;
+
+/// Longest message of a direct delivery, in bytes: the longest note with passes and proofs, and room to spare.
+pub const MAX_DELIVERY_LEN: usize = 128 * 1024;
+
+/// Messages of notes that one stream may carry.
+pub const DELIVERIES_PER_STREAM: usize = 256;
+
+/// How long a stream of notes may be without one: the sender may look for a proof of work meanwhile.
+pub const DELIVERY_IDLE: Duration = Duration::from_secs(150);
+
+/// Longest time in which a receiver has to keep what one message brought.
+pub const KEEP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Longest time that a sender waits for a receipt; above [`KEEP_TIMEOUT`], so that the receiver gives up first.
+pub const RECEIPT_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Longest time that one proof of work is looked for; below [`DELIVERY_IDLE`].
+pub const WORK_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Holders that must have answered before a mailbox is believed to be read whole: twice [`SET_QUORUM`], because an empty answer
+/// counts here, too.
+pub const MAILBOX_QUORUM: usize = 2 * SET_QUORUM;
+
+/// How long a read of a mailbox waits for further holders once [`SET_QUORUM`] have answered.
+pub const MAILBOX_PATIENCE: Duration = Duration::from_millis(500);
+
+/// Notes in one mailbox for whose senders the recipient has issued passes.
+pub const MAX_PASS_NOTES: usize = 256;
+
+/// Room in one mailbox that nobody but these can take.
+pub const RESERVED_PASS_NOTES: usize = 128;
+
+/// Notes in one mailbox that one source may have there without pass and work: half of what is free.
+///
+/// With less, what a mailbox holds would not pass from two holders to a new one.
+pub const MAX_FREE_NOTES_PER_SOURCE: usize = super::MAX_MAILBOX_NOTES / 4;
+
+/// Bytes of removals remembered for one mailbox.
+pub const MAX_REMOVAL_BYTES: usize = 256 * 1024;
+
+/// Proofs of work that were right and are remembered.
+pub const REMEMBERED_WORK: usize = 4096;
+
+/// Proofs of work that may wait to be checked; each takes about a millisecond.
+pub const WORK_CHECKS_WAITING: usize = 64;
+
+/// Writes that a wrong proof of work costs its source.
+pub const WRONG_WORK_WRITES: u32 = 50;
+
+/// Times that holders are written to again with a proof of work: what they ask for rises while others write.
+pub const WORK_ROUNDS: usize = 3;

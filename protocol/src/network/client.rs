@@ -13,12 +13,13 @@ use super::address;
 use super::config::{HeldRecord, KnownPeer};
 use super::dialer::Dialer;
 use super::error::Error;
+use super::notes::Solver;
 use super::peer::Peer;
 use super::relaying::{RelayMeter, Relaying};
 use super::state::State;
 use crate::aid::Aid;
 use crate::behaviour::agents::{AgentStream, CallError, Caller, Content, Hosted, Target};
-use crate::behaviour::records::{Publication, Query, Reader, Search, Store, Writer};
+use crate::behaviour::records::{Depositor, Publication, Query, Reader, Search, Store, Writer};
 use crate::behaviour::streams::Paths;
 use crate::clock;
 use crate::credential::Credential;
@@ -36,6 +37,8 @@ pub struct Client {
     pub(super) writer: Writer,
     pub(super) store: Store,
     pub(super) dialer: Dialer,
+    pub(super) depositor: Depositor,
+    pub(super) solver: Solver,
     pub(super) relaying: RelayMeter,
     pub(super) stop: CancellationToken,
     pub(super) tasks: TaskTracker,
@@ -162,6 +165,22 @@ impl Client {
             issued_at: record.issued_at(),
             routes,
         })
+    }
+
+    /// Whether a node that an endpoint record leads to is connected now, so that a call needs no dialling.
+    pub fn is_connected(&self, endpoint: &VerifiedRecord) -> bool {
+        self.target(endpoint).is_some_and(|target| {
+            let mut routes = target.routes.iter();
+            routes.any(|route| self.caller.links.is_connected(&route.peer, Paths::Any))
+        })
+    }
+
+    /// The record of that publisher and kind which this node holds for the network, if it does. Asks nobody.
+    pub fn held_record(&self, aid: Aid, kind: RecordKind) -> Option<VerifiedRecord> {
+        let held = self
+            .store
+            .get(&Query::of_agent(aid, Some(kind)), clock::now());
+        held.into_iter().max_by_key(VerifiedRecord::rank)
     }
 
     /// Whether this node holds a record of that publisher and kind for the network.

@@ -20,6 +20,9 @@ pub enum Error {
     /// Somebody holds a newer record of the same publisher; it verified.
     #[error("a newer record of the publisher is in the network")]
     Superseded(VerifiedRecord),
+    /// What was to be left for an agent is not a note.
+    #[error("the record is not a note")]
+    NotANote,
     /// The record names no service.
     #[error("the record is no entry for a service")]
     NoEntry,

@@ -88,6 +88,10 @@ impl Routing {
         self.neighbours.len()
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.neighbours.is_empty()
+    }
+
     /// The nodes closest to a key, at most `count`; of these the connected ones come first, each group closest first.
     pub(crate) fn closest(&self, key: &DhtKey, count: usize) -> Vec<Route> {
         let key = position(key);

@@ -15,13 +15,14 @@ use super::config::Config;
 use super::dialer::{Command, Dialer};
 use super::driver::Driver;
 use super::error::StartError;
+use super::notes::Solver;
 use super::relaying::RelayMeter;
 use super::routing::Routing;
 use super::state::State;
 use super::swarm;
 use crate::behaviour::agents::{self, Bindings, Callee, Caller, Hosted, IncomingCall, Newest};
 use crate::behaviour::records::{
-    self, Exchange, HandOver, Holder, Reader, Source, Store, Verifier, Writer,
+    self, Depositor, Exchange, HandOver, Holder, Reader, Source, Store, Verifier, Writer,
 };
 use crate::behaviour::streams::{Incoming, Links};
 use crate::clock;
@@ -196,9 +197,20 @@ impl Parts {
 
     fn client(self, exchange: Exchange, caller: Caller, relaying: RelayMeter) -> Client {
         let writer = self.writer(&exchange);
+        let solver = Solver::default();
+        let depositor = Depositor {
+            local: self.local,
+            exchange: exchange.clone(),
+            dialer: self.dialer.clone(),
+            store: self.store.clone(),
+            routing: self.routing.clone(),
+            solver: solver.clone(),
+            tasks: self.tasks.clone(),
+        };
         let reader = Reader {
             exchange,
             dialer: self.dialer.clone(),
+            verifier: self.verifier,
             store: self.store.clone(),
             routing: self.routing,
             newest: self.newest,
@@ -213,6 +225,8 @@ impl Parts {
             writer,
             store: self.store,
             dialer: self.dialer,
+            depositor,
+            solver,
             relaying,
             stop: self.stop,
             tasks: self.tasks,

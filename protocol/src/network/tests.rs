@@ -7,6 +7,7 @@ mod entries;
 mod floods;
 mod forgeries;
 mod liars;
+mod notes;
 mod records;
 mod relays;
 mod search;

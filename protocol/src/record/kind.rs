@@ -20,12 +20,17 @@ impl RecordKind {
     pub const TOPIC_WITHDRAWN: Self = Self(0x11);
     /// A note for another agent.
     pub const MAILBOX: Self = Self(0x80);
+    /// The head of a note whose body does not fit a mailbox record. Ours.
+    pub const LONG_NOTE: Self = Self(0x81);
+    /// A part of such a body. Ours; it lies outside the mailbox kinds because their payload would be too small.
+    pub const NOTE_PART: Self = Self(0x90);
 
     /// The rules of storage for records of this kind.
     pub const fn category(self) -> Category {
         match self.0 {
             0x10..=0x1f => Category::Topic,
             0x80..=0x8f => Category::Mailbox,
+            0x90 => Category::NotePart,
             _ => Category::Sovereign,
         }
     }
@@ -39,7 +44,7 @@ impl RecordKind {
     /// Whether records of this kind are published. Others are stored as sovereign ones, as the
     /// reference does, so that later kinds can travel through older nodes.
     pub const fn is_assigned(self) -> bool {
-        matches!(self.0, 0x01..=0x1f | 0x80..=0x8f)
+        matches!(self.0, 0x01..=0x1f | 0x80..=0x90)
     }
 }
 
@@ -58,4 +63,6 @@ pub enum Category {
     Topic,
     /// `80` to `8f`: any number of notes, at the place of the recipient.
     Mailbox,
+    /// `90`: the parts of one long note, at a place that follows from the part.
+    NotePart,
 }

@@ -20,6 +20,7 @@ use crate::{
         MAX_MAILBOX_NOTES, MAX_MAILBOX_TTL, MAX_NOTES_PER_SENDER, MAX_RECORD_TTL,
         MAX_SOVEREIGN_RECORDS, MAX_TOPIC_RECORDS,
     },
+    mailbox::part_slot,
 };
 
 /// The records at one place of the DHT.
@@ -37,6 +38,8 @@ enum Slot {
     Topic(PublicKey, Option<String>),
     /// One record per signing key, kind and payload, which stands here by its SHA-256.
     Mailbox(PublicKey, RecordKind, [u8; 32]),
+    /// One record for each part of a note.
+    NotePart(Aid, Option<([u8; 32], usize)>),
 }
 
 impl Slot {
@@ -48,6 +51,7 @@ impl Slot {
                 let payload = Sha256::digest(record.payload()).into();
                 Self::Mailbox(record.public_key(), record.kind(), payload)
             }
+            Category::NotePart => Self::NotePart(record.aid(), part_slot(record.payload())),
         }
     }
 }
@@ -139,6 +143,11 @@ impl RecordSet {
         self.records.remove(&Slot::of(record))
     }
 
+    /// Drops what `keep` says no to.
+    pub fn retain(&mut self, mut keep: impl FnMut(&VerifiedRecord) -> bool) {
+        self.records.retain(|_, record| keep(record));
+    }
+
     /// Drops what is no longer in force at `now`.
     pub fn remove_expired(&mut self, now: UnixSeconds) {
         self.records.retain(|_, record| !record.is_expired(now));
@@ -173,8 +182,9 @@ impl RecordSet {
             Category::Topic if self.of_category(category).count() >= MAX_TOPIC_RECORDS => {
                 Err(Refusal::TopicFull)
             }
-            Category::Topic => Ok(None),
             Category::Mailbox => self.check_mailbox(record.aid()).map(|()| None),
+            // The indices of parts are bounded, and so is what can live at one place.
+            Category::Topic | Category::NotePart => Ok(None),
         }
     }
 
@@ -218,7 +228,7 @@ impl VerifiedRecord {
 const fn max_ttl(category: Category) -> Duration {
     match category {
         Category::Sovereign | Category::Topic => MAX_RECORD_TTL,
-        Category::Mailbox => MAX_MAILBOX_TTL,
+        Category::Mailbox | Category::NotePart => MAX_MAILBOX_TTL,
     }
 }
 

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     Aid, Delegation, DelegationProof, DhtKey, PublicKey, Signature, UnixSeconds,
     limits::{CLOCK_SKEW, MAX_MAILBOX_LEN, MAX_RECORD_LEN},
+    mailbox::{check_part, place_of_parts},
 };
 
 impl SignedRecord {
@@ -167,13 +168,14 @@ impl VerifiedRecord {
     /// Whether `key` is a place in the DHT where this record may be held.
     ///
     /// A sovereign record belongs to the place of its publisher, an entry for a service to the
-    /// branches of its [`Self::roots`]. The place of a note follows from its recipient, which only
-    /// its reader knows.
+    /// branches of its [`Self::roots`], a part of a note to the place that follows from it. Those of
+    /// notes are for [`recipient_of`](crate::mailbox::recipient_of) to tell.
     pub fn may_live_at(&self, key: &DhtKey) -> bool {
         match self.kind().category() {
             Category::Sovereign => self.aid().key() == *key,
             Category::Topic => self.branch_at(key).is_some(),
             Category::Mailbox => true,
+            Category::NotePart => place_of_parts(self) == Some(*key),
         }
     }
 
@@ -253,6 +255,7 @@ pub(super) fn check_payload(kind: RecordKind, payload: &[u8]) -> Result<(), Payl
     match kind {
         RecordKind::ENDPOINT => Endpoint::decode(payload).map(drop),
         RecordKind::TOPIC => Topic::decode(payload).map(drop),
+        RecordKind::NOTE_PART => check_part(payload),
         _ if kind.category() == Category::Mailbox && payload.len() > MAX_MAILBOX_LEN => {
             Err(PayloadError::TooLong {
                 max: MAX_MAILBOX_LEN,

@@ -6,6 +6,7 @@
 mod addresses;
 mod decoders;
 mod delegations;
+mod notes;
 mod payloads;
 mod records;
 mod sets;

@@ -10,6 +10,7 @@
 mod aid_parse;
 mod delegation_cases;
 mod identities;
+mod mailbox;
 mod records;
 mod store;
 

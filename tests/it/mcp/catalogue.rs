@@ -122,6 +122,13 @@ async fn every_core_tool_of_the_reference_is_there() {
         "a2al_connect",
         "a2al_tunnel_open",
         "a2al_tunnel_close",
+        "a2al_service_register",
+        "a2al_service_unregister",
+        "a2al_discover",
+        "a2al_mailbox_send",
+        "a2al_mailbox_poll",
+        "a2al_mailbox_list",
+        "a2al_events_poll",
     ];
     for name in expected {
         assert!(names.contains(name), "{name} is missing");

@@ -23,7 +23,7 @@ async def call(client, tool, **arguments):
 
 async def journey(host, caller, upstream):
     tools = (await host.list_tools()).tools
-    assert 10 < len(tools) <= 20, len(tools)
+    assert len(tools) == 20, len(tools)
     assert all(tool.title and tool.annotations for tool in tools)
     aid = (await call(host, "a2al_identity_generate"))["aid"]
     await call(host, "a2al_agent_register", aid=aid, service_tcp=upstream)
@@ -33,6 +33,19 @@ async def journey(host, caller, upstream):
     assert found["address"] == aid, found
     fetched = await call(caller, "a2al_fetch", remote_aid=aid, path="/name")
     assert fetched["untrusted"]["text"] == "remote", fetched
+    await call(host, "a2al_service_register", aid=aid, services=["test." + aid], name="Remote", brief="Says its name")
+    found = await call(caller, "a2al_discover", services=["test." + aid])
+    assert [(entry["aid"], entry["untrusted"]["name"]) for entry in found["entries"]] == [(aid, "Remote")], found
+    fetched = await call(caller, "a2al_fetch", service="test." + aid, path="/name")
+    assert (fetched["untrusted"]["sender"], fetched["untrusted"]["text"]) == (aid, "remote"), fetched
+    writer = (await call(caller, "a2al_identity_generate"))["aid"]
+    await call(caller, "a2al_agent_register", aid=writer)
+    await call(caller, "a2al_mailbox_send", aid=writer, recipient=aid, text="Grüße")
+    status = await call(host, "a2al_status")
+    assert status["pending"][aid]["mailbox"] == 1, status
+    notes = await call(host, "a2al_mailbox_poll", aid=aid)
+    assert [note["untrusted"]["text"] for note in notes["messages"]] == ["Grüße"], notes
+    assert notes["messages"][0]["untrusted"]["sender"] == writer, notes
     listed = await call(host, "a2al_agents_list")
     assert aid in [agent["aid"] for agent in listed["agents"]], listed
     wrong = await host.call_tool("a2al_agent_get", {"aid": "nonsense"})

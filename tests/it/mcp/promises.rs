@@ -60,6 +60,10 @@ async fn answers_have_the_promised_shape() {
     let caller = pair.caller();
     let all = json!({ "mcp_toolsets": "all" });
     caller.api.patch("/config", all).await.ok();
+    let offer =
+        json!({ "services": ["test.echo"], "brief": "Says it again", "meta": { "a": [1] } });
+    let path = format!("/agents/{}/services", pair.aid);
+    pair.host().api.post(&path, offer).await.ok();
     let mut tools = Checking::of(caller).await;
     an_agents_life(&mut tools).await;
     calls(&mut tools, &pair.aid).await;
@@ -91,6 +95,26 @@ async fn an_agents_life(tools: &mut Checking) {
             ("a2al_agent_publish_record", &record),
             ("a2al_resolve_records", &one),
             ("a2al_agent_export", &confirmed),
+            (
+                "a2al_agent_profile_set",
+                &json!({ "aid": aid, "name": "Tester", "skills": ["a.b"] }),
+            ),
+            ("a2al_agent_profile_clear", &one),
+            (
+                "a2al_service_register",
+                &json!({ "aid": aid, "services": ["test.shape"], "tags": ["x"] }),
+            ),
+            (
+                "a2al_service_unregister",
+                &json!({ "aid": aid, "service": "test.shape" }),
+            ),
+            (
+                "a2al_mailbox_send",
+                &json!({ "aid": aid, "recipient": aid, "text": "hi" }),
+            ),
+            ("a2al_mailbox_list", &one),
+            ("a2al_mailbox_poll", &one),
+            ("a2al_events_poll", &one),
             ("a2al_agent_delete", &one),
             ("a2al_agents_deleted", &nothing),
             ("a2al_agent_restore", &one),
@@ -111,6 +135,10 @@ async fn calls(tools: &mut Checking, remote: &str) {
             ("a2al_resolve", &aid),
             ("a2al_fetch", &echo),
             ("a2al_fetch", &bytes),
+            (
+                "a2al_discover",
+                &json!({ "services": ["test.*"], "probe": 1 }),
+            ),
             ("a2al_connect", &to),
         ])
         .await;

@@ -189,6 +189,15 @@ pub enum Input {
     /// The body is not base64.
     #[error("bad body_base64")]
     Body,
+    /// A note needs somebody to read it.
+    #[error("recipient required")]
+    RecipientRequired,
+    /// The body of a note is not base64.
+    #[error("invalid body_base64")]
+    NoteBody,
+    /// The name of a note is not 64 hexadecimal digits.
+    #[error("bad message_id")]
+    MessageId,
 }
 
 impl Input {
@@ -232,7 +241,9 @@ impl Input {
             Self::Method => "bad_method",
             Self::Path => "bad_path",
             Self::Header => "bad_headers",
-            Self::Body => "bad_body",
+            Self::Body | Self::NoteBody => "bad_body",
+            Self::RecipientRequired => "recipient_required",
+            Self::MessageId => "bad_message_id",
         }
     }
 }

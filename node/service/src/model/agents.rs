@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Offered, Pending, Profile, Secret};
+use super::{Offered, PendingByAgent, Profile, Secret};
 
 /// Credentials of an agent to host on this node.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize, ToSchema)]
@@ -128,9 +128,9 @@ pub enum AclDefault {
 pub struct AgentList {
     /// The agents.
     pub agents: Vec<Agent>,
-    /// What waits for somebody; absent when nothing does.
-    #[serde(default, skip_serializing_if = "Pending::is_empty")]
-    pub pending: Pending,
+    /// What waits for them; absent when nothing does.
+    #[serde(default, skip_serializing_if = "PendingByAgent::is_empty")]
+    pub pending: PendingByAgent,
 }
 
 /// The agents that were deleted and can be restored, the last deleted first.

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Pending;
+use super::PendingByAgent;
 
 /// How this node is reached from outside.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize, ToSchema)]
@@ -162,7 +162,7 @@ pub struct Status {
     pub tunnel_bytes_up_total: u64,
     /// Bytes that they have received.
     pub tunnel_bytes_down_total: u64,
-    /// What waits for somebody; absent when nothing does.
-    #[serde(default, skip_serializing_if = "Pending::is_empty")]
-    pub pending: Pending,
+    /// What waits for agents of this node; absent when nothing does.
+    #[serde(default, skip_serializing_if = "PendingByAgent::is_empty")]
+    pub pending: PendingByAgent,
 }

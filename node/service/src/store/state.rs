@@ -3,7 +3,7 @@
 
 mod keys;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use a2al_protocol::delegation::{Delegation, DelegationProof};
 use a2al_protocol::key::SigningKey;
@@ -12,6 +12,7 @@ use a2al_protocol::time::UnixSeconds;
 use a2al_protocol::{Aid, Credential, Profile, RecordKind, VerifiedRecord};
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
+use super::mail::{self, SavedMail};
 use super::offers::{self, SavedOffer};
 use super::{Change, Error};
 use crate::clock;
@@ -56,7 +57,7 @@ pub(super) const MIGRATIONS: &[&str] = &["
         aid      BLOB    PRIMARY KEY REFERENCES agents ON DELETE CASCADE,
         profile  BLOB    NOT NULL            -- CBOR
     ) STRICT, WITHOUT ROWID;
-", "
+", mail::TABLES, "
     ALTER TABLE agents ADD COLUMN deleted_at INTEGER;  -- null while it is hosted
 
     CREATE TABLE kept_keys (                           -- made here, and not registered yet
@@ -87,6 +88,8 @@ pub(crate) struct Saved {
     pub(crate) sequence_ceiling: u64,
     /// Whether this node has been a relay for others before.
     pub(crate) has_relayed: bool,
+    /// Notes that wait, and notes under way.
+    pub(crate) mail: SavedMail,
     /// Keys that were made here and not registered yet.
     pub(crate) kept: Vec<Kept>,
     /// This node's shares of master keys that wait for a backup.
@@ -136,6 +139,7 @@ pub(super) fn load(connection: &Connection) -> Result<Saved, LoadError> {
         profiles: offers::load_profiles(connection)?,
         sequence_ceiling: u64::try_from(ceiling).map_err(|_| LoadError::Row("a counter"))?,
         has_relayed,
+        mail: mail::load(connection)?,
         kept: keys::load_kept(connection)?,
         masters: keys::load_masters(connection)?,
     })
@@ -201,8 +205,8 @@ fn load_records(connection: &Connection) -> Result<Vec<VerifiedRecord>, LoadErro
     Ok(records)
 }
 
-/// Does `change`, or says why not without writing anything.
-pub(super) fn write(connection: &Connection, change: &Change) -> Result<(), Error> {
+/// Does `change` and tells whether anything is different now, or says why not without writing anything.
+pub(super) fn write(connection: &Connection, change: &Change) -> Result<bool, Error> {
     match change {
         Change::Register {
             credential,
@@ -221,13 +225,15 @@ pub(super) fn write(connection: &Connection, change: &Change) -> Result<(), Erro
         Change::PutProfile { aid, profile } => offers::put_profile(connection, aid, profile),
         Change::RemoveProfile { aid } => offers::remove_profile(connection, aid),
         Change::Delete { aid, at } => delete(connection, aid, *at),
-        Change::Restore { aid } => restore(connection, aid),
+        Change::Restore { aid, mail } => restore(connection, aid, mail),
         Change::Purge { until } => purge(connection, *until),
         Change::Keep { kept, master } => keys::keep(connection, kept, master.as_ref()),
         Change::WipeMaster { aid } => keys::wipe_master(connection, aid),
         Change::ReserveSequence { ceiling } => reserve_sequence(connection, *ceiling),
         Change::Relayed => relayed(connection),
-    }
+        Change::Mail(change) => return mail::write(connection, change),
+    }?;
+    Ok(true)
 }
 
 fn register(
@@ -335,13 +341,22 @@ fn delete(connection: &Connection, aid: &Aid, at: UnixSeconds) -> Result<(), Err
     found(changed)
 }
 
-fn restore(connection: &Connection, aid: &Aid) -> Result<(), Error> {
+/// Hosts a deleted agent again, and reads what waits for it into `notes`.
+fn restore(connection: &Connection, aid: &Aid, notes: &OnceLock<SavedMail>) -> Result<(), Error> {
     let changed = connection
         .prepare_cached(
             "UPDATE agents SET deleted_at = NULL WHERE aid = ?1 AND deleted_at IS NOT NULL",
         )?
         .execute([aid.as_bytes()])?;
-    found(changed)
+    found(changed)?;
+    let saved = match mail::load(connection) {
+        Ok(saved) => saved,
+        Err(LoadError::Database(error)) => return Err(error.into()),
+        // What does not read back now stops the next start, which says so.
+        Err(LoadError::Row(_)) => SavedMail::default(),
+    };
+    notes.get_or_init(|| saved.of(aid));
+    Ok(())
 }
 
 fn purge(connection: &Connection, until: UnixSeconds) -> Result<(), Error> {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What was answered is there after the file is opened again; what was refused is not.
 
+mod mail;
+
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -149,6 +151,10 @@ async fn deleting_takes_the_records_along() {
         })
         .await;
     assert!(matches!(put, Err(Error::Missing)));
+    let restore = || Change::Restore {
+        aid,
+        mail: Arc::default(),
+    };
     let purge = |until| Change::Purge {
         until: UnixSeconds(until),
     };
@@ -159,11 +165,8 @@ async fn deleting_takes_the_records_along() {
     assert_eq!(saved.records.len(), 1, "it can be restored as it was");
 
     let store = file.store();
-    store.write(Change::Restore { aid }).await.unwrap();
-    assert!(matches!(
-        store.write(Change::Restore { aid }).await,
-        Err(Error::Missing)
-    ));
+    store.write(restore()).await.unwrap();
+    assert!(matches!(store.write(restore()).await, Err(Error::Missing)));
     store.write(delete(50)).await.unwrap();
     store.write(purge(50)).await.unwrap();
     store.close().await;
@@ -545,7 +548,7 @@ async fn having_relayed_is_remembered() {
 fn a_file_of_the_first_schema_is_brought_up_to_date() {
     let file = File::new();
     private_files::ensure_file(&file.path()).unwrap();
-    let connection = rusqlite::Connection::open(file.path()).unwrap();
+    let connection = Connection::open(file.path()).unwrap();
     connection.execute_batch(state::MIGRATIONS[0]).unwrap();
     connection
         .execute_batch("UPDATE node SET sequence_ceiling = 7; PRAGMA user_version = 1;")

@@ -17,23 +17,29 @@ pub(super) fn run(
 ) {
     let mut closers = Vec::new();
     while let Some(job) = queue.blocking_recv() {
-        let mut batch = Vec::new();
+        let (mut batch, mut reads) = (Vec::new(), Vec::new());
         let mut next = Some(job);
         while let Some(job) = next {
             match job {
                 Job::Write(write) => batch.push(write),
+                Job::Read(read) => reads.push(read),
                 Job::Close(reply) => {
                     queue.close();
                     closers.push(reply);
                 }
             }
-            next = if batch.len() < MAX_BATCH {
+            next = if batch.len() + reads.len() < MAX_BATCH {
                 queue.try_recv().ok()
             } else {
                 None
             };
         }
-        answer(batch, &mut connection, &committed);
+        if !batch.is_empty() {
+            answer(batch, &mut connection, &committed);
+        }
+        for read in reads {
+            read(&connection);
+        }
     }
     drop(connection);
     for reply in closers {
@@ -45,7 +51,7 @@ fn answer(batch: Vec<Write>, connection: &mut Connection, committed: &impl Fn(Ch
     match commit(connection, &batch) {
         Ok(results) => {
             for (write, result) in batch.into_iter().zip(results) {
-                if result.is_ok() {
+                if matches!(result, Ok(true)) {
                     committed(write.change);
                 }
                 // The caller may have left; the change stands.
@@ -64,7 +70,7 @@ fn answer(batch: Vec<Write>, connection: &mut Connection, committed: &impl Fn(Ch
 /// Makes the batch in one transaction. A change that does not apply is answered alone; it has
 /// written nothing. A failure of the database ends the whole batch, because `SQLite` may have
 /// rolled it back already.
-fn commit(connection: &mut Connection, batch: &[Write]) -> Result<Vec<Result<(), Error>>, Error> {
+fn commit(connection: &mut Connection, batch: &[Write]) -> Result<Vec<Result<bool, Error>>, Error> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut results = Vec::with_capacity(batch.len());
     for write in batch {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The services of this node's agents.
 
-use a2al_protocol::Aid;
-use a2al_service::model::{AgentList, PatchAgent, Updated};
+use a2al_service::model::{PatchAgent, Updated};
 
+use super::only_agent;
 use crate::cli::args::Inbound;
 use crate::cli::{Context, Failure};
 
@@ -25,15 +25,4 @@ pub(super) async fn run(context: &Context, command: Inbound) -> Result<(), Failu
         .print
         .data(&updated, |_| format!("{aid} is served by {addr}"));
     Ok(())
-}
-
-/// The agent of a node that hosts one.
-pub(super) async fn only_agent(context: &Context) -> Result<Aid, Failure> {
-    let list: AgentList = context.client.get("/agents").await?;
-    match &list.agents[..] {
-        [agent] => Ok(agent.aid),
-        agents => Err(Failure::WhichAgent {
-            agents: agents.iter().map(|agent| agent.aid.to_string()).collect(),
-        }),
-    }
 }

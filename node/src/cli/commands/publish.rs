@@ -11,7 +11,7 @@ use a2al_protocol::record::meta::{Meta, Value};
 use a2al_service::model::{Done, PatchAgent, RegisterServices, ServicesRegistered, Updated};
 use a2al_service::text;
 
-use super::{agents, inbound};
+use super::{agents, only_agent};
 use crate::cli::args::{EntryOptions, Publish, Unpublish};
 use crate::cli::print::fields;
 use crate::cli::{Context, Failure};
@@ -33,7 +33,7 @@ pub(super) async fn publish(context: &Context, args: Publish) -> Result<(), Fail
     }
     let aid = match aid {
         Some(aid) => aid,
-        None => inbound::only_agent(context).await?,
+        None => only_agent(context).await?,
     };
     let mut offer = Offer::given(target, entry)?;
     if let Some(from) = &from {
@@ -48,7 +48,7 @@ pub(super) async fn unpublish(context: &Context, args: Unpublish) -> Result<(), 
     let Unpublish { service, aid } = args;
     let aid = match aid {
         Some(aid) => aid,
-        None => inbound::only_agent(context).await?,
+        None => only_agent(context).await?,
     };
     let path = format!("/agents/{aid}/services/{}", encoded(&service));
     let done: Done = context.client.delete(&path).await?;

@@ -11,6 +11,8 @@ pub enum Content {
     Bytes,
     /// HTTP/1.1, requests from the caller: the callee's node tells the service who calls.
     Http,
+    /// Notes for the agent's mailbox, see [`Client::deliver`](crate::network::Client::deliver). They never go to its service.
+    Notes,
 }
 
 impl From<Content> for v1::Content {
@@ -18,6 +20,7 @@ impl From<Content> for v1::Content {
         match content {
             Content::Bytes => Self::Bytes,
             Content::Http => Self::Http,
+            Content::Notes => Self::Notes,
         }
     }
 }
@@ -27,6 +30,7 @@ impl From<v1::Content> for Content {
         match content {
             v1::Content::Bytes => Self::Bytes,
             v1::Content::Http => Self::Http,
+            v1::Content::Notes => Self::Notes,
         }
     }
 }

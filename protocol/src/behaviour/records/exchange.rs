@@ -8,16 +8,20 @@ use a2al_proto::v1::{self, record_request, record_response};
 use libp2p::PeerId;
 use tokio::time::{Instant, timeout};
 
+use super::mailbox::Beside;
+use super::store::Held;
 use super::survey::Known;
 use super::{Query, Verifier};
 use crate::behaviour::streams::{
     FrameError, Links, OpenError, Paths, Stream, read_frame, write_frame,
 };
+use crate::clock;
 use crate::dht_key::DhtKey;
 use crate::limits::{
     HOLDER_TIMEOUT, IDLE_STREAMS_PER_PEER, MAX_PAGES, MAX_RECORDS_MESSAGE_LEN,
-    RECORDS_STREAM_REUSE, SILENT_HOLDER_MEMORY,
+    RECORDS_STREAM_REUSE, REPLY_PASS_LEN, SILENT_HOLDER_MEMORY,
 };
+use crate::mailbox::{MessageId, SignedRemoval, recipient_of};
 use crate::network::{DialError, Dialer, Route};
 use crate::record::VerifiedRecord;
 
@@ -38,13 +42,70 @@ struct Idle {
     since: Instant,
 }
 
-/// What one holder holds.
+/// What one holder says that it holds; nothing of it is verified.
 #[derive(Debug, Default)]
-pub(crate) struct Found {
-    /// Verified, and what was asked for.
-    pub(crate) records: Vec<VerifiedRecord>,
-    /// Whether entries that found no room there may be alive, as it says.
+pub(crate) struct Told {
+    pub(crate) encoded: Vec<Vec<u8>>,
+    /// Whether it has exactly what the asker knows.
+    pub(crate) as_known: bool,
+    /// Whether entries that found no room there may be alive.
     pub(crate) overflows: bool,
+    /// Passes that came beside notes, by the position of the note in [`Self::encoded`].
+    pub(crate) replies: HashMap<usize, [u8; REPLY_PASS_LEN]>,
+}
+
+impl Told {
+    /// Takes the passes of a page whose records come next.
+    fn take_replies(&mut self, page: &v1::GetResult) {
+        for reply in page.reply_passes.iter().take(page.records.len()) {
+            let index = usize::try_from(reply.index).ok();
+            let index = index.filter(|index| *index < page.records.len());
+            if let (Some(index), Ok(pass)) = (index, reply.pass.as_slice().try_into()) {
+                self.replies.insert(self.encoded.len() + index, pass);
+            }
+        }
+    }
+}
+
+/// A record on its way to a holder.
+#[derive(Clone, Debug)]
+pub(crate) struct Placed {
+    pub(crate) key: DhtKey,
+    pub(crate) record: VerifiedRecord,
+    /// What goes along, if it is a note.
+    pub(crate) beside: Beside,
+}
+
+impl From<(DhtKey, VerifiedRecord)> for Placed {
+    fn from((key, record): (DhtKey, VerifiedRecord)) -> Self {
+        Self {
+            key,
+            record,
+            beside: Beside::default(),
+        }
+    }
+}
+
+impl From<Held> for Placed {
+    fn from(held: Held) -> Self {
+        Self {
+            key: held.key,
+            record: held.record,
+            beside: held.beside,
+        }
+    }
+}
+
+impl Placed {
+    fn message(&self) -> v1::PlacedRecord {
+        let mut message = v1::PlacedRecord {
+            key: self.key.as_bytes().to_vec(),
+            record: self.record.encoded().to_vec(),
+            ..v1::PlacedRecord::default()
+        };
+        self.beside.enclose(&mut message);
+        message
+    }
 }
 
 /// What one holder did with one record.
@@ -54,6 +115,10 @@ pub(crate) enum Stored {
     Yes,
     /// A newer one is kept there; it comes along if it verifies.
     Superseded(Option<VerifiedRecord>),
+    /// Its recipient has taken it, as the holder proves.
+    Taken,
+    /// It is kept there only with so many bits of work.
+    WorkRequired(u8),
     /// It is not kept there.
     No(v1::Verdict),
 }
@@ -75,14 +140,10 @@ impl Exchange {
     pub(crate) async fn put(
         &self,
         holder: &Route,
-        records: &[(DhtKey, VerifiedRecord)],
+        records: &[Placed],
     ) -> Result<Vec<Stored>, ExchangeError> {
-        let placed = |(key, record): &(DhtKey, VerifiedRecord)| v1::PlacedRecord {
-            key: key.as_bytes().to_vec(),
-            record: record.encoded().to_vec(),
-        };
         let put = v1::Put {
-            records: records.iter().map(placed).collect(),
+            records: records.iter().map(Placed::message).collect(),
         };
         let request = v1::RecordRequest {
             body: Some(record_request::Body::Put(put)),
@@ -91,7 +152,7 @@ impl Exchange {
             record_response::Body::Put(result) if result.outcomes.len() == records.len() => {
                 let outcomes = result.outcomes.into_iter().zip(records);
                 Ok(outcomes
-                    .map(|(outcome, (_, record))| self.stored(&outcome, record))
+                    .map(|(outcome, placed)| self.stored(&outcome, &placed.record))
                     .collect())
             }
             record_response::Body::Error(error) => Err(ExchangeError::NotServed(error.code())),
@@ -99,45 +160,57 @@ impl Exchange {
         }
     }
 
-    /// Asks one holder for the records of a query, page by page. Only those come back that verify and belong there; what is `known`
-    /// is not sent again if the holder has exactly that.
+    /// Asks one holder to drop notes that were taken, or parts of one; what it says to that.
+    pub(crate) async fn remove(
+        &self,
+        holder: &Route,
+        body: v1::remove::Body,
+    ) -> Result<v1::Verdict, ExchangeError> {
+        let remove = v1::Remove { body: Some(body) };
+        let request = v1::RecordRequest {
+            body: Some(record_request::Body::Remove(remove)),
+        };
+        match self.request(holder, &request).await? {
+            record_response::Body::Remove(result) => Ok(result.verdict()),
+            record_response::Body::Error(error) => Err(ExchangeError::NotServed(error.code())),
+            _ => Err(ExchangeError::OtherAnswer),
+        }
+    }
+
+    /// Asks one holder for the records of a query, page by page. What is `known` is not sent again if the holder has exactly that.
     pub(crate) async fn get(
         &self,
         holder: &Route,
         query: &Query,
         known: &Known,
-    ) -> Result<Found, ExchangeError> {
-        let mut found = Found::default();
-        let mut cursor = Vec::new();
+    ) -> Result<Told, ExchangeError> {
+        let (mut told, mut cursor) = (Told::default(), Vec::new());
         for _ in 0..MAX_PAGES {
-            let body = Some(record_request::Body::Get(query.message(cursor, known)));
-            match self.request(holder, &v1::RecordRequest { body }).await? {
-                record_response::Body::Get(page) => {
-                    let was_told = found.records.len();
-                    found.overflows |= page.overflows;
-                    if page.as_known {
-                        found.records.clone_from(&known.records);
-                        break;
-                    }
-                    self.take_page(query, &page.records, &mut found.records)
-                        .await;
-                    // A page that brings nothing further would be asked for again and again.
-                    let is_told = found.records.len();
-                    if is_told == was_told || is_told >= query.most_records() {
-                        break;
-                    }
-                    cursor = page.next_cursor;
-                }
-                record_response::Body::Error(error) => {
-                    return Err(ExchangeError::NotServed(error.code()));
-                }
-                record_response::Body::Put(_) => return Err(ExchangeError::OtherAnswer),
-            }
-            if cursor.is_empty() {
+            let page = self
+                .page(holder, query.message(cursor.clone(), known))
+                .await?;
+            told.overflows |= page.overflows;
+            told.as_known |= page.as_known;
+            let room = query.most_records() - told.encoded.len();
+            let is_last = page.records.is_empty() || page.records.len() >= room;
+            told.take_replies(&page);
+            told.encoded.extend(page.records.into_iter().take(room));
+            // Cursors only grow: one that does not would have us ask for the same page again and again.
+            if is_last || page.next_cursor <= cursor {
                 break;
             }
+            cursor = page.next_cursor;
         }
-        Ok(found)
+        Ok(told)
+    }
+
+    async fn page(&self, holder: &Route, get: v1::Get) -> Result<v1::GetResult, ExchangeError> {
+        let body = Some(record_request::Body::Get(get));
+        match self.request(holder, &v1::RecordRequest { body }).await? {
+            record_response::Body::Get(page) => Ok(page),
+            record_response::Body::Error(error) => Err(ExchangeError::NotServed(error.code())),
+            _ => Err(ExchangeError::OtherAnswer),
+        }
     }
 
     /// Whether a holder can be asked without dialling it.
@@ -227,22 +300,6 @@ impl Exchange {
         }
     }
 
-    /// Verifies one page. The records of an answer are ordered by signature: one out of order ends it, so that no holder can have
-    /// us verify the same record twice.
-    async fn take_page(&self, query: &Query, page: &[Vec<u8>], found: &mut Vec<VerifiedRecord>) {
-        for bytes in page.iter().take(query.most_records() - found.len()) {
-            let Some(record) = self.verifier.answer(query, bytes) else {
-                continue;
-            };
-            let last = found.last().map(|last| *last.signature().as_bytes());
-            if last.is_some_and(|last| *record.signature().as_bytes() <= last) {
-                return;
-            }
-            found.push(record);
-            tokio::task::yield_now().await;
-        }
-    }
-
     /// What the holder says, believed only as far as it proves it.
     fn stored(&self, outcome: &v1::PutOutcome, ours: &VerifiedRecord) -> Stored {
         match outcome.verdict() {
@@ -251,9 +308,22 @@ impl Exchange {
                 let newer = self.verifier.verify(&outcome.newer).ok();
                 Stored::Superseded(newer.filter(|newer| newer.replaces(ours)))
             }
+            v1::Verdict::Removed if proves_removal(&outcome.removal, ours) => Stored::Taken,
+            v1::Verdict::WorkRequired => {
+                Stored::WorkRequired(u8::try_from(outcome.work_bits).unwrap_or(u8::MAX))
+            }
             refused => Stored::No(refused),
         }
     }
+}
+
+/// Whether the recipient of a note has acknowledged it, as a holder says.
+fn proves_removal(removal: &[u8], note: &VerifiedRecord) -> bool {
+    let removal = SignedRemoval::decode(removal).ok();
+    let removal = removal.filter(|removal| recipient_of(note) == Ok(removal.recipient()));
+    let removal = removal.and_then(|removal| removal.verify(clock::now()).ok());
+    let id = MessageId::of_payload(note.payload());
+    removal.is_some_and(|removal| removal.ids().contains(&id))
 }
 
 async fn converse(

@@ -3,23 +3,22 @@
 
 use std::collections::{HashMap, HashSet};
 
-use a2al_proto::v1::Verdict;
+use a2al_proto::v1::{Verdict, remove};
 use libp2p::PeerId;
 use tokio::sync::watch;
 use tokio::time::{Duration, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::exchange::{ExchangeError, Stored};
-use super::store::Held;
+use super::exchange::{ExchangeError, Placed, Stored};
 use super::{Exchange, Store};
 use crate::clock;
 use crate::dht_key::DhtKey;
 use crate::limits::{
     HAND_OVER_ATTEMPTS, HAND_OVER_DEBOUNCE, HAND_OVER_RANK, RECORDS_PER_PUT, REPLICATION,
 };
+use crate::mailbox::Removal;
 use crate::network::{Route, Routing};
-use crate::record::VerifiedRecord;
 
 /// What handing over needs.
 #[derive(Clone, Debug)]
@@ -30,7 +29,15 @@ pub(crate) struct HandOver {
     pub(crate) routing: watch::Receiver<Routing>,
 }
 
-type Load = Vec<(DhtKey, VerifiedRecord)>;
+pub(super) type Load = Vec<Placed>;
+
+/// What one newcomer gets.
+#[derive(Default)]
+struct Inheritance {
+    /// Told first, so that nothing is taken that was removed.
+    removals: Vec<Removal>,
+    records: Load,
+}
 
 /// Watches the neighbourhood until `stop`, and sends every node that comes to be among the [`REPLICATION`] closest to a key what is
 /// held there.
@@ -54,20 +61,24 @@ pub(crate) async fn hand_over(mut this: HandOver, stop: CancellationToken) {
 
 impl HandOver {
     /// Who gets what, now that the neighbourhood has changed.
-    async fn plan(&self, before: &Routing, after: &Routing) -> HashMap<PeerId, Load> {
+    async fn plan(&self, before: &Routing, after: &Routing) -> HashMap<PeerId, Inheritance> {
         if after.has_same_peers(before) {
             return HashMap::new();
         }
         let (this, before, after) = (self.clone(), before.clone(), after.clone());
         // With many records and neighbours this is real work, so it is kept off the network's threads.
         let planning = tokio::task::spawn_blocking(move || {
-            let mut loads: HashMap<PeerId, Load> = HashMap::new();
+            let mut loads: HashMap<PeerId, Inheritance> = HashMap::new();
             for held in this.store.all(clock::now()) {
-                for peer in this.newcomers(&held, &before, &after) {
-                    loads
-                        .entry(peer)
-                        .or_default()
-                        .push((held.key, held.record.clone()));
+                for peer in this.newcomers(&held.key, held.is_own, &before, &after) {
+                    let load = loads.entry(peer).or_default();
+                    load.records.push(held.clone().into());
+                }
+            }
+            for removal in this.store.removals() {
+                for peer in this.newcomers(&removal.place(), false, &before, &after) {
+                    let load = loads.entry(peer).or_default();
+                    load.removals.push(removal.clone());
                 }
             }
             loads
@@ -75,13 +86,19 @@ impl HandOver {
         planning.await.unwrap_or_default()
     }
 
-    fn newcomers(&self, held: &Held, before: &Routing, after: &Routing) -> Vec<PeerId> {
-        let closest = after.closest(&held.key, REPLICATION);
-        let known: HashSet<PeerId> = peers(before.closest(&held.key, REPLICATION));
+    fn newcomers(
+        &self,
+        key: &DhtKey,
+        is_own: bool,
+        before: &Routing,
+        after: &Routing,
+    ) -> Vec<PeerId> {
+        let closest = after.closest(key, REPLICATION);
+        let known: HashSet<PeerId> = peers(before.closest(key, REPLICATION));
         let is_old = |peer: &PeerId| known.contains(peer);
         let rank = closest.iter().filter(|holder| is_old(&holder.peer));
-        let closer = rank.filter(|holder| Routing::is_closer(&held.key, &holder.peer, &self.local));
-        if !held.is_own && closer.count() >= HAND_OVER_RANK {
+        let closer = rank.filter(|holder| Routing::is_closer(key, &holder.peer, &self.local));
+        if !is_own && closer.count() >= HAND_OVER_RANK {
             return Vec::new();
         }
         let peers = closest.into_iter().map(|holder| holder.peer);
@@ -94,8 +111,18 @@ fn peers(routes: Vec<Route>) -> HashSet<PeerId> {
 }
 
 /// Sends one newcomer its records; what it could not take yet is tried again, ever more slowly.
-async fn deliver(exchange: Exchange, peer: PeerId, mut load: Load) {
+async fn deliver(exchange: Exchange, peer: PeerId, inherited: Inheritance) {
     let holder = Route::direct(peer, Vec::new());
+    let Inheritance {
+        removals,
+        records: mut load,
+    } = inherited;
+    for removal in removals {
+        let body = remove::Body::Removal(removal.encode());
+        if let Err(error) = exchange.remove(&holder, body).await {
+            tracing::debug!(%peer, %error, "removal not handed on");
+        }
+    }
     for attempt in 0..HAND_OVER_ATTEMPTS {
         load = send(&exchange, &holder, load).await;
         if load.is_empty() {

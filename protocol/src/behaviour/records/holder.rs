@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Answering other nodes' requests for records, and their wishes to store some.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use a2al_proto::v1::{self, Verdict, record_request, record_response};
@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::mailbox::{Beside, WorkCheck};
 use super::quota::Quota;
 use super::store::Outcome;
 use super::survey::Known;
@@ -24,17 +25,19 @@ use crate::limits::{
     HOLDER_TIMEOUT, MAX_CLOSER_PEERS, MAX_RECORD_LEN, MAX_RECORDS_MESSAGE_LEN, MAX_RECORDS_STREAMS,
     MAX_RECORDS_STREAMS_PER_PEER, RECORDS_PAGE_LEN, RECORDS_PER_PUT, RECORDS_STREAM_IDLE,
 };
+use crate::mailbox::Removal;
 use crate::network::Routing;
-use crate::record::{RecordKind, VerifiedRecord};
+use crate::record::{Category, RecordKind, VerifiedRecord};
 
 /// Holds records for the network.
 #[derive(Clone, Debug)]
 pub(crate) struct Holder {
-    local: PeerId,
-    store: Store,
+    pub(super) local: PeerId,
+    pub(super) store: Store,
     verifier: Verifier,
-    newest: Newest,
-    routing: watch::Receiver<Routing>,
+    pub(super) newest: Newest,
+    pub(super) routing: watch::Receiver<Routing>,
+    pub(super) work: WorkCheck,
     quota: Arc<Mutex<Quota>>,
 }
 
@@ -80,6 +83,7 @@ impl Holder {
             verifier,
             newest,
             routing,
+            work: WorkCheck::default(),
             quota: Arc::default(),
         }
     }
@@ -128,6 +132,9 @@ impl Holder {
                 }
                 None => return error(v1::RequestErrorCode::Malformed),
             },
+            Some(record_request::Body::Remove(remove)) => {
+                record_response::Body::Remove(self.remove(source, remove))
+            }
             Some(record_request::Body::Put(_)) | None => {
                 return error(v1::RequestErrorCode::Malformed);
             }
@@ -138,7 +145,7 @@ impl Holder {
     async fn put(&self, source: Source, put: v1::Put) -> v1::PutResult {
         let mut outcomes = Vec::with_capacity(put.records.len());
         for placed in &put.records {
-            outcomes.push(match self.store_one(source, placed) {
+            outcomes.push(match self.store_one(source, placed).await {
                 Ok(outcome) => told(&outcome),
                 Err(verdict) => outcome(verdict),
             });
@@ -149,7 +156,11 @@ impl Holder {
     }
 
     /// Checks what is cheap first: size, rate, place, then the signatures, then the quotas of the store.
-    fn store_one(&self, source: Source, placed: &v1::PlacedRecord) -> Result<Outcome, Verdict> {
+    async fn store_one(
+        &self,
+        source: Source,
+        placed: &v1::PlacedRecord,
+    ) -> Result<Outcome, Verdict> {
         let key = DhtKey::from_bytes(
             placed
                 .key
@@ -163,12 +174,7 @@ impl Holder {
         if self.store.is_rewritten(&key, &placed.record, source) {
             return Ok(Outcome::AlreadyHeld);
         }
-        if !self
-            .quota
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take(source, Instant::now())
-        {
+        if !self.quota().take(source, Instant::now()) {
             return Err(Verdict::Quota);
         }
         if self.routing.borrow().closer_to(&key, &self.local) >= MAX_CLOSER_PEERS {
@@ -179,7 +185,15 @@ impl Holder {
         if !self.newest.accept(record.aid(), record.issued_at()) {
             return Err(Verdict::Invalid);
         }
+        if record.kind().category() == Category::Mailbox {
+            let beside = Beside::of_message(placed);
+            return self.keep_note(key, record, source, beside).await;
+        }
         Ok(self.store.put(key, record, source, clock::now()))
+    }
+
+    pub(super) fn quota(&self) -> MutexGuard<'_, Quota> {
+        self.quota.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// One page of the records that a query asks for, in the order of their signatures, from the one after the cursor on.
@@ -200,15 +214,13 @@ impl Holder {
             Some(_) => records[count - 1].signature().as_bytes().to_vec(),
             None => Vec::new(),
         };
-        let page = records
-            .iter()
-            .take(count)
-            .map(|record| record.encoded().to_vec());
+        let page = &records[..count];
         v1::GetResult {
-            records: page.collect(),
+            records: page.iter().map(|r| r.encoded().to_vec()).collect(),
             next_cursor,
             overflows,
             as_known: false,
+            reply_passes: self.reply_passes(&query.key, page),
         }
     }
 }
@@ -251,7 +263,7 @@ fn error(code: v1::RequestErrorCode) -> v1::RecordResponse {
 fn outcome(verdict: Verdict) -> v1::PutOutcome {
     v1::PutOutcome {
         verdict: verdict.into(),
-        newer: Vec::new(),
+        ..v1::PutOutcome::default()
     }
 }
 
@@ -261,8 +273,16 @@ fn told(stored: &Outcome) -> v1::PutOutcome {
         Outcome::AlreadyHeld => outcome(Verdict::AlreadyHeld),
         Outcome::Refused(verdict) => outcome(*verdict),
         Outcome::Stale(newer) => v1::PutOutcome {
-            verdict: Verdict::Stale.into(),
             newer: newer.encoded().to_vec(),
+            ..outcome(Verdict::Stale)
+        },
+        Outcome::Removed(removal) => v1::PutOutcome {
+            removal: removal.as_ref().map(Removal::encode).unwrap_or_default(),
+            ..outcome(Verdict::Removed)
+        },
+        Outcome::WorkRequired(bits) => v1::PutOutcome {
+            work_bits: (*bits).into(),
+            ..outcome(Verdict::WorkRequired)
         },
     }
 }

@@ -7,6 +7,7 @@ use a2al_proto::v1::Verdict;
 
 use super::Source;
 use super::fair::{Crowds, Writers, surplus};
+use super::mailbox::{Mailbox, Stamp};
 use super::store::{Held, Outcome, Totals};
 use crate::dht_key::DhtKey;
 use crate::key::Signature;
@@ -19,10 +20,16 @@ use crate::time::UnixSeconds;
 #[derive(Debug)]
 pub(super) struct Place {
     key: DhtKey,
-    set: RecordSet,
+    pub(super) set: RecordSet,
     origins: HashMap<Signature, Origin>,
     /// Until when an entry that found no room here, or lost it, may be alive.
     overflowed_until: UnixSeconds,
+    /// What is known of the notes in the set.
+    pub(super) mailbox: Mailbox,
+    /// Bytes of that, as the totals count them.
+    mailbox_bytes: usize,
+    /// Until when parts of a note that were released here may be alive.
+    pub(super) released_until: UnixSeconds,
 }
 
 /// Who wrote a record of the set, and the length of its encoding.
@@ -39,6 +46,9 @@ impl Place {
             set: RecordSet::new(),
             origins: HashMap::new(),
             overflowed_until: UnixSeconds(0),
+            mailbox: Mailbox::default(),
+            mailbox_bytes: 0,
+            released_until: UnixSeconds(0),
         }
     }
 
@@ -59,7 +69,8 @@ impl Place {
 
     /// Whether nothing would be forgotten with this place.
     pub(super) fn is_idle(&self, now: UnixSeconds) -> bool {
-        self.set.is_empty() && self.overflowed_until < now
+        let remembered_until = self.overflowed_until.max(self.released_until);
+        self.set.is_empty() && self.mailbox.is_empty() && remembered_until < now
     }
 
     /// Stores a record; also returns the one that lost its place to it.
@@ -67,8 +78,13 @@ impl Place {
         &mut self,
         record: VerifiedRecord,
         source: Source,
+        stamp: Option<Stamp>,
+        now: UnixSeconds,
         totals: &mut Totals,
     ) -> (Outcome, Option<VerifiedRecord>) {
+        if let Some(taken) = self.taken(&record, now) {
+            return (taken, None);
+        }
         let mut writers = Writers::new(source);
         if let Some(held) = self.set.in_slot_of(&record) {
             if !record.is_newer_than(held) {
@@ -83,10 +99,18 @@ impl Place {
                 writers.inherit(&origin.writers);
             }
         }
+        if record.kind().category() == Category::Mailbox
+            && let Err(verdict) = self.stamp(&record, source, stamp)
+        {
+            return (Outcome::Refused(verdict), None);
+        }
         match self.set.admit(&record) {
             Ok(()) => (self.insert(record, writers, totals), None),
             Err(Refusal::TopicFull) => self.compete(record, writers, totals),
-            Err(refusal) => (Outcome::Refused(verdict(refusal)), None),
+            Err(refusal) => {
+                self.settle(totals);
+                (Outcome::Refused(verdict(refusal)), None)
+            }
         }
     }
 
@@ -105,6 +129,7 @@ impl Place {
     /// Drops what has expired.
     pub(super) fn remove_expired(&mut self, now: UnixSeconds, totals: &mut Totals) {
         self.set.remove_expired(now);
+        self.mailbox.remove_expired(now);
         self.settle(totals);
     }
 
@@ -116,6 +141,7 @@ impl Place {
         records.map(|record| Held {
             key: self.key,
             record: record.clone(),
+            beside: self.mailbox.beside(&record.signature()),
             is_own: self
                 .origins
                 .get(&record.signature())
@@ -166,7 +192,7 @@ impl Place {
     }
 
     /// Forgets the origin of what the set no longer holds.
-    fn settle(&mut self, totals: &mut Totals) {
+    pub(super) fn settle(&mut self, totals: &mut Totals) {
         let held: HashSet<Signature> = self.set.iter().map(VerifiedRecord::signature).collect();
         self.origins.retain(|signature, origin| {
             let is_held = held.contains(signature);
@@ -175,6 +201,10 @@ impl Place {
             }
             is_held
         });
+        self.mailbox.retain(|signature| held.contains(signature));
+        let bytes = self.mailbox.bytes();
+        totals.recount(self.mailbox_bytes, bytes);
+        self.mailbox_bytes = bytes;
     }
 }
 

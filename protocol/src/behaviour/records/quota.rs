@@ -33,6 +33,21 @@ impl Default for Quota {
 impl Quota {
     /// Takes one write from the source's allowance; false if there is none left.
     pub(super) fn take(&mut self, source: Source, now: Instant) -> bool {
+        let bucket = self.bucket(source, now);
+        if bucket.tokens < 1.0 {
+            return false;
+        }
+        bucket.tokens -= 1.0;
+        true
+    }
+
+    /// Takes several writes, or what is left.
+    pub(super) fn charge(&mut self, source: Source, writes: u32) {
+        let bucket = self.bucket(source, Instant::now());
+        bucket.tokens = (bucket.tokens - f64::from(writes)).max(0.0);
+    }
+
+    fn bucket(&mut self, source: Source, now: Instant) -> &mut Bucket {
         let full = || Bucket {
             tokens: f64::from(WRITE_BURST),
             filled: now,
@@ -42,11 +57,7 @@ impl Quota {
         let refilled = bucket.tokens + elapsed * f64::from(WRITES_PER_SECOND);
         bucket.tokens = refilled.min(f64::from(WRITE_BURST));
         bucket.filled = now;
-        if bucket.tokens < 1.0 {
-            return false;
-        }
-        bucket.tokens -= 1.0;
-        true
+        bucket
     }
 }
 

@@ -7,9 +7,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::task::TaskTracker;
 
-use super::exchange::Found;
-use super::survey::{Answer, Known, Query, Survey};
-use super::{Exchange, Store};
+use super::survey::{Answer, Found, Known, Query, Survey};
+use super::{Exchange, Store, Verifier};
 use crate::aid::Aid;
 use crate::behaviour::agents::Newest;
 use crate::clock;
@@ -24,6 +23,7 @@ use crate::time::UnixSeconds;
 pub(crate) struct Reader {
     pub(crate) exchange: Exchange,
     pub(crate) dialer: Dialer,
+    pub(crate) verifier: Verifier,
     pub(crate) store: Store,
     pub(crate) routing: watch::Receiver<Routing>,
     pub(crate) newest: Newest,
@@ -102,17 +102,35 @@ impl Reader {
         if finished.is_err() && set.is_empty() {
             return Err(Error::Timeout);
         }
+        let records = self.accepted(&set);
+        Ok(Found {
+            records,
+            overflows,
+            ..Found::default()
+        })
+    }
+
+    /// What of a set is in force, and signed under no older delegation than was seen before.
+    pub(super) fn accepted(&self, set: &RecordSet) -> Vec<VerifiedRecord> {
         let accepted = |record: &&VerifiedRecord| {
             self.newest.accept(record.aid(), record.issued_at()) && !record.is_expired(clock::now())
         };
-        let records = set.iter().filter(accepted).cloned().collect();
-        Ok(Found { records, overflows })
+        set.iter().filter(accepted).cloned().collect()
     }
 
-    fn survey(&self, query: Query, own: Vec<VerifiedRecord>) -> Survey {
+    /// Forgets what this node holds and has verified, so that it must ask others.
+    #[cfg(test)]
+    pub(crate) fn forget(&self) {
+        self.store.clear();
+        self.verifier.clear();
+    }
+
+    pub(super) fn survey(&self, query: Query, own: Vec<VerifiedRecord>) -> Survey {
         let routing = self.routing.borrow().clone();
+        let known = Known::new(own);
         let (exchange, dialer) = (self.exchange.clone(), self.dialer.clone());
-        Survey::new(exchange, dialer, &routing, query, Known::new(own))
+        let verifier = self.verifier.clone();
+        Survey::new(exchange, dialer, verifier, &routing, query, known)
     }
 }
 
@@ -190,7 +208,7 @@ async fn repair(exchange: Exchange, mut survey: Survey, mut ballot: Ballot, key:
     let Some(best) = ballot.best else { return };
     for (holder, kept) in ballot.answered {
         if kept.is_none_or(|kept| best.is_newer_than(&kept)) {
-            let placed = [(key, best.clone())];
+            let placed = [(key, best.clone()).into()];
             if let Err(error) = exchange.put(&holder, &placed).await {
                 tracing::debug!(holder = %holder.peer, %error, "holder not repaired");
             }

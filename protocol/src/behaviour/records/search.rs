@@ -9,7 +9,7 @@ use futures::stream::FuturesOrdered;
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::exchange::Found;
+use super::survey::Found;
 use super::{Query, Reader};
 use crate::aid::Aid;
 use crate::dht_key::DhtKey;

@@ -33,6 +33,11 @@ impl Source {
         Self::Writers(std::array::from_fn(|at| hash[at]))
     }
 
+    /// Whether no other node wrote it.
+    pub(super) fn is_this_node(self) -> bool {
+        !matches!(self, Self::Writers(_))
+    }
+
     /// Decides between sources with equally many entries at a key: alike on every node, and otherwise at each key.
     pub(super) fn rank(&self, key: &DhtKey) -> [u8; 32] {
         let hash = Sha256::new().chain_update(key.as_bytes());

@@ -8,10 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use a2al_proto::v1::Verdict;
 use tokio::sync::mpsc;
 
+use super::mailbox::{Beside, Stamp};
 use super::place::Place;
 use super::{Query, Source};
 use crate::dht_key::DhtKey;
 use crate::limits::{DISPLACED_QUEUE, MAX_HELD_BYTES, MAX_HELD_KEYS, MAX_RECORDS_PER_SOURCE};
+use crate::mailbox::Removal;
 use crate::record::VerifiedRecord;
 use crate::time::UnixSeconds;
 
@@ -22,6 +24,10 @@ pub(crate) enum Outcome {
     AlreadyHeld,
     /// A newer record of the same slot is held.
     Stale(VerifiedRecord),
+    /// Its recipient has taken it, as this says if it was a note in a mailbox.
+    Removed(Option<Removal>),
+    /// It is kept only with so many bits of work.
+    WorkRequired(u8),
     /// It was not admitted, for the reason given.
     Refused(Verdict),
 }
@@ -31,6 +37,7 @@ pub(crate) enum Outcome {
 pub(crate) struct Held {
     pub(crate) key: DhtKey,
     pub(crate) record: VerifiedRecord,
+    pub(crate) beside: Beside,
     /// Whether an agent on this node published it.
     pub(crate) is_own: bool,
 }
@@ -50,9 +57,9 @@ pub(crate) struct Store {
 }
 
 #[derive(Debug, Default)]
-struct Inner {
-    places: HashMap<DhtKey, Place>,
-    totals: Totals,
+pub(super) struct Inner {
+    pub(super) places: HashMap<DhtKey, Place>,
+    pub(super) totals: Totals,
 }
 
 /// What the quotas count.
@@ -68,6 +75,11 @@ impl Totals {
     pub(super) fn add(&mut self, source: Source, length: usize) {
         self.bytes += length;
         *self.live.entry(source).or_default() += 1;
+    }
+
+    /// Something other than records has changed its length.
+    pub(super) fn recount(&mut self, before: usize, after: usize) {
+        self.bytes = self.bytes - before + after;
     }
 
     pub(super) fn remove(&mut self, source: Source, length: usize) {
@@ -101,7 +113,7 @@ impl Store {
         if !record.may_live_at(&key) {
             return Outcome::Refused(Verdict::WrongKey);
         }
-        let (outcome, displaced) = self.with(|inner| inner.put(key, record, source, now));
+        let (outcome, displaced) = self.with(|inner| inner.put(key, record, source, None, now));
         if let Some(record) = displaced
             && self.displaced.try_send(Displaced { key, record }).is_err()
         {
@@ -191,17 +203,18 @@ impl Store {
         self.with(|inner| inner.totals.bytes)
     }
 
-    fn with<T>(&self, change: impl FnOnce(&mut Inner) -> T) -> T {
+    pub(super) fn with<T>(&self, change: impl FnOnce(&mut Inner) -> T) -> T {
         change(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl Inner {
-    fn put(
+    pub(super) fn put(
         &mut self,
         key: DhtKey,
         record: VerifiedRecord,
         source: Source,
+        stamp: Option<Stamp>,
         now: UnixSeconds,
     ) -> (Outcome, Option<VerifiedRecord>) {
         let refused = |verdict| (Outcome::Refused(verdict), None);
@@ -214,19 +227,23 @@ impl Inner {
             return refused(verdict);
         }
         let place = self.places.entry(key).or_insert_with(|| Place::new(key));
-        let result = place.put(record, source, &mut self.totals);
+        let result = place.put(record, source, stamp, now, &mut self.totals);
         if place.is_idle(now) {
             self.places.remove(&key);
         }
         result
     }
 
+    /// Whether there is no room for so many further bytes at a key.
+    pub(super) fn is_full(&self, key: &DhtKey, length: usize) -> bool {
+        let is_new_key = !self.places.contains_key(key);
+        (is_new_key && self.places.len() >= MAX_HELD_KEYS)
+            || self.totals.bytes + length > MAX_HELD_BYTES
+    }
+
     /// Which quota of the whole store a record would exceed.
     fn exhausted(&self, key: &DhtKey, record: &VerifiedRecord, source: Source) -> Option<Verdict> {
-        let is_new_key = !self.places.contains_key(key);
-        let is_full = (is_new_key && self.places.len() >= MAX_HELD_KEYS)
-            || self.totals.bytes + record.encoded().len() > MAX_HELD_BYTES;
-        if is_full {
+        if self.is_full(key, record.encoded().len()) {
             return Some(Verdict::Full);
         }
         let is_half_full =

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Asking the nodes around a key, closest first, until the asker has heard enough.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,12 +12,14 @@ use futures::stream::FuturesUnordered;
 use sha2::{Digest, Sha256};
 use tokio::time::sleep;
 
-use super::Exchange;
-use super::exchange::Found;
+use super::exchange::Told;
+use super::{Exchange, Verifier};
 use crate::aid::Aid;
 use crate::dht_key::DhtKey;
+use crate::key::Signature;
 use crate::limits::{
-    ENDPOINT_QUORUM, MAX_RECORDS_READ, MAX_TOPIC_RECORDS, READ_HEDGE, READ_PARALLELISM, REPLICATION,
+    ENDPOINT_QUORUM, MAX_RECORDS_READ, MAX_TOPIC_RECORDS, READ_HEDGE, READ_PARALLELISM,
+    REPLICATION, REPLY_PASS_LEN,
 };
 use crate::network::{Dialer, Route, Routing};
 use crate::record::{Category, RecordKind, VerifiedRecord};
@@ -109,6 +111,17 @@ impl Known {
     }
 }
 
+/// What one holder holds, or all that were asked.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// Verified, and what was asked for.
+    pub(crate) records: Vec<VerifiedRecord>,
+    /// Whether entries that found no room there may be alive, as it says.
+    pub(crate) overflows: bool,
+    /// Passes that came beside notes, by the signature of the note; nothing is proven yet.
+    pub(crate) replies: HashMap<Signature, [u8; REPLY_PASS_LEN]>,
+}
+
 /// One holder's answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -125,18 +138,23 @@ impl Answer {
     }
 }
 
-type Asking = Pin<Box<dyn Future<Output = Answer> + Send>>;
+type Asking = Pin<Box<dyn Future<Output = (Route, Option<Told>)> + Send>>;
+type Verifying = Pin<Box<dyn Future<Output = Answer> + Send>>;
 type Walking = Pin<Box<dyn Future<Output = Vec<Route>> + Send>>;
 
 /// The state of one question to the nodes around a key.
 pub(crate) struct Survey {
     exchange: Exchange,
     dialer: Dialer,
+    verifier: Verifier,
     query: Query,
     known: Arc<Known>,
     asked: HashSet<libp2p::PeerId>,
     waiting: VecDeque<Route>,
     asking: FuturesUnordered<Asking>,
+    /// Answers that wait to be verified, one after the other: most have much in common, which is then verified once.
+    told: VecDeque<(Route, Option<Told>)>,
+    verifying: Option<Verifying>,
     /// How many may be asked at once; grows when they stay silent.
     width: usize,
     empty_answers: usize,
@@ -154,6 +172,7 @@ impl Survey {
     pub(crate) fn new(
         exchange: Exchange,
         dialer: Dialer,
+        verifier: Verifier,
         routing: &Routing,
         query: Query,
         known: Known,
@@ -162,10 +181,13 @@ impl Survey {
             waiting: answering_first(&exchange, routing.closest(&query.key, REPLICATION)),
             exchange,
             dialer,
+            verifier,
             query,
             known: Arc::new(known),
             asked: HashSet::new(),
             asking: FuturesUnordered::new(),
+            told: VecDeque::new(),
+            verifying: None,
             width: READ_PARALLELISM,
             empty_answers: 0,
             walk: Walk::NotStarted,
@@ -178,12 +200,16 @@ impl Survey {
     pub(crate) async fn next(&mut self) -> Option<Answer> {
         loop {
             self.ask_further();
-            let exhausted = self.waiting.is_empty() && self.asking.is_empty();
-            if matches!(self.walk, Walk::Done) && exhausted {
+            self.verify_further();
+            let is_idle = self.asking.is_empty() && self.verifying.is_none();
+            if matches!(self.walk, Walk::Done) && self.waiting.is_empty() && is_idle {
                 return None;
             }
+            let is_silent = self.verifying.is_none() && !self.waiting.is_empty();
             tokio::select! {
-                Some(answer) = self.asking.next(), if !self.asking.is_empty() => {
+                Some(told) = self.asking.next(), if !self.asking.is_empty() => self.told.push_back(told),
+                answer = finished(&mut self.verifying) => {
+                    self.verifying = None;
                     self.empty_answers += usize::from(answer.is_empty());
                     return Some(answer);
                 }
@@ -191,8 +217,18 @@ impl Survey {
                     self.walk = Walk::Done;
                     self.waiting.extend(routes);
                 }
-                () = sleep(READ_HEDGE), if !self.waiting.is_empty() => self.width += READ_PARALLELISM,
+                () = sleep(READ_HEDGE), if is_silent => self.width += READ_PARALLELISM,
             }
+        }
+    }
+
+    fn verify_further(&mut self) {
+        if self.verifying.is_none()
+            && let Some((holder, told)) = self.told.pop_front()
+        {
+            let (verifier, known) = (self.verifier.clone(), Arc::clone(&self.known));
+            let verifying = verified(verifier, self.query, holder, told, known);
+            self.verifying = Some(Box::pin(verifying));
         }
     }
 
@@ -216,6 +252,14 @@ impl Survey {
     }
 }
 
+/// The answer that is being verified; never ends if there is none.
+async fn finished(verifying: &mut Option<Verifying>) -> Answer {
+    match verifying {
+        Some(verifying) => verifying.await,
+        None => std::future::pending().await,
+    }
+}
+
 impl Walk {
     /// The nodes that the walk found; never ends unless a walk is running.
     async fn finished(&mut self) -> Vec<Route> {
@@ -232,13 +276,47 @@ fn answering_first(exchange: &Exchange, mut holders: Vec<Route>) -> VecDeque<Rou
     holders.into()
 }
 
-async fn ask(exchange: Exchange, holder: Route, query: Query, known: Arc<Known>) -> Answer {
-    let found = exchange.get(&holder, &query, &known).await;
-    let found = found.inspect_err(
+async fn ask(
+    exchange: Exchange,
+    holder: Route,
+    query: Query,
+    known: Arc<Known>,
+) -> (Route, Option<Told>) {
+    let told = exchange.get(&holder, &query, &known).await;
+    let told = told.inspect_err(
         |error| tracing::debug!(holder = %holder.peer, key = %query.key, %error, "no answer"),
     );
-    Answer {
-        holder,
-        found: found.ok(),
+    (holder, told.ok())
+}
+
+async fn verified(
+    verifier: Verifier,
+    query: Query,
+    holder: Route,
+    told: Option<Told>,
+    known: Arc<Known>,
+) -> Answer {
+    let Some(told) = told else {
+        return Answer {
+            holder,
+            found: None,
+        };
+    };
+    let beside = told.replies.iter();
+    let beside = beside.filter_map(|(at, pass)| Some((told.encoded.get(*at)?.clone(), *pass)));
+    let beside: HashMap<Vec<u8>, _> = beside.collect();
+    let mut records = verifier.answers(query, told.encoded).await;
+    let replies = records.iter();
+    let replies =
+        replies.filter_map(|record| Some((record.signature(), *beside.get(record.encoded())?)));
+    let replies = replies.collect();
+    if told.as_known {
+        records.extend_from_slice(&known.records);
     }
+    let found = Some(Found {
+        records,
+        overflows: told.overflows,
+        replies,
+    });
+    Answer { holder, found }
 }

@@ -51,6 +51,7 @@ impl Scene {
         let placed = PlacedRecord {
             key: key.as_bytes().to_vec(),
             record: record.to_vec(),
+            ..PlacedRecord::default()
         };
         let put = Put {
             records: vec![placed],
@@ -265,6 +266,7 @@ async fn what_is_too_large_or_no_request_at_all_is_refused() {
     let placed = PlacedRecord {
         key: key.as_bytes().to_vec(),
         record: record.encoded().to_vec(),
+        ..PlacedRecord::default()
     };
     let flood = Put {
         records: vec![placed; RECORDS_PER_PUT + 1],

@@ -3,13 +3,15 @@
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::available_parallelism;
 
 use lru::LruCache;
 use sha2::{Digest, Sha256};
+use tokio::task::spawn_blocking;
 
 use super::Query;
 use crate::clock;
-use crate::limits::REMEMBERED_RECORDS;
+use crate::limits::{REMEMBERED_RECORDS, VERIFIED_AT_ONCE};
 use crate::record::{Error, SignedRecord, VerifiedRecord};
 
 /// Verifies records, and remembers by the SHA-256 of their encodings those that did verify. Shared by everybody on this node.
@@ -37,9 +39,10 @@ impl Verifier {
         let known = self.with(|known| known.get(&digest).cloned());
         if let Some(record) = known {
             // Nothing but time can have changed.
-            return match record.is_expired(now) {
-                true => Err(Error::Expired),
-                false => Ok(record),
+            return if record.is_expired(now) {
+                Err(Error::Expired)
+            } else {
+                Ok(record)
             };
         }
         let record = SignedRecord::decode(bytes)?.verify(now)?;
@@ -51,6 +54,38 @@ impl Verifier {
     pub(super) fn answer(&self, query: &Query, bytes: &[u8]) -> Option<VerifiedRecord> {
         let record = self.verify(bytes).ok()?;
         query.asks_for(&record).then_some(record)
+    }
+
+    /// The records of an answer, as [`Self::answer`] takes them; many of them are verified side by side.
+    pub(super) async fn answers(&self, query: Query, encoded: Vec<Vec<u8>>) -> Vec<VerifiedRecord> {
+        if encoded.len() <= VERIFIED_AT_ONCE {
+            return self.share(query, &encoded);
+        }
+        let processors = available_parallelism().map_or(1, NonZeroUsize::get);
+        let share = encoded.len().div_ceil(processors);
+        let mut tasks = Vec::new();
+        for share in encoded.chunks(share) {
+            let (this, share) = (self.clone(), share.to_vec());
+            tasks.push(spawn_blocking(move || this.share(query, &share)));
+        }
+        let mut records = Vec::with_capacity(encoded.len());
+        for task in tasks {
+            records.extend(task.await.unwrap_or_default());
+        }
+        records
+    }
+
+    fn share(&self, query: Query, encoded: &[Vec<u8>]) -> Vec<VerifiedRecord> {
+        let answers = encoded
+            .iter()
+            .filter_map(|bytes| self.answer(&query, bytes));
+        answers.collect()
+    }
+
+    /// Forgets everything, so that all is verified anew.
+    #[cfg(test)]
+    pub(crate) fn clear(&self) {
+        self.with(LruCache::clear);
     }
 
     fn with<T>(&self, change: impl FnOnce(&mut LruCache<[u8; 32], VerifiedRecord>) -> T) -> T {

@@ -96,6 +96,10 @@ impl Writer {
             Outcome::Stale(newer) => return Err(Error::Superseded(newer)),
             Outcome::Refused(Verdict::Full) => progress.full += 1,
             Outcome::Refused(verdict) => return Err(Error::Refused(verdict.as_str_name())),
+            // Only what lies in a mailbox is removed, or costs work, and that is not published.
+            Outcome::Removed(_) | Outcome::WorkRequired(_) => {
+                return Err(Error::Refused(Verdict::Invalid.as_str_name()));
+            }
         }
         let known = self.routing.borrow().closest(&key, REPLICATION);
         let answering = known
@@ -189,7 +193,7 @@ impl Progress {
     ) {
         for holder in holders {
             if self.written.insert(holder.peer) {
-                let (exchange, placed) = (exchange.clone(), [(key, record.clone())]);
+                let (exchange, placed) = (exchange.clone(), [(key, record.clone()).into()]);
                 self.writes.push(Box::pin(async move {
                     let outcomes = exchange.put(&holder, &placed).await;
                     let outcome = outcomes
@@ -205,6 +209,7 @@ impl Progress {
             Ok(Stored::Yes) => self.stored += 1,
             Ok(Stored::Superseded(Some(newer))) => return Err(Error::Superseded(newer)),
             Ok(Stored::Superseded(None)) => self.refused = Some(Verdict::Stale),
+            Ok(Stored::Taken | Stored::WorkRequired(_)) => self.refused = Some(Verdict::Invalid),
             Ok(Stored::No(verdict)) => {
                 tracing::debug!(%peer, verdict = verdict.as_str_name(), "record refused");
                 self.full += usize::from(verdict == Verdict::Full);

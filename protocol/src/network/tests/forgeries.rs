@@ -127,7 +127,7 @@ async fn holders_refuse_a_rollback_that_is_sent_to_them() {
     let exchange = &nodes[2].client.writer.exchange;
     for holder in &nodes[..2] {
         let route = Route::direct(holder.client.peer_id(), Vec::new());
-        let placed = [(credential.aid().key(), old.clone())];
+        let placed = [(credential.aid().key(), old.clone()).into()];
         let outcomes = within(exchange.put(&route, &placed)).await.unwrap();
         assert!(
             matches!(&outcomes[..], [Stored::Superseded(Some(held))] if *held == newer),

@@ -67,7 +67,7 @@ fn lie(answer: &mut RecordResponse) {
                 forged[40] ^= 1;
             }
         }
-        Some(record_response::Body::Error(_)) | None => {}
+        Some(record_response::Body::Remove(_) | record_response::Body::Error(_)) | None => {}
     }
 }
 

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Reading notes: looking at them, and taking them.
+//!
+//! A note that is taken is marked on disk before it is answered, and removed once the answer was
+//! handed to the reader. If the node is killed in between, or the reader leaves, the note is given
+//! out again, marked as such: nothing is lost, and a reader that keeps the names of marked notes
+//! sees each once.
+
+use a2al_protocol::Aid;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+
+use super::inbox::{Chosen, Claim};
+use crate::model::{Message, MessageList};
+use crate::store::mail::{MailChange, Received};
+use crate::{Error, Service, clock};
+
+/// Notes that are to be handed to a reader.
+#[derive(Debug)]
+pub struct Polled {
+    /// The notes.
+    pub list: MessageList,
+    /// To be told when the reader has them.
+    pub receipt: Receipt,
+}
+
+/// Waits for word that a reader has its notes. Dropped without, they are given out again.
+#[derive(Debug)]
+pub struct Receipt {
+    service: Service,
+    claim: Claim,
+}
+
+impl Receipt {
+    /// The reader has the notes: they are removed.
+    pub fn handed_over(self) {
+        let aid = self.claim.aid;
+        let ids = self.claim.keep();
+        if ids.is_empty() {
+            return;
+        }
+        let store = self.service.core.store.clone();
+        self.service.core.tasks.spawn(async move {
+            if let Err(error) = store.mail(MailChange::Take { aid, ids }).await {
+                tracing::warn!(%aid, %error, "notes that were read come again after a restart");
+            }
+        });
+    }
+}
+
+impl Service {
+    /// Takes the notes of an agent. When none waits, those that other nodes keep are looked for
+    /// first, for up to 2 s.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], or [`Error::StorageFull`] or [`Error::Storage`] if it cannot be marked
+    /// that they are given out.
+    pub async fn poll_mailbox(&self, aid: Aid) -> Result<Polled, Error> {
+        self.agent_here(&aid)?.live.beat();
+        self.look_for_notes(aid).await;
+        let claim = self.core.mail.inboxes.claim(aid);
+        let receipt = Receipt {
+            service: self.clone(),
+            claim,
+        };
+        let ids = receipt.claim.ids();
+        if ids.is_empty() {
+            let list = MessageList::default();
+            return Ok(Polled { list, receipt });
+        }
+        let offer = MailChange::Offer { ids: ids.clone() };
+        let (offered, notes) =
+            tokio::join!(self.core.store.mail(offer), self.core.store.unread(ids));
+        offered?;
+        let list = self.listed(aid, &receipt.claim.notes, notes?);
+        Ok(Polled { list, receipt })
+    }
+
+    /// The notes of an agent, which stay.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn list_mailbox(&self, aid: Aid) -> Result<MessageList, Error> {
+        self.agent_here(&aid)?;
+        let chosen = self.core.mail.inboxes.oldest(&aid);
+        let ids = chosen.iter().map(|note| note.id).collect();
+        let notes = self.core.store.unread(ids).await?;
+        let mut list = self.listed(aid, &chosen, notes);
+        list.remaining = list.remaining.saturating_sub(list.messages.len() as u64);
+        Ok(list)
+    }
+
+    fn listed(&self, aid: Aid, chosen: &[Chosen], notes: Vec<Received>) -> MessageList {
+        let is_repeated = |id| chosen.iter().any(|note| note.id == id && note.is_repeated);
+        let messages = notes.into_iter().map(|note| {
+            let again = is_repeated(note.id);
+            outward(note, again)
+        });
+        MessageList {
+            messages: messages.collect(),
+            remaining: self.core.mail.inboxes.count(&aid) as u64,
+        }
+    }
+}
+
+fn outward(note: Received, again: bool) -> Message {
+    Message {
+        sender: note.sender,
+        msg_type: note.msg_type,
+        body_base64: BASE64_STANDARD.encode(&note.body.0),
+        message_id: note.message.to_string(),
+        sent_at: clock::rfc3339(note.sent_at),
+        received_at: clock::rfc3339(note.received_at),
+        again,
+    }
+}

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Notes that come in: opened, committed, and only then confirmed.
+
+use std::time::Duration;
+
+use a2al_protocol::limits::{
+    CROWD_OF_STRANGERS, MAX_UNREAD_OF_STRANGERS, MIN_WORK_BITS, NOTE_MEMORY_MARGIN,
+};
+use a2al_protocol::mailbox::{self, MessageId, Note, OpenError, Opened, Pass, SealedNote};
+use a2al_protocol::network::{self, Delivered, IncomingCall};
+use a2al_protocol::{Aid, Credential, UnixSeconds};
+use futures::future::join_all;
+
+use super::outbox::Pair;
+use crate::model::{NoteSource, NotesReceived};
+use crate::store::mail::{Body, KeptPass, MailChange, OutgoingFacts, Received};
+use crate::store::{self};
+use crate::{Service, clock};
+
+/// Longest time for an answer about one note: a commit on a slow disk.
+const KEEP_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// What became of a note that has come in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Verdict {
+    /// It waits to be read.
+    Received,
+    /// It was received before.
+    Known,
+    /// There is no room for it.
+    Full,
+}
+
+/// Answers a call that brings notes.
+pub(crate) async fn answer(service: &Service, call: IncomingCall) {
+    let (caller, agent) = (call.caller(), call.agent());
+    let keep = |delivered| service.keep(agent, delivered);
+    if let Err(error) = service.core.client.receive_notes(call, keep).await {
+        tracing::debug!(%caller, %agent, %error, "a delivery of notes broke off");
+    }
+    // Its node is up, so what waits for it here can be delivered.
+    service
+        .core
+        .mail
+        .outbox
+        .call_again(tokio::time::Instant::now(), |pair: &Pair| {
+            pair.sender == agent && pair.recipient == caller
+        });
+    service.core.mail.retry.notify_one();
+}
+
+impl Service {
+    /// Keeps a note that its sender has brought.
+    async fn keep(&self, aid: Aid, delivered: Delivered) -> network::Receipt {
+        let Some(agent) = self.core.registry.get(&aid) else {
+            return network::Receipt::UnknownRecipient;
+        };
+        let note = match open(&delivered.note, &agent.credential) {
+            Ok(note) => note,
+            Err(error) => {
+                tracing::debug!(%aid, %error, "a note that was brought does not open");
+                return network::Receipt::Invalid;
+            }
+        };
+        if let Some(refusal) = self.refusal(aid, &delivered).await {
+            return refusal;
+        }
+        let mut received = self.incoming(aid, &delivered.note, note);
+        received.has_pass = delivered.has_pass;
+        received.reply = delivered.reply.as_ref().map(kept);
+        let service = self.clone();
+        // Goes on when the caller leaves: a note that is committed is told of.
+        let keeping = self.core.tasks.spawn(async move {
+            let notes = vec![received];
+            service.take_in(aid, notes, NoteSource::QuicDirect).await
+        });
+        let kept = tokio::time::timeout(KEEP_TIMEOUT, keeping).await;
+        let verdict = kept
+            .ok()
+            .and_then(Result::ok)
+            .and_then(|kept| kept.into_iter().next());
+        match verdict {
+            Some(Ok(Verdict::Received)) => network::Receipt::Accepted,
+            Some(Ok(Verdict::Known)) => network::Receipt::Duplicate,
+            Some(Err(store::Error::Missing)) => network::Receipt::UnknownRecipient,
+            // A disk that takes nothing has no room.
+            Some(Ok(Verdict::Full) | Err(_)) | None => network::Receipt::Full,
+        }
+    }
+
+    /// What a stranger is told while many others' notes wait: that there is no room, or that a proof
+    /// of work is missing.
+    async fn refusal(&self, aid: Aid, delivered: &Delivered) -> Option<network::Receipt> {
+        if delivered.has_pass || self.core.mail.inboxes.count(&aid) < CROWD_OF_STRANGERS {
+            return None;
+        }
+        let strangers = self.core.store.strangers(aid, delivered.note.record.aid());
+        let (unread, is_stranger) = strangers.await.ok()?;
+        if !is_stranger || unread < CROWD_OF_STRANGERS {
+            return None;
+        }
+        if unread >= MAX_UNREAD_OF_STRANGERS {
+            return Some(network::Receipt::Full);
+        }
+        let bits = MIN_WORK_BITS;
+        let refusal = network::Receipt::WorkRequired { bits };
+        (!delivered.shows_work(bits)).then_some(refusal)
+    }
+
+    /// Commits notes of one agent, tells of those that are new, and what became of each.
+    pub(super) async fn take_in(
+        &self,
+        aid: Aid,
+        notes: Vec<Received>,
+        source: NoteSource,
+    ) -> Vec<Result<Verdict, store::Error>> {
+        let commits = notes.into_iter().map(|note| async {
+            match self.core.store.mail(MailChange::Receive(note.into())).await {
+                Ok(true) => Ok(Verdict::Received),
+                Ok(false) => Ok(Verdict::Known),
+                Err(store::Error::Full) => Ok(Verdict::Full),
+                Err(error) => Err(error),
+            }
+        });
+        let verdicts = join_all(commits).await;
+        let is_new = |verdict: &&Result<Verdict, _>| matches!(verdict, Ok(Verdict::Received));
+        let count = verdicts.iter().filter(is_new).count() as u64;
+        if count > 0 {
+            tracing::debug!(%aid, count, "notes received");
+            let data = NotesReceived { count, source };
+            self.core.events.notes_received(aid, data);
+        }
+        verdicts
+    }
+
+    /// A note from elsewhere, to be committed.
+    pub(super) fn incoming(&self, aid: Aid, sealed: &SealedNote, note: Note) -> Received {
+        let record = &sealed.record;
+        self.numbered(
+            aid,
+            sealed.id(),
+            note,
+            (record.timestamp(), record.expires_at()),
+        )
+    }
+
+    /// A note from an agent of this node, to be committed.
+    pub(super) fn received(&self, facts: &OutgoingFacts, body: Body) -> Received {
+        let note = Note {
+            sender: facts.sender,
+            msg_type: facts.msg_type,
+            body: body.0,
+        };
+        let times = (facts.sent_at, facts.expires_at);
+        self.numbered(facts.recipient, facts.message, note, times)
+    }
+
+    fn numbered(
+        &self,
+        aid: Aid,
+        message: MessageId,
+        note: Note,
+        (sent_at, expires_at): (UnixSeconds, UnixSeconds),
+    ) -> Received {
+        Received {
+            id: self.core.mail.inboxes.next_id(),
+            aid,
+            message,
+            sender: note.sender,
+            msg_type: note.msg_type,
+            body: Body(note.body),
+            sent_at,
+            received_at: clock::now(),
+            forget_at: expires_at.saturating_add(NOTE_MEMORY_MARGIN),
+            has_pass: false,
+            reply: None,
+        }
+    }
+}
+
+/// A permission to write back, for the disk.
+pub(super) fn kept(pass: &Pass) -> KeptPass {
+    KeptPass {
+        encoded: pass.encode(),
+        expires_at: pass.expires_at(),
+    }
+}
+
+/// Opens a note whose parts are all there.
+pub(super) fn open(sealed: &SealedNote, credential: &Credential) -> Result<Note, OpenError> {
+    match mailbox::open(&sealed.record, credential.aid(), credential.signing_key())? {
+        Opened::Note(note) => Ok(note),
+        Opened::Head(head) => head.join(&sealed.parts),
+    }
+}

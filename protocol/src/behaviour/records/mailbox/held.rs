@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Notes in the store: what they must show, and what has become of those that were taken.
+
+use a2al_proto::v1::Verdict;
+
+use super::super::Source;
+use super::super::place::Place;
+use super::super::store::{Inner, Outcome, Store, Totals};
+use super::{Beside, Class, Demand, Mailbox, Stamp};
+use crate::dht_key::DhtKey;
+use crate::limits::MAX_REMOVAL_LEN;
+use crate::mailbox::{MessageId, Removal};
+use crate::record::{Category, VerifiedRecord};
+use crate::time::UnixSeconds;
+
+impl Store {
+    /// What a note must show to be kept at a key. A newer version of one that is held must show as much as any other: otherwise a
+    /// flood could be renewed for ever.
+    pub(super) fn demand(
+        &self,
+        key: &DhtKey,
+        note: &VerifiedRecord,
+        source: Source,
+        has_pass: bool,
+    ) -> Result<Demand, Verdict> {
+        self.with(|inner| match inner.places.get(key) {
+            Some(place) => place.mailbox.demand(note.aid(), source, has_pass),
+            None => Mailbox::default().demand(note.aid(), source, has_pass),
+        })
+    }
+
+    /// Stores a note that has shown what was demanded.
+    pub(super) fn put_note(
+        &self,
+        key: DhtKey,
+        note: VerifiedRecord,
+        stamp: Stamp,
+        now: UnixSeconds,
+    ) -> Outcome {
+        let stored = self.with(|inner| inner.put(key, note, stamp.source, Some(stamp), now));
+        stored.0
+    }
+
+    /// What says that a note was taken.
+    pub(super) fn removal_of(&self, key: &DhtKey, id: &MessageId) -> Option<Removal> {
+        self.with(|inner| inner.places.get(key)?.mailbox.removal_of(id).cloned())
+    }
+
+    /// Drops what a recipient has taken, and remembers it.
+    pub(crate) fn remove_notes(&self, removal: Removal) -> Outcome {
+        let key = removal.place();
+        self.with(|inner| {
+            if inner.is_full(&key, MAX_REMOVAL_LEN) {
+                return Outcome::Refused(Verdict::Full);
+            }
+            let Inner { places, totals } = inner;
+            let place = places.entry(key).or_insert_with(|| Place::new(key));
+            place.remove_notes(removal, totals)
+        })
+    }
+
+    /// Drops the parts of a note that `is_opened` says yes to, and takes no further ones as long as they can be alive.
+    pub(crate) fn release(
+        &self,
+        key: &DhtKey,
+        is_opened: impl Fn(&VerifiedRecord) -> bool,
+    ) -> Outcome {
+        self.with(|inner| {
+            let Inner { places, totals } = inner;
+            let released = places.get_mut(key);
+            released.map_or(Outcome::AlreadyHeld, |place| {
+                place.release(is_opened, totals)
+            })
+        })
+    }
+
+    /// What is known beside a record that is held.
+    pub(crate) fn beside(&self, key: &DhtKey, record: &VerifiedRecord) -> Beside {
+        self.with(|inner| {
+            let place = inner.places.get(key);
+            let beside = place.map(|place| place.mailbox.beside(&record.signature()));
+            beside.unwrap_or_default()
+        })
+    }
+
+    /// Every removal that is remembered.
+    pub(crate) fn removals(&self) -> Vec<Removal> {
+        self.with(|inner| {
+            let mailboxes = inner.places.values().map(|place| &place.mailbox);
+            mailboxes.flat_map(Mailbox::removals).cloned().collect()
+        })
+    }
+}
+
+impl Place {
+    /// What becomes of a record that its recipient has taken.
+    pub(in super::super) fn taken(
+        &self,
+        record: &VerifiedRecord,
+        now: UnixSeconds,
+    ) -> Option<Outcome> {
+        match record.kind().category() {
+            Category::Mailbox => {
+                let removal = self.mailbox.removal_of(&id_of(record))?;
+                Some(Outcome::Removed(Some(removal.clone())))
+            }
+            Category::NotePart if self.released_until >= now => Some(Outcome::Removed(None)),
+            Category::NotePart | Category::Sovereign | Category::Topic => None,
+        }
+    }
+
+    /// Notes how a note comes in that is to be stored now; without a stamp it shows nothing, and this node wants it all the same.
+    pub(in super::super) fn stamp(
+        &mut self,
+        note: &VerifiedRecord,
+        source: Source,
+        stamp: Option<Stamp>,
+    ) -> Result<(), Verdict> {
+        let mut stamp = stamp.unwrap_or_else(|| Stamp::unpaid(note, source));
+        let has_pass = stamp.class == Class::Pass;
+        let demand = self.mailbox.demand(note.aid(), source, has_pass)?;
+        // The room may have changed since the note was asked what it shows.
+        if demand.bits == 0 {
+            stamp.class = demand.class;
+        }
+        self.mailbox.stamp(note.signature(), stamp);
+        Ok(())
+    }
+
+    fn remove_notes(&mut self, removal: Removal, totals: &mut Totals) -> Outcome {
+        let is_taken = |record: &VerifiedRecord| {
+            record.kind().category() == Category::Mailbox && removal.ids().contains(&id_of(record))
+        };
+        self.set.retain(|record| !is_taken(record));
+        let is_new = self.mailbox.remove(removal);
+        self.settle(totals);
+        if is_new {
+            Outcome::Stored
+        } else {
+            Outcome::AlreadyHeld
+        }
+    }
+
+    fn release(
+        &mut self,
+        is_opened: impl Fn(&VerifiedRecord) -> bool,
+        totals: &mut Totals,
+    ) -> Outcome {
+        let opened = self.set.iter().filter(|record| is_opened(record));
+        let Some(last) = opened.map(VerifiedRecord::expires_at).max() else {
+            return Outcome::AlreadyHeld;
+        };
+        self.released_until = self.released_until.max(last);
+        self.set.retain(|record| !is_opened(record));
+        self.settle(totals);
+        Outcome::Stored
+    }
+}
+
+fn id_of(note: &VerifiedRecord) -> MessageId {
+    MessageId::of_payload(note.payload())
+}

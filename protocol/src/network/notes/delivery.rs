@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Notes on a stream between two agents that have proved who they are.
+
+use std::future::Future;
+use std::io;
+
+use a2al_proto::v1;
+use futures::future::join_all;
+use tokio::io::AsyncWriteExt as _;
+use tokio::time::timeout;
+
+use super::{Postage, Solver};
+use crate::aid::Aid;
+use crate::behaviour::agents::{AgentStream, CallError, IncomingCall, Newest, Refusal};
+use crate::behaviour::records::{read_work, write_work};
+use crate::behaviour::streams::{FrameError, read_frame, write_frame};
+use crate::clock;
+use crate::limits::{
+    DELIVERIES_PER_STREAM, DELIVERY_IDLE, KEEP_TIMEOUT, MAX_DELIVERY_LEN, MAX_NOTE_PARTS,
+    NOTES_PER_DELIVERY, RECEIPT_TIMEOUT,
+};
+use crate::mailbox::{Challenge, Pass, SealedNote, SignedPass, Work, recipient_of};
+use crate::record::{RecordKind, SignedRecord, VerifiedRecord};
+
+/// A note that its sender has brought itself.
+#[derive(Clone, Debug)]
+pub struct Delivered {
+    /// The note; its sender is the agent that called.
+    pub note: SealedNote,
+    /// Whether the called agent had let the sender write.
+    pub has_pass: bool,
+    /// The sender's permission to write back.
+    pub reply: Option<Pass>,
+    work: Option<Work>,
+}
+
+impl Delivered {
+    /// Whether the note shows a proof of work of at least so many bits. Takes about a millisecond if there is one.
+    pub fn shows_work(&self, bits: u8) -> bool {
+        let challenge = |recipient: Aid| Challenge::new(&recipient.key(), &self.note.record);
+        let challenge = recipient_of(&self.note.record).map(challenge);
+        self.work.is_some_and(|work| {
+            work.bits >= bits && challenge.is_ok_and(|challenge| challenge.is_met_by(work))
+        })
+    }
+}
+
+/// What the recipient's node says about one note.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Receipt {
+    /// It is durably kept.
+    Accepted,
+    /// It was accepted before.
+    Duplicate,
+    /// There is no room for it at present.
+    Full,
+    /// It is kept only with a proof of work.
+    WorkRequired {
+        /// How many bits.
+        bits: u8,
+    },
+    /// It does not verify, or is not what it should be.
+    Invalid,
+    /// The agent is not on that node any more.
+    UnknownRecipient,
+}
+
+/// Why notes were not delivered.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeliveryError {
+    /// The recipient's node was not reached.
+    #[error("the recipient was not reached")]
+    Call(#[from] CallError),
+    /// It refused the stream.
+    #[error("the recipient's node refused")]
+    Refused(#[source] Refusal),
+    /// It did not say in time what became of the notes.
+    #[error("no receipt in time")]
+    Timeout,
+    /// The stream failed.
+    #[error("the stream to the recipient failed")]
+    Stream(#[source] io::Error),
+    /// What came was no receipt for what was sent.
+    #[error("the recipient's node answered something else")]
+    OtherAnswer,
+}
+
+impl From<FrameError> for DeliveryError {
+    fn from(error: FrameError) -> Self {
+        match error {
+            FrameError::Io(source) => Self::Stream(source),
+            FrameError::Ended => Self::Stream(io::ErrorKind::UnexpectedEof.into()),
+            FrameError::TooLarge(_) | FrameError::Malformed(_) => Self::OtherAnswer,
+        }
+    }
+}
+
+/// Sends notes and waits for their receipts. Proofs of work that are asked for are found, and their notes sent once more.
+pub(super) async fn deliver(
+    mut stream: AgentStream,
+    recipient: Aid,
+    notes: &[SealedNote],
+    postage: &Postage,
+    solver: &Solver,
+) -> Result<Vec<Receipt>, DeliveryError> {
+    let refusal = stream.refusal();
+    let sent = send_all(&mut stream, recipient, notes, postage, solver).await;
+    // The receiver is told that there is no more; what it makes of that changes nothing.
+    let _ = timeout(RECEIPT_TIMEOUT, stream.shutdown()).await;
+    sent.map_err(|error| refusal.get().map_or(error, DeliveryError::Refused))
+}
+
+async fn send_all(
+    stream: &mut AgentStream,
+    recipient: Aid,
+    notes: &[SealedNote],
+    postage: &Postage,
+    solver: &Solver,
+) -> Result<Vec<Receipt>, DeliveryError> {
+    let mut receipts = Vec::with_capacity(notes.len());
+    let mut rest = notes;
+    while !rest.is_empty() {
+        let (batch, later) = rest.split_at(batch_len(rest));
+        let messages = batch.iter().map(|note| message(note, None)).collect();
+        receipts.extend(exchange(stream, messages, postage).await?);
+        rest = later;
+    }
+    for (note, receipt) in notes.iter().zip(&mut receipts) {
+        let Receipt::WorkRequired { bits } = *receipt else {
+            continue;
+        };
+        let challenge = Challenge::new(&recipient.key(), &note.record);
+        if let Some(work) = solver.solve(challenge, bits).await {
+            let again = exchange(stream, vec![message(note, Some(work))], postage).await?;
+            *receipt = again.first().copied().unwrap_or(*receipt);
+        }
+    }
+    Ok(receipts)
+}
+
+/// How many of the next notes fit one message; at least one.
+fn batch_len(notes: &[SealedNote]) -> usize {
+    let mut length = 0;
+    let fits = |note: &&SealedNote| {
+        let records = note.parts.iter().chain([&note.record]);
+        length += records
+            .map(|record| record.encoded().len() + 16)
+            .sum::<usize>();
+        length <= MAX_DELIVERY_LEN / 2
+    };
+    notes
+        .iter()
+        .take(NOTES_PER_DELIVERY)
+        .take_while(fits)
+        .count()
+        .max(1)
+}
+
+fn message(note: &SealedNote, work: Option<Work>) -> v1::DeliveredNote {
+    let parts = note.parts.iter();
+    v1::DeliveredNote {
+        record: note.record.encoded().to_vec(),
+        parts: parts.map(|part| part.encoded().to_vec()).collect(),
+        work: work.map(write_work),
+    }
+}
+
+async fn exchange(
+    stream: &mut AgentStream,
+    notes: Vec<v1::DeliveredNote>,
+    postage: &Postage,
+) -> Result<Vec<Receipt>, DeliveryError> {
+    let count = notes.len();
+    let encoded = |pass: &Option<Pass>| pass.as_ref().map(Pass::encode).unwrap_or_default();
+    let delivery = v1::NoteDelivery {
+        notes,
+        pass: encoded(&postage.pass),
+        reply_pass: encoded(&postage.reply),
+    };
+    let conversation = async {
+        write_frame(stream, &delivery)
+            .await
+            .map_err(FrameError::Io)?;
+        read_frame::<v1::NoteReceipt>(stream, MAX_DELIVERY_LEN).await
+    };
+    let answer = timeout(RECEIPT_TIMEOUT, conversation).await;
+    let answer = answer.map_err(|_| DeliveryError::Timeout)??;
+    if answer.outcomes.len() != count {
+        return Err(DeliveryError::OtherAnswer);
+    }
+    Ok(answer.outcomes.into_iter().map(receipt).collect())
+}
+
+fn receipt(outcome: v1::NoteOutcome) -> Receipt {
+    match outcome.verdict() {
+        v1::NoteVerdict::Accepted => Receipt::Accepted,
+        v1::NoteVerdict::Duplicate => Receipt::Duplicate,
+        v1::NoteVerdict::Full => Receipt::Full,
+        v1::NoteVerdict::WorkRequired => Receipt::WorkRequired {
+            bits: u8::try_from(outcome.work_bits).unwrap_or(u8::MAX),
+        },
+        v1::NoteVerdict::UnknownRecipient => Receipt::UnknownRecipient,
+        v1::NoteVerdict::Invalid | v1::NoteVerdict::Unspecified => Receipt::Invalid,
+    }
+}
+
+fn outcome(receipt: Receipt) -> v1::NoteOutcome {
+    let mut work_bits = 0;
+    let verdict = match receipt {
+        Receipt::Accepted => v1::NoteVerdict::Accepted,
+        Receipt::Duplicate => v1::NoteVerdict::Duplicate,
+        Receipt::Full => v1::NoteVerdict::Full,
+        Receipt::WorkRequired { bits } => {
+            work_bits = bits.into();
+            v1::NoteVerdict::WorkRequired
+        }
+        Receipt::Invalid => v1::NoteVerdict::Invalid,
+        Receipt::UnknownRecipient => v1::NoteVerdict::UnknownRecipient,
+    };
+    v1::NoteOutcome {
+        verdict: verdict.into(),
+        work_bits,
+    }
+}
+
+/// The called side: see [`Client::receive_notes`](super::Client::receive_notes).
+pub(super) async fn receive<K, F>(call: IncomingCall, newest: &Newest, keep: K) -> io::Result<()>
+where
+    K: Fn(Delivered) -> F,
+    F: Future<Output = Receipt>,
+{
+    let checks = Checks {
+        sender: call.caller(),
+        recipient: call.agent(),
+        newest,
+    };
+    let mut stream = timeout(RECEIPT_TIMEOUT, call.accept()).await??;
+    for _ in 0..DELIVERIES_PER_STREAM {
+        let delivery = read_frame(&mut stream, MAX_DELIVERY_LEN);
+        let delivery: v1::NoteDelivery = match timeout(DELIVERY_IDLE, delivery).await {
+            Err(_) | Ok(Err(FrameError::Ended)) => break,
+            Ok(delivery) => delivery.map_err(io::Error::other)?,
+        };
+        if delivery.notes.len() > NOTES_PER_DELIVERY {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        let notes = checks.check(&delivery).await;
+        let kept = join_all(notes.into_iter().map(|note| async {
+            match note {
+                Some(note) => keep(note).await,
+                None => Receipt::Invalid,
+            }
+        }));
+        let receipts = timeout(KEEP_TIMEOUT, kept).await?;
+        let answer = v1::NoteReceipt {
+            outcomes: receipts.into_iter().map(outcome).collect(),
+        };
+        timeout(RECEIPT_TIMEOUT, write_frame(&mut stream, &answer)).await??;
+    }
+    timeout(RECEIPT_TIMEOUT, stream.shutdown()).await?
+}
+
+/// What every note of a stream is held against.
+struct Checks<'n> {
+    sender: Aid,
+    recipient: Aid,
+    newest: &'n Newest,
+}
+
+impl Checks<'_> {
+    /// The notes of a delivery; nothing in the place of those that prove nothing.
+    async fn check(&self, delivery: &v1::NoteDelivery) -> Vec<Option<Delivered>> {
+        let pass = self.pass(&delivery.pass, (self.recipient, self.sender));
+        let reply = self.pass(&delivery.reply_pass, (self.sender, self.recipient));
+        let mut notes = Vec::with_capacity(delivery.notes.len());
+        for message in &delivery.notes {
+            let note = self.note(message).await;
+            notes.push(note.map(|note| Delivered {
+                note,
+                has_pass: pass.is_some(),
+                reply: reply.clone(),
+                work: message.work.as_ref().and_then(read_work),
+            }));
+        }
+        notes
+    }
+
+    async fn note(&self, message: &v1::DeliveredNote) -> Option<SealedNote> {
+        if message.parts.len() > MAX_NOTE_PARTS {
+            return None;
+        }
+        let record = self.record(&message.record)?;
+        if recipient_of(&record) != Ok(self.recipient) {
+            return None;
+        }
+        let mut parts = Vec::with_capacity(message.parts.len());
+        for bytes in &message.parts {
+            let part = self.record(bytes)?;
+            if part.kind() != RecordKind::NOTE_PART {
+                return None;
+            }
+            parts.push(part);
+            // A long note takes milliseconds to verify: others get their turn in between.
+            tokio::task::yield_now().await;
+        }
+        Some(SealedNote { record, parts })
+    }
+
+    /// A record that the caller signed, under no older delegation than was seen before.
+    fn record(&self, bytes: &[u8]) -> Option<VerifiedRecord> {
+        let record = SignedRecord::decode(bytes).ok()?;
+        if record.aid() != self.sender {
+            return None;
+        }
+        let record = record.verify(clock::now()).ok()?;
+        let is_current = self.newest.accept(record.aid(), record.issued_at());
+        is_current.then_some(record)
+    }
+
+    fn pass(&self, bytes: &[u8], parties: (Aid, Aid)) -> Option<Pass> {
+        let pass = SignedPass::decode(bytes).ok()?;
+        if pass.parties() != parties {
+            return None;
+        }
+        let pass = pass.verify(clock::now()).ok()?;
+        let is_current = self.newest.accept(pass.issuer(), pass.issued_at());
+        is_current.then_some(pass)
+    }
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MPL-2.0
+//! `a2al note`.
+
+use crate::cli::Cli;
+use crate::harness::{Net, unix_now};
+
+#[tokio::test]
+async fn notes_are_sent_and_read_on_the_command_line() {
+    let net = Net::of(2).await;
+    let (from, to) = (Cli::of(&net.nodes[0]), Cli::of(&net.nodes[1]));
+    let sender = net.nodes[0].api.agent().await.aid;
+    let recipient = net.nodes[1].api.reader().await;
+    let told = from
+        .done(&["note", "send", &recipient, "good morning"])
+        .await;
+    assert!(told.starts_with("delivered"), "{told}");
+    let sent = from
+        .json(&[
+            "note", "send", &recipient, "second", "--type", "200", "--ttl", "60",
+        ])
+        .await;
+    assert_eq!(sent["status"], "delivered", "{sent}");
+    std::fs::write(from.home().join("body"), [0xff, 0x00, 0x1b]).expect("our own directory");
+    from.done(&[
+        "note", "send", &recipient, "--file", "body", "--aid", &sender,
+    ])
+    .await;
+
+    let listed = to.done(&["note", "list"]).await;
+    for shown in ["good morning", "second", sender.as_str(), "3 bytes"] {
+        assert!(listed.contains(shown), "{shown} in {listed}");
+    }
+    assert!(!listed.contains('\u{1b}'), "{listed:?}");
+    let polled = to.json(&["note", "poll", "--aid", &recipient]).await;
+    let messages = polled["messages"].as_array().expect("a list");
+    assert_eq!(messages.len(), 3, "{polled}");
+    assert_eq!(messages[1]["msg_type"], 200);
+    assert_eq!(to.done(&["note", "poll"]).await, "");
+    assert_eq!(to.done(&["note", "list"]).await, "");
+    assert_eq!(from.done(&["note", "outbox"]).await, "");
+    assert!(unix_now() > 0);
+}
+
+#[tokio::test]
+async fn what_a_note_says_cannot_move_the_cursor() {
+    let net = Net::of(1).await;
+    let cli = Cli::of(&net.nodes[0]);
+    let agent = net.nodes[0].api.agent().await.aid;
+    let hostile = "a\u{1b}[2Jb\u{202e}c\rd\u{85}e\u{e0041}f\n\tg";
+    cli.done(&["note", "send", &agent, hostile]).await;
+    let shown = cli.done(&["note", "poll"]).await;
+    let harmless = |letter: char| !letter.is_control() || matches!(letter, '\n' | '\t');
+    assert!(shown.chars().all(harmless), "{shown:?}");
+    for letter in ['\u{202e}', '\u{e0041}'] {
+        assert!(!shown.contains(letter), "{shown:?}");
+    }
+    assert!(shown.contains("g"), "{shown}");
+}
+
+#[tokio::test]
+async fn failures_have_their_codes() {
+    let net = Net::of(2).await;
+    let cli = Cli::of(&net.nodes[0]);
+    let stranger = net.nodes[0].api.identity().await.aid;
+    let told = cli.fails(2, &["note", "poll"]).await;
+    assert!(told.contains("no agent"), "{told}");
+    let agent = net.nodes[0].api.agent().await.aid;
+    let told = cli.fails(4, &["note", "send", &stranger, "nobody"]).await;
+    assert!(told.contains("mailbox send failed"), "{told}");
+    cli.fails(4, &["note", "poll", "--aid", &stranger]).await;
+    cli.fails(2, &["note", "send", "nonsense", "x"]).await;
+    cli.fails(2, &["note", "send", &agent, "x", "--type", "256"])
+        .await;
+    cli.fails(2, &["note", "send", &agent]).await;
+    cli.fails(1, &["note", "send", &agent, "--file", "missing"])
+        .await;
+    let long = "x".repeat(64 * 1024 + 1);
+    std::fs::write(cli.home().join("long"), long).expect("our own directory");
+    cli.fails(1, &["note", "send", &agent, "--file", "long"])
+        .await;
+}
