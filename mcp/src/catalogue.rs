@@ -79,8 +79,9 @@ fn input(schema: &JsonObject) -> JsonObject {
     schema
 }
 
-/// An output schema: names and types alone. What fields mean is said by their names and by the
-/// texts of results; more would double the room that tools take.
+/// An output schema: names and types alone, and of objects within objects not even the names. What
+/// fields mean is said by their names and by the texts of results; more would double the room that
+/// tools take.
 fn output(schema: &JsonObject) -> JsonObject {
     let mut schema = inlined(schema);
     let unneeded = [
@@ -95,13 +96,45 @@ fn output(schema: &JsonObject) -> JsonObject {
         "required",
     ];
     strip(&mut schema, &unneeded);
+    if let Some(fields) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+        for (name, field) in fields {
+            // The parts of an answer that a model reads: what strangers wrote, and lists.
+            if name != "untrusted" {
+                flatten(field, true);
+            }
+        }
+    }
     let mut schema = Value::Object(schema);
     join_words(&mut schema);
-    let fields = &mut schema["properties"];
-    fields["pending"] = json!({ "type": "object" });
     match schema {
         Value::Object(schema) => schema,
         _ => JsonObject::new(),
+    }
+}
+
+/// Takes out what is within objects; of a list, if `keeps_items`, only what is within its items.
+fn flatten(field: &mut Value, keeps_items: bool) {
+    let Some(schema) = field.as_object_mut() else {
+        return;
+    };
+    schema.remove("properties");
+    schema.remove("additionalProperties");
+    let items = schema.get_mut("items").and_then(Value::as_object_mut);
+    match items.and_then(|items| items.get_mut("properties")) {
+        Some(Value::Object(fields)) if keeps_items => {
+            for (name, field) in fields {
+                if name != "untrusted" {
+                    flatten(field, false);
+                }
+            }
+        }
+        Some(_) => drop(schema.remove("items")),
+        None => {}
+    }
+    if let Some(Value::Array(choices)) = schema.get_mut("anyOf") {
+        choices
+            .iter_mut()
+            .for_each(|choice| flatten(choice, keeps_items));
     }
 }
 
@@ -260,6 +293,13 @@ mod tests {
             schema["properties"]["title"]["type"],
             json!(["string", "null"])
         );
-        assert_eq!(schema["properties"]["pending"]["type"], "object");
+        assert_eq!(
+            schema["properties"]["many"]["items"]["properties"]["count"]["type"],
+            "integer"
+        );
+        assert!(
+            schema["properties"]["one"].get("properties").is_none(),
+            "{schema}"
+        );
     }
 }

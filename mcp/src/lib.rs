@@ -15,6 +15,8 @@
 //! call        deadlines, progress, cancellation, notices
 //! consent     asking the human
 //! untrusted   what strangers wrote
+//! resources   the node mirrored for hosts that show or watch it; `watching` tells of changes
+//! prompts     the first journeys
 //! http, sessions, bridge
 //! ```
 
@@ -26,11 +28,14 @@ mod catalogue;
 mod consent;
 mod http;
 mod limits;
+mod prompts;
+mod resources;
 mod server;
 mod sessions;
 mod tools;
 mod toolsets;
 mod untrusted;
+mod watching;
 
 pub use http::Endpoint;
 pub use server::{CallError, Mcp};

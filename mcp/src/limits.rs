@@ -52,3 +52,13 @@ pub(crate) const MAX_FETCH_LEN: usize = 1024 * 1024;
 ///
 /// Ours: remote servers hand out images; the daemon itself takes [`MAX_MESSAGE_LEN`].
 pub(crate) const MAX_BRIDGED_LEN: usize = 16 * 1024 * 1024;
+
+/// Resources that one client watches at a time.
+///
+/// Ours: a node has a handful of agents, with two resources each.
+pub(crate) const MAX_WATCHED: usize = 256;
+
+/// Time between two looks whether a watched resource has changed.
+///
+/// Ours: soon enough for a person, cheap enough to do for every client.
+pub(crate) const WATCH_INTERVAL: Duration = Duration::from_secs(1);

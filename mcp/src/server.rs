@@ -6,12 +6,16 @@ use std::sync::Arc;
 use a2al_service::Service;
 use rmcp::model::RequestStateCodec;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, ClientJsonRpcMessage, ErrorData, Implementation,
-    JsonObject, ListToolsResult, NumberOrString, PaginatedRequestParams, ServerCapabilities,
-    ServerConfig, ServerJsonRpcMessage, ServerResult, SubscriptionFilter, Tool,
+    CallToolRequestParams, CallToolResponse, ClientJsonRpcMessage, ErrorData,
+    GetPromptRequestParams, GetPromptResponse, Implementation, JsonObject, ListPromptsResult,
+    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, NumberOrString,
+    PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse,
+    ResourceUpdatedNotificationParam, ServerCapabilities, ServerConfig, ServerJsonRpcMessage,
+    ServerResult, SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams,
 };
 use rmcp::service::{
-    NotificationContext, Peer, RequestContext, SubscriptionContext, serve_directly,
+    NotificationContext, Peer, RequestContext, ServiceError, SubscriptionContext,
+    SubscriptionSendError, serve_directly,
 };
 use rmcp::transport::OneshotTransport;
 use rmcp::transport::async_rw::AsyncRwTransport;
@@ -22,8 +26,10 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::call;
 use crate::catalogue::CATALOGUE;
-use crate::limits::MAX_MESSAGE_LEN;
+use crate::limits::{MAX_MESSAGE_LEN, MAX_WATCHED};
 use crate::toolsets::Toolsets;
+use crate::watching::Watched;
+use crate::{prompts, resources};
 
 /// What a model is told about all tools together.
 const INSTRUCTIONS: &str = "A2AL connects agents: each has an address (AID), is found by it from \
@@ -179,6 +185,8 @@ fn outcome(answered: Result<ServerResult, ErrorData>) -> Result<JsonObject, Call
 #[derive(Debug)]
 pub(crate) struct Server {
     shared: Arc<Shared>,
+    /// What the client watches, in the lifecycle with a session.
+    watched: Watched,
     /// Cancelled when this goes, so that what it started ends with it.
     ended: CancellationToken,
     _ends: DropGuard,
@@ -189,6 +197,7 @@ impl Server {
         let ended = CancellationToken::new();
         Self {
             shared: Arc::clone(&mcp.shared),
+            watched: Watched::default(),
             _ends: ended.clone().drop_guard(),
             ended,
         }
@@ -206,13 +215,20 @@ impl Server {
         &self.shared.questions
     }
 
-    /// Tells the client when other tools are shown, until it is gone.
+    /// Tells the client when other tools are shown or what it watches has changed, until it is gone.
     fn tell_changes(&self, peer: Peer<RoleServer>) {
         let mut toolsets = self.shared.toolsets.subscribe();
-        let ended = self.ended.clone();
-        tokio::spawn(ended.run_until_cancelled_owned(async move {
-            while toolsets.changed().await.is_ok() {
-                if peer.notify_tool_list_changed().await.is_err() {
+        let (service, watched) = (self.service().clone(), self.watched.clone());
+        tokio::spawn(self.ended.clone().run_until_cancelled_owned(async move {
+            loop {
+                let told = tokio::select! {
+                    changed = toolsets.changed() => match changed {
+                        Ok(()) => peer.notify_tool_list_changed().await,
+                        Err(_) => return,
+                    },
+                    changed = watched.changed(&service) => tell_updates(&peer, changed).await,
+                };
+                if told.is_err() {
                     return;
                 }
             }
@@ -220,11 +236,22 @@ impl Server {
     }
 }
 
+async fn tell_updates(peer: &Peer<RoleServer>, changed: Vec<String>) -> Result<(), ServiceError> {
+    for uri in changed {
+        let update = ResourceUpdatedNotificationParam::new(uri);
+        peer.notify_resource_updated(update).await?;
+    }
+    Ok(())
+}
+
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
         let capabilities = ServerCapabilities::builder()
             .enable_tools()
             .enable_tool_list_changed()
+            .enable_resources()
+            .enable_resources_subscribe()
+            .enable_prompts()
             .build();
         let implementation =
             Implementation::new("a2ald", env!("CARGO_PKG_VERSION")).with_title("A2AL node");
@@ -269,14 +296,98 @@ impl ServerHandler for Server {
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
         let mut toolsets = self.shared.toolsets.subscribe();
+        let watched = Watched::default();
+        for uri in context.accepted().resource_subscriptions.iter().flatten() {
+            watched.add(self.service(), uri);
+        }
         loop {
-            tokio::select! {
+            let told = tokio::select! {
                 () = context.cancelled() => return Ok(()),
-                changed = toolsets.changed() => if changed.is_err() { return Ok(()) },
+                changed = toolsets.changed() => match changed {
+                    Ok(()) => context.sink().notify_tool_list_changed().await,
+                    Err(_) => return Ok(()),
+                },
+                changed = watched.changed(self.service()) => {
+                    let mut told = Ok(());
+                    for uri in changed {
+                        told = told.and(context.sink().notify_resource_updated(uri).await);
+                    }
+                    told
+                }
+            };
+            if let Err(SubscriptionSendError::NotificationNotAccepted(_)) = &told {
+                continue;
             }
-            if context.sink().notify_tool_list_changed().await.is_err() {
+            if told.is_err() {
                 return Ok(());
             }
         }
+    }
+
+    async fn list_resources(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        Ok(ListResourcesResult::with_all_items(resources::list(
+            self.service(),
+        )))
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        Ok(ListResourceTemplatesResult::with_all_items(
+            resources::templates(),
+        ))
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let read = resources::read(self.service(), &request.uri).await?;
+        Ok(read.into())
+    }
+
+    async fn subscribe(
+        &self,
+        request: SubscribeRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        if self.watched.add(self.service(), &request.uri) {
+            return Ok(());
+        }
+        let problem = format!("at most {MAX_WATCHED} resources are watched");
+        Err(ErrorData::invalid_request(problem, None))
+    }
+
+    async fn unsubscribe(
+        &self,
+        request: UnsubscribeRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.watched.remove(&request.uri);
+        Ok(())
+    }
+
+    async fn list_prompts(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        Ok(ListPromptsResult::with_all_items(prompts::list()))
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        let given = request.arguments.unwrap_or_default();
+        Ok(prompts::get(&request.name, &given)?.into())
     }
 }

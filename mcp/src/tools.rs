@@ -15,6 +15,8 @@ mod services;
 mod texts;
 mod wallets;
 
+pub(crate) use mailbox::Notes;
+
 use a2al_protocol::Aid;
 use rmcp::handler::server::router::tool::ToolRouter;
 use schemars::JsonSchema;
@@ -50,7 +52,7 @@ pub(crate) fn routers() -> [(Toolset, ToolRouter<Server>); 4] {
 /// The arguments of a tool that works on one address.
 #[derive(Debug, Deserialize, JsonSchema)]
 struct One {
-    /// The agent's address (AID).
-    #[schemars(with = "String", example = &"A0eB165E6D5d1dE7C44e0228E8efE48E4D05F6479A")]
+    /// The agent's address (AID), such as A0… with 42 characters.
+    #[schemars(with = "String")]
     aid: Aid,
 }

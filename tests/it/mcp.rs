@@ -13,10 +13,16 @@ mod eras;
 mod fetch;
 #[path = "mcp/hostile.rs"]
 mod hostile;
+#[path = "mcp/hosts.rs"]
+mod hosts;
 #[path = "mcp/keys.rs"]
 mod keys;
 #[path = "mcp/promises.rs"]
 mod promises;
+#[path = "mcp/remote.rs"]
+mod remote;
+#[path = "mcp/resources.rs"]
+mod resources;
 #[path = "mcp/scripts.rs"]
 mod scripts;
 #[path = "mcp/undo.rs"]

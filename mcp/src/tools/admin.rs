@@ -2,7 +2,7 @@
 //! Looking after the node.
 
 use a2al_protocol::Aid;
-use a2al_service::model::{Agent, DeletedList, Heartbeat, KeptList, PeerList};
+use a2al_service::model::{Agent, DeletedList, Heartbeat, KeptList, PeerList, Probe};
 use rmcp::handler::server::tool::{IntoCallToolResult, schema_for_output};
 use rmcp::model::CallToolResponse;
 use rmcp::{ErrorData, tool, tool_router};
@@ -58,6 +58,24 @@ impl Server {
         Parameters(One { aid }): Parameters<One>,
     ) -> Result<Json<Heartbeat>, Failure> {
         Ok(Json(self.service().heartbeat(aid)?))
+    }
+
+    /// Whether the local service of an agent answers just now, and what is published for it.
+    #[tool(
+        name = "a2al_agent_probe",
+        title = "Check an agent's service",
+        annotations(
+            read_only_hint = true,
+            destructive_hint = false,
+            idempotent_hint = true,
+            open_world_hint = false
+        )
+    )]
+    async fn agent_probe(
+        &self,
+        Parameters(One { aid }): Parameters<One>,
+    ) -> Result<Json<Probe>, Failure> {
+        Ok(Json(self.service().probe(aid).await?))
     }
 
     /// Hosts an agent again that was deleted less than 30 days ago, with its service and records.

@@ -3,7 +3,7 @@
 
 use a2al_protocol::Aid;
 use a2al_service::model::{
-    Agent, AgentList, Done, PatchAgent, Probe, Published, Register, Registered, Secret, Updated,
+    Agent, AgentList, Done, PatchAgent, Published, Register, Registered, Secret, Updated,
 };
 use rmcp::{tool, tool_router};
 use schemars::JsonSchema;
@@ -20,10 +20,7 @@ struct Registration {
     /// Address of an identity whose keys this node keeps, from `a2al_identity_generate`. Without it
     /// both of the next two are needed.
     #[serde(default)]
-    #[schemars(
-        with = "Option<String>",
-        example = &"A0eB165E6D5d1dE7C44e0228E8efE48E4D05F6479A"
-    )]
+    #[schemars(with = "Option<String>")]
     aid: Option<Aid>,
     /// Operational private key made elsewhere, 128 hexadecimal digits. Never needed with aid.
     #[serde(default)]
@@ -180,23 +177,5 @@ impl Server {
         Parameters(One { aid }): Parameters<One>,
     ) -> Result<Json<Published>, Failure> {
         Ok(Json(self.service().publish(aid).await?))
-    }
-
-    /// Whether the local service of an agent answers just now, and what is published for it.
-    #[tool(
-        name = "a2al_agent_probe",
-        title = "Check an agent's service",
-        annotations(
-            read_only_hint = true,
-            destructive_hint = false,
-            idempotent_hint = true,
-            open_world_hint = false
-        )
-    )]
-    async fn agent_probe(
-        &self,
-        Parameters(One { aid }): Parameters<One>,
-    ) -> Result<Json<Probe>, Failure> {
-        Ok(Json(self.service().probe(aid).await?))
     }
 }

@@ -15,7 +15,7 @@ use crate::server::Server;
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Once {
     /// Address (AID) of the agent to connect to.
-    #[schemars(with = "String", example = &"A0eB165E6D5d1dE7C44e0228E8efE48E4D05F6479A")]
+    #[schemars(with = "String")]
     remote_aid: Aid,
     #[serde(flatten)]
     request: Connect,
@@ -25,7 +25,7 @@ struct Once {
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Open {
     /// Address (AID) of the agent to open a tunnel to.
-    #[schemars(with = "String", example = &"A0eB165E6D5d1dE7C44e0228E8efE48E4D05F6479A")]
+    #[schemars(with = "String")]
     remote_aid: Aid,
     #[serde(flatten)]
     request: OpenTunnel,

@@ -24,10 +24,7 @@ use crate::untrusted::{beginning, cleaned, cleaned_json};
 struct Asked {
     /// Address (AID) of the agent to call. Either this or `service`.
     #[serde(default)]
-    #[schemars(
-        with = "Option<String>",
-        example = &"A0eB165E6D5d1dE7C44e0228E8efE48E4D05F6479A"
-    )]
+    #[schemars(with = "Option<String>")]
     remote_aid: Option<Aid>,
     /// Name of a service, to call whoever offers it best; the answer says who that was.
     #[serde(default)]

@@ -22,7 +22,7 @@ const TEXT: u8 = 3;
 #[derive(Debug, Deserialize, JsonSchema)]
 struct NewNote {
     /// Address (AID) of the agent of this node that writes.
-    #[schemars(with = "String", example = &"A0eB165E6D5d1dE7C44e0228E8efE48E4D05F6479A")]
+    #[schemars(with = "String")]
     aid: Aid,
     #[serde(flatten)]
     note: SendNote,
@@ -45,7 +45,7 @@ struct Since {
 
 /// Notes that were received, oldest first.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Notes {
+pub(crate) struct Notes {
     /// The notes.
     pub(super) messages: Vec<Note>,
     /// Further notes that wait.
@@ -54,7 +54,7 @@ pub(super) struct Notes {
 
 /// A note that was received.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Note {
+pub(crate) struct Note {
     /// Its name, 64 hexadecimal digits.
     message_id: String,
     /// What kind of note it is: 3 is text.
@@ -72,7 +72,7 @@ pub(super) struct Note {
 
 /// What a stranger wrote: `text`, or `body` where it is none.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct Written {
+pub(crate) struct Written {
     /// Address of the agent that wrote it.
     #[schemars(with = "String")]
     pub(super) sender: Aid,

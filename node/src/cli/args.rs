@@ -107,6 +107,8 @@ pub(super) enum Command {
     /// Notes between agents, read by their recipient when it wakes
     #[command(subcommand)]
     Note(Note),
+    /// Be the MCP server of a remote agent, on stdin and stdout, for a host to start
+    McpConnect(McpConnect),
     /// The services of this node's agents
     #[command(subcommand)]
     Inbound(Inbound),
@@ -294,6 +296,17 @@ pub(super) struct CallOptions {
     /// Take no relayed path
     #[arg(long)]
     pub(super) disable_relay: bool,
+}
+
+#[derive(Debug, Group)]
+pub(super) struct McpConnect {
+    /// The agent
+    pub(super) aid: Aid,
+    /// Where its service has its MCP endpoint
+    #[arg(long, default_value = "/mcp")]
+    pub(super) path: String,
+    #[command(flatten)]
+    pub(super) options: CallOptions,
 }
 
 #[derive(Debug, Subcommand)]

@@ -23,7 +23,7 @@ async def call(client, tool, **arguments):
 
 async def journey(host, caller, upstream):
     tools = (await host.list_tools()).tools
-    assert len(tools) == 20, len(tools)
+    assert len(tools) == 19, len(tools)
     assert all(tool.title and tool.annotations for tool in tools)
     aid = (await call(host, "a2al_identity_generate"))["aid"]
     await call(host, "a2al_agent_register", aid=aid, service_tcp=upstream)
