@@ -151,6 +151,13 @@ async fn wrong_doors_are_told() {
     api.send_note("nonsense", note(&agent, b"x"))
         .await
         .refused(400, "bad aid");
+}
+
+#[tokio::test]
+async fn only_agents_of_this_daemon_have_a_mailbox() {
+    let daemon = Daemon::alone().await;
+    let api = &daemon.api;
+    let (agent, stranger) = (api.agent().await.aid, api.identity().await.aid);
     let node = daemon.status().await["node_aid"]
         .as_str()
         .expect("text")
@@ -298,7 +305,6 @@ async fn a_note_can_be_given_up_and_ends_by_itself() {
 
 #[tokio::test]
 async fn no_note_is_ever_in_the_clear() {
-    const CANARY: &str = "canary-in-a-note";
     let config = "log_level = \"trace\"\n";
     let first = Setup::new().with_config(config).start().await;
     let addresses = first.addresses().await;
@@ -341,31 +347,32 @@ async fn no_note_is_ever_in_the_clear() {
         .send_note(&sender, broken)
         .await
         .refused(400, "invalid json");
-    let is_clear = |bytes: &[u8]| {
-        bytes
-            .windows(CANARY.len())
-            .any(|part| part == CANARY.as_bytes())
-    };
-    let mut holders = vec![first];
-    holders.append(&mut others);
-    for node in holders {
-        for entry in std::fs::read_dir(node.data_dir()).expect("our own directory") {
-            let path = entry.expect("our own directory").path();
-            if path.is_file() {
-                let bytes = std::fs::read(&path).expect("our own file");
-                assert!(!is_clear(&bytes), "a note is in {}", path.display());
-            }
-        }
-        let log = node.stop_for_log().await;
-        assert!(
-            log.contains("TRACE") && !is_clear(log.as_bytes()),
-            "a note is in the log"
-        );
+    others.push(first);
+    for node in others {
+        nowhere_in_the_clear(node).await;
     }
-    let asleep = asleep_setup.start().await;
-    let log = asleep.stop_for_log().await;
-    assert!(
-        !is_clear(log.as_bytes()),
-        "a note is in the log of its reader"
-    );
+    let log = asleep_setup.start().await.stop_for_log().await;
+    assert!(!is_clear(log.as_bytes()), "in the log of its reader");
+}
+
+/// What the notes of that test say.
+const CANARY: &str = "canary-in-a-note";
+
+fn is_clear(bytes: &[u8]) -> bool {
+    let canary = CANARY.as_bytes();
+    bytes.windows(canary.len()).any(|part| part == canary)
+}
+
+/// Checks the log and the files of a daemon, and stops it.
+async fn nowhere_in_the_clear(node: Daemon) {
+    for entry in std::fs::read_dir(node.data_dir()).expect("our own directory") {
+        let path = entry.expect("our own directory").path();
+        if path.is_file() {
+            let bytes = std::fs::read(&path).expect("our own file");
+            assert!(!is_clear(&bytes), "a note is in {}", path.display());
+        }
+    }
+    let log = node.stop_for_log().await;
+    assert!(log.contains("TRACE"), "the log is on");
+    assert!(!is_clear(log.as_bytes()), "a note is in the log");
 }

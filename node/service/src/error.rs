@@ -226,7 +226,11 @@ impl Error {
             Self::Unresolved => Wire::later(404, "resolve_failed"),
             Self::Lookup(_) => Wire::later(504, "resolve_failed"),
             Self::NotConnected | Self::SearchNotConnected => Wire::later(503, "not_connected"),
-            Self::TargetUnresolved(cause) if matches!(**cause, Self::NotConnected) => cause.wire(),
+            Self::TargetUnresolved(cause) | Self::NoteUnresolved(cause)
+                if matches!(**cause, Self::NotConnected) =>
+            {
+                cause.wire()
+            }
             Self::TargetUnresolved(_) => Wire::later(502, "resolve_failed"),
             Self::CallerNotHosted => Wire::refused(502, "caller_not_registered"),
             Self::TunnelNotFound => Wire::refused(404, "tunnel_not_found"),
@@ -239,7 +243,6 @@ impl Error {
             Self::InboundUnreachable | Self::NoAnswer(_) => Wire::later(502, "inbound_unreachable"),
             Self::NoInbound => Wire::refused(503, "no_inbound"),
             Self::AccessDenied => Wire::refused(403, "access_denied"),
-            Self::NoteUnresolved(cause) if matches!(**cause, Self::NotConnected) => cause.wire(),
             Self::NoteUnresolved(_) => Wire::later(502, "recipient_unknown"),
             Self::NoteTooLong { .. } => Wire::refused(413, "body_too_long"),
             Self::NoteNotSealed(_) => Wire::refused(502, "not_sealed"),

@@ -21,7 +21,7 @@ use super::extract::InPath;
 use super::{App, Problem};
 
 /// How long a client waits before it comes back. The reference says the same.
-const RETRY: Duration = Duration::from_millis(3000);
+const RETRY: Duration = Duration::from_secs(3);
 
 /// Longest silence; a comment then shows that the connection lives.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);

@@ -247,7 +247,7 @@ async fn upkeep(store: Store, exchange: Exchange, stop: CancellationToken) {
     stop.run_until_cancelled(working).await;
 }
 
-fn keypair(key: &SigningKey) -> Result<Keypair, StartError> {
+pub(super) fn keypair(key: &SigningKey) -> Result<Keypair, StartError> {
     let mut seed = key.seed();
     let secret = libp2p::identity::ed25519::SecretKey::try_from_bytes(seed.as_mut_slice());
     let secret = secret.map_err(|_| StartError::Key)?;

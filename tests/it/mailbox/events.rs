@@ -53,9 +53,9 @@ impl Events {
     async fn next(&mut self) -> Option<Event> {
         timeout(DEADLINE, async {
             loop {
-                if let Some((block, rest)) = self.read.split_once("\n\n") {
-                    let event = Event::read(block);
-                    self.read = rest.to_owned();
+                if let Some(end) = self.read.find("\n\n") {
+                    let event = Event::read(&self.read[..end]);
+                    self.read.drain(..end + 2);
                     if event != Event::default() {
                         return Some(event);
                     }

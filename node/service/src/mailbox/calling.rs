@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use a2al_protocol::limits::NOTES_PER_DELIVERY;
 use a2al_protocol::mailbox::{MessageId, SealedNote};
-use a2al_protocol::network::{DeliveryError, Receipt};
+use a2al_protocol::network::{DeliveryError, Receipt, Refusal};
 use a2al_protocol::{Aid, VerifiedRecord};
 use tokio::time::{Instant, timeout};
 
@@ -60,7 +60,7 @@ impl Service {
                 outbox.call_failed(pair, &error, Instant::now());
                 break;
             }
-            if !outbox.end_call(pair, place) {
+            if !outbox.end_call(pair, place, Instant::now()) {
                 break;
             }
         }
@@ -161,13 +161,13 @@ impl Service {
     async fn bring_there(&self, pair: Pair, notes: &[SealedNote]) -> Result<Vec<Receipt>, Failure> {
         let endpoint = self.endpoint(pair.recipient).await?;
         let failure = match self.deliver(pair, &endpoint, notes).await {
-            Err(Failure::Delivery(DeliveryError::Call(failure))) => failure,
+            Err(Failure::Delivery(failure)) if leads_elsewhere(&failure) => failure,
             result => return result,
         };
         self.core.found.distrust(&endpoint);
         let newer = self.endpoint(pair.recipient).await?;
         if !newer.is_newer_than(&endpoint) {
-            return Err(DeliveryError::Call(failure).into());
+            return Err(failure.into());
         }
         self.deliver(pair, &newer, notes).await
     }
@@ -184,6 +184,14 @@ impl Service {
         let delivered = timeout(DELIVERY_TIMEOUT, delivering).await;
         Ok(delivered.map_err(|_| Failure::Timeout)??)
     }
+}
+
+/// Whether the recipient was not met, so that a newer endpoint might do better.
+fn leads_elsewhere(failure: &DeliveryError) -> bool {
+    matches!(
+        failure,
+        DeliveryError::Call(_) | DeliveryError::Refused(Refusal::NotHosted)
+    )
 }
 
 /// A failure and its immediate cause, on one line.

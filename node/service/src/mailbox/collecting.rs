@@ -144,6 +144,7 @@ impl Collections {
 }
 
 /// How a round ended.
+#[derive(Clone, Copy)]
 enum Outcome {
     /// Others were asked, and had so many notes that are new.
     Asked { found: usize },
@@ -189,12 +190,12 @@ impl Service {
     /// Before somebody reads: looks for notes that others keep, unless some wait already.
     pub(super) async fn look_for_notes(&self, aid: Aid) {
         let mail = &self.core.mail;
+        if mail.collections.is_fresh(&aid) || self.is_cut_off() {
+            return;
+        }
         if mail.inboxes.count(&aid) > 0 {
             mail.collections.make_due(aid);
             mail.collect.notify_one();
-            return;
-        }
-        if mail.collections.is_fresh(&aid) || self.is_cut_off() {
             return;
         }
         let (begun, mut ended) = mail.collections.begin(aid);

@@ -221,7 +221,7 @@ mod tests {
             msg_type: 3,
             body: Body(vec![0; body_len]),
             sent_at: UnixSeconds(1),
-            received_at: UnixSeconds(1),
+            arrived_at: UnixSeconds(1),
             forget_at: UnixSeconds(1),
             has_pass: false,
             reply: None,

@@ -214,8 +214,9 @@ impl Outbox {
         later.map(|(place, message)| (*place, *message)).collect()
     }
 
-    /// Ends a turn. True if notes were added since `place`, for whom the turn goes on.
-    pub(super) fn end_call(&self, pair: Pair, place: u64) -> bool {
+    /// Ends a turn. True if notes were added since `place`, for whom the turn goes on. Others that are
+    /// left could not be read, and wait.
+    pub(super) fn end_call(&self, pair: Pair, place: u64, now: Instant) -> bool {
         let mut state = self.state();
         let Some(calls) = state.pairs.get_mut(&pair) else {
             return false;
@@ -223,7 +224,7 @@ impl Outbox {
         let goes_on = calls.notes.range(place + 1..).next().is_some();
         calls.is_calling = goes_on;
         if !goes_on {
-            calls.failures = 0;
+            calls.call_at = now + CALLS_WHILE_QUEUED.last;
             state.drop_if_empty(pair);
         }
         goes_on

@@ -94,7 +94,7 @@ impl Service {
         let is_repeated = |id| chosen.iter().any(|note| note.id == id && note.is_repeated);
         let messages = notes.into_iter().map(|note| {
             let again = is_repeated(note.id);
-            outward(note, again)
+            outward(&note, again)
         });
         MessageList {
             messages: messages.collect(),
@@ -103,14 +103,14 @@ impl Service {
     }
 }
 
-fn outward(note: Received, again: bool) -> Message {
+fn outward(note: &Received, again: bool) -> Message {
     Message {
         sender: note.sender,
         msg_type: note.msg_type,
         body_base64: BASE64_STANDARD.encode(&note.body.0),
         message_id: note.message.to_string(),
         sent_at: clock::rfc3339(note.sent_at),
-        received_at: clock::rfc3339(note.received_at),
+        received_at: clock::rfc3339(note.arrived_at),
         again,
     }
 }

@@ -170,7 +170,7 @@ impl Service {
             msg_type: note.msg_type,
             body: Body(note.body),
             sent_at,
-            received_at: clock::now(),
+            arrived_at: clock::now(),
             forget_at: expires_at.saturating_add(NOTE_MEMORY_MARGIN),
             has_pass: false,
             reply: None,

@@ -9,8 +9,8 @@ use libp2p::PeerId;
 use tokio::time::{Instant, timeout};
 
 use super::mailbox::Beside;
+use super::query::Known;
 use super::store::Held;
-use super::survey::Known;
 use super::{Query, Verifier};
 use crate::behaviour::streams::{
     FrameError, Links, OpenError, Paths, Stream, read_frame, write_frame,

@@ -36,6 +36,7 @@ pub(super) type Load = Vec<Placed>;
 struct Inheritance {
     /// Told first, so that nothing is taken that was removed.
     removals: Vec<Removal>,
+    /// Notes that show work come last, the easiest first: so a newcomer asks each for what holders asked when it was written.
     records: Load,
 }
 
@@ -80,6 +81,10 @@ impl HandOver {
                     let load = loads.entry(peer).or_default();
                     load.removals.push(removal.clone());
                 }
+            }
+            for inherited in loads.values_mut() {
+                let records = &mut inherited.records;
+                records.sort_by_key(|placed| placed.beside.work.map(|work| work.bits));
             }
             loads
         });

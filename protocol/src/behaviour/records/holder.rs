@@ -12,9 +12,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::mailbox::{Beside, WorkCheck};
+use super::query::Known;
 use super::quota::Quota;
 use super::store::Outcome;
-use super::survey::Known;
 use super::{Query, Source, Store, Verifier};
 use crate::aid::Aid;
 use crate::behaviour::agents::Newest;
@@ -198,17 +198,17 @@ impl Holder {
 
     /// One page of the records that a query asks for, in the order of their signatures, from the one after the cursor on.
     pub(super) fn page(&self, query: &Query, get: &v1::Get, page_len: usize) -> v1::GetResult {
-        let held = Known::new(self.store.get(query, clock::now()));
+        let mut records = self.store.get(query, clock::now());
         let overflows = self.store.overflows(&query.key, clock::now());
-        if !get.known.is_empty() && get.known == held.digest {
+        if !get.known.is_empty() && get.known == Known::new(records.clone()).digest {
             return v1::GetResult {
                 overflows,
                 as_known: true,
                 ..v1::GetResult::default()
             };
         }
-        let mut records = held.records;
         records.retain(|record| record.signature().as_bytes().as_slice() > get.cursor.as_slice());
+        records.sort_by_key(|record| *record.signature().as_bytes());
         let count = page_end(&records, page_len);
         let next_cursor = match records.get(count) {
             Some(_) => records[count - 1].signature().as_bytes().to_vec(),

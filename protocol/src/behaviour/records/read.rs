@@ -7,7 +7,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::task::TaskTracker;
 
-use super::survey::{Answer, Found, Known, Query, Survey};
+use super::query::{Known, Query};
+use super::survey::{Answer, Found, Survey};
 use super::{Exchange, Store, Verifier};
 use crate::aid::Aid;
 use crate::behaviour::agents::Newest;
@@ -74,7 +75,7 @@ impl Reader {
         self.collect(query, usize::MAX).await
     }
 
-    /// The same, where `enough` answers suffice even if most of them are empty.
+    /// The same, where `enough` answers of those around the key suffice even if most of them are empty.
     pub(crate) async fn collect(&self, query: Query, enough: usize) -> Result<Found, Error> {
         let mut set = RecordSet::new();
         let own = self.store.get(&query, clock::now());
@@ -90,7 +91,7 @@ impl Reader {
                     break;
                 };
                 let Some(found) = answer.found else { continue };
-                answers += 1;
+                answers += usize::from(survey.has_arrived());
                 holders += usize::from(!found.records.is_empty());
                 overflows |= found.overflows;
                 for record in found.records {

@@ -6,110 +6,17 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use a2al_proto::v1;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use sha2::{Digest, Sha256};
 use tokio::time::sleep;
 
 use super::exchange::Told;
-use super::{Exchange, Verifier};
-use crate::aid::Aid;
-use crate::dht_key::DhtKey;
+use super::query::Known;
+use super::{Exchange, Query, Verifier};
 use crate::key::Signature;
-use crate::limits::{
-    ENDPOINT_QUORUM, MAX_RECORDS_READ, MAX_TOPIC_RECORDS, READ_HEDGE, READ_PARALLELISM,
-    REPLICATION, REPLY_PASS_LEN,
-};
+use crate::limits::{ENDPOINT_QUORUM, READ_HEDGE, READ_PARALLELISM, REPLICATION, REPLY_PASS_LEN};
 use crate::network::{Dialer, Route, Routing};
-use crate::record::{Category, RecordKind, VerifiedRecord};
-
-/// Which records of a key are asked for.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Query {
-    pub(crate) key: DhtKey,
-    pub(crate) kind: Option<RecordKind>,
-    pub(crate) publisher: Option<Aid>,
-}
-
-impl Query {
-    /// The records that an agent publishes under its own key.
-    pub(crate) fn of_agent(aid: Aid, kind: Option<RecordKind>) -> Self {
-        Self {
-            key: DhtKey::of_aid(&aid),
-            kind,
-            publisher: Some(aid),
-        }
-    }
-
-    /// The entries for services at a key, and what withdraws such.
-    pub(crate) fn of_entries(key: DhtKey) -> Self {
-        Self {
-            key,
-            kind: Some(RecordKind::TOPIC),
-            publisher: None,
-        }
-    }
-
-    /// Whether a record is an answer to this query.
-    pub(crate) fn asks_for(&self, record: &VerifiedRecord) -> bool {
-        self.wants(record) && record.may_live_at(&self.key)
-    }
-
-    /// Whether a record that is held at the key is an answer to this query.
-    pub(crate) fn wants(&self, record: &VerifiedRecord) -> bool {
-        self.kind.is_none_or(|kind| record.kind().answers(kind))
-            && self
-                .publisher
-                .is_none_or(|publisher| record.aid() == publisher)
-    }
-
-    /// Records that one holder may bring: no more than an honest one holds.
-    pub(super) fn most_records(&self) -> usize {
-        match self.kind.map(RecordKind::category) {
-            Some(Category::Topic) => MAX_TOPIC_RECORDS,
-            _ => MAX_RECORDS_READ,
-        }
-    }
-
-    pub(super) fn message(&self, cursor: Vec<u8>, known: &Known) -> v1::Get {
-        v1::Get {
-            key: self.key.as_bytes().to_vec(),
-            kind: self.kind.map(|kind| u32::from(kind.0)).unwrap_or_default(),
-            publisher: self
-                .publisher
-                .map(|aid| aid.as_bytes().to_vec())
-                .unwrap_or_default(),
-            cursor,
-            known: known.digest.clone(),
-        }
-    }
-}
-
-/// What an asker holds itself: a holder that has exactly the same need not send it.
-#[derive(Debug, Default)]
-pub(crate) struct Known {
-    pub(super) records: Vec<VerifiedRecord>,
-    /// Empty if there are none.
-    pub(super) digest: Vec<u8>,
-}
-
-impl Known {
-    pub(crate) fn new(mut records: Vec<VerifiedRecord>) -> Self {
-        records.sort_by_key(|record| *record.signature().as_bytes());
-        let hash = |hash: Sha256, record: &VerifiedRecord| hash.chain_update(record.encoded());
-        let digest = records.iter().fold(Sha256::new(), hash).finalize();
-        let is_empty = records.is_empty();
-        Self {
-            records,
-            digest: if is_empty {
-                Vec::new()
-            } else {
-                digest.to_vec()
-            },
-        }
-    }
-}
+use crate::record::VerifiedRecord;
 
 /// What one holder holds, or all that were asked.
 #[derive(Debug, Default)]
@@ -155,9 +62,12 @@ pub(crate) struct Survey {
     /// Answers that wait to be verified, one after the other: most have much in common, which is then verified once.
     told: VecDeque<(Route, Option<Told>)>,
     verifying: Option<Verifying>,
-    /// How many may be asked at once; grows when they stay silent.
+    /// How many may be asked before one of them has answered; grows when they stay silent.
     width: usize,
+    answers: usize,
     empty_answers: usize,
+    /// Whether so few nodes are known that they are all there are.
+    knows_all: bool,
     walk: Walk,
 }
 
@@ -189,7 +99,9 @@ impl Survey {
             told: VecDeque::new(),
             verifying: None,
             width: READ_PARALLELISM,
+            answers: 0,
             empty_answers: 0,
+            knows_all: routing.len() < REPLICATION,
             walk: Walk::NotStarted,
         }
     }
@@ -210,16 +122,23 @@ impl Survey {
                 Some(told) = self.asking.next(), if !self.asking.is_empty() => self.told.push_back(told),
                 answer = finished(&mut self.verifying) => {
                     self.verifying = None;
+                    self.answers += usize::from(!answer.is_empty());
                     self.empty_answers += usize::from(answer.is_empty());
                     return Some(answer);
                 }
                 routes = self.walk.finished() => {
                     self.walk = Walk::Done;
-                    self.waiting.extend(routes);
+                    // These are closer than what was known before.
+                    routes.into_iter().rev().for_each(|route| self.waiting.push_front(route));
                 }
                 () = sleep(READ_HEDGE), if is_silent => self.width += READ_PARALLELISM,
             }
         }
+    }
+
+    /// Whether the nodes around the key are known, so that what none of the next ones holds is not there.
+    pub(crate) fn has_arrived(&self) -> bool {
+        self.knows_all || matches!(self.walk, Walk::Done)
     }
 
     fn verify_further(&mut self) {
@@ -232,8 +151,14 @@ impl Survey {
         }
     }
 
+    /// Asks so many that with those who had something the width is reached; whoever wants more asks for it.
     fn ask_further(&mut self) {
-        while self.asking.len() < self.width {
+        let unverified = self.told.len() + usize::from(self.verifying.is_some());
+        loop {
+            let busy = self.asking.len() + unverified;
+            if busy > 0 && busy + self.answers >= self.width {
+                break;
+            }
             let Some(holder) = self.waiting.pop_front() else {
                 break;
             };

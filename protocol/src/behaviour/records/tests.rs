@@ -7,7 +7,7 @@ use a2al_proto::v1::{PlacedRecord, Put, RecordRequest, Verdict, record_request, 
 use libp2p::PeerId;
 use tokio::sync::watch;
 
-use super::survey::Known;
+use super::query::Known;
 use super::*;
 use crate::behaviour::agents::Newest;
 use crate::delegation::{DelegationProof, Terms};

@@ -39,11 +39,8 @@ impl Verifier {
         let known = self.with(|known| known.get(&digest).cloned());
         if let Some(record) = known {
             // Nothing but time can have changed.
-            return if record.is_expired(now) {
-                Err(Error::Expired)
-            } else {
-                Ok(record)
-            };
+            let known = Some(record).filter(|record| !record.is_expired(now));
+            return known.ok_or(Error::Expired);
         }
         let record = SignedRecord::decode(bytes)?.verify(now)?;
         self.with(|known| known.put(digest, record.clone()));

@@ -86,20 +86,9 @@ impl Writer {
     ) -> Result<Progress, Error> {
         let mut progress = Progress::default();
         let closer = self.routing.borrow().closer_to(&key, &self.local);
-        let kept = if source == Source::Own || closer < REPLICATION {
-            self.store.put(key, record.clone(), source, clock::now())
-        } else {
-            Outcome::AlreadyHeld
-        };
-        match kept {
-            Outcome::Stored | Outcome::AlreadyHeld => {}
-            Outcome::Stale(newer) => return Err(Error::Superseded(newer)),
-            Outcome::Refused(Verdict::Full) => progress.full += 1,
-            Outcome::Refused(verdict) => return Err(Error::Refused(verdict.as_str_name())),
-            // Only what lies in a mailbox is removed, or costs work, and that is not published.
-            Outcome::Removed(_) | Outcome::WorkRequired(_) => {
-                return Err(Error::Refused(Verdict::Invalid.as_str_name()));
-            }
+        if source == Source::Own || closer < REPLICATION {
+            let kept = self.store.put(key, record.clone(), source, clock::now());
+            progress.count_own(kept)?;
         }
         let known = self.routing.borrow().closest(&key, REPLICATION);
         let answering = known
@@ -200,6 +189,23 @@ impl Progress {
                         .and_then(|mut outcomes| outcomes.pop().ok_or(ExchangeError::OtherAnswer));
                     (holder.peer, outcome)
                 }));
+            }
+        }
+    }
+
+    fn count_own(&mut self, kept: Outcome) -> Result<(), Error> {
+        match kept {
+            Outcome::Stored | Outcome::AlreadyHeld => Ok(()),
+            Outcome::Stale(newer) => Err(Error::Superseded(newer)),
+            Outcome::Refused(Verdict::Full) => {
+                self.full += 1;
+                self.refused = Some(Verdict::Full);
+                Ok(())
+            }
+            Outcome::Refused(verdict) => Err(Error::Refused(verdict.as_str_name())),
+            // Only what lies in a mailbox is removed, or costs work, and that is not published.
+            Outcome::Removed(_) | Outcome::WorkRequired(_) => {
+                Err(Error::Refused(Verdict::Invalid.as_str_name()))
             }
         }
     }

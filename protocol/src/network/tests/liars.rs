@@ -11,7 +11,7 @@ use crate::DhtKey;
 use crate::behaviour::records::{Holder, Source};
 use crate::behaviour::streams::{Incoming, read_frame, write_frame};
 use crate::limits::MAX_RECORDS_MESSAGE_LEN;
-use crate::network::start::start_serving;
+use crate::network::start::{keypair, start_serving};
 use crate::record::SignedRecord;
 
 /// Holds what it was given first, and answers with lies.
@@ -71,10 +71,21 @@ fn lie(answer: &mut RecordResponse) {
     }
 }
 
+/// A key whose node is the first to be asked for a place.
+fn key_closest_to(place: &DhtKey, nodes: &[Network]) -> SigningKey {
+    let is_closest = |key: &SigningKey| {
+        let peer = keypair(key).unwrap().public().to_peer_id();
+        let mut others = nodes.iter().map(|node| node.client.peer_id());
+        others.all(|other| Routing::is_closer(place, &peer, &other))
+    };
+    let mut keys = std::iter::repeat_with(SigningKey::generate);
+    keys.find(is_closest).unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn of_a_hundred_searches_past_a_lying_holder_all_are_complete_and_true() {
     let nodes = network(7).await;
-    let mut config = Config::new(SigningKey::generate());
+    let mut config = Config::new(key_closest_to(&DhtKey::of_topic(TOPIC), &nodes));
     config.listen = parse_listen("127.0.0.1:0").unwrap();
     config.bootstrap = vec![bootstrap_of(&nodes[0])];
     let liar = start_serving(config, serve).await.unwrap();

@@ -288,22 +288,18 @@ async fn in_a_crowded_mailbox_strangers_work_and_friends_do_not() {
 
     // Both rights travel on to a node that comes later.
     let late = node(&[&nodes[0]]).await;
-    crowd(std::slice::from_ref(&late), &bob);
-    let arrived = |note: SealedNote| {
-        let store = late.client.store.clone();
-        let query = Query {
-            key: bob.aid().key(),
-            kind: None,
-            publisher: Some(alice.aid()),
-        };
-        move || {
-            let held = store.get(&query, clock::now());
-            let is_held = held.contains(&note.record);
-            async move { is_held }
-        }
+    let of_alice = Query {
+        key: bob.aid().key(),
+        kind: None,
+        publisher: Some(alice.aid()),
     };
-    eventually(arrived(worked)).await;
-    eventually(arrived(passed)).await;
+    eventually(|| async { late.client.store.get(&of_alice, clock::now()).len() == 2 }).await;
+    assert_eq!(bits_of(&late, &worked), Some(MIN_WORK_BITS));
+    let beside = late.client.store.beside(&of_alice.key, &passed.record);
+    assert_eq!(
+        beside.pass.as_deref(),
+        postage.pass.map(|pass| pass.encode()).as_deref()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -68,11 +68,21 @@ fn one_call_at_a_time_brings_what_was_sent_meanwhile() {
     outbox.delivered(&id(0));
     outbox.delivered(&id(1));
     outbox.state().insert(facts(pair, 2), None, now);
-    assert!(outbox.end_call(pair, last), "there is one more");
+    assert!(outbox.end_call(pair, last, now), "there is one more");
     assert_eq!(outbox.batch(pair, last, 16).len(), 1);
     outbox.delivered(&id(2));
-    assert!(!outbox.end_call(pair, last + 1));
+    assert!(!outbox.end_call(pair, last + 1, now));
     assert!(outbox.recipients().is_empty() && outbox.next_due().is_none());
+}
+
+#[test]
+fn a_note_that_cannot_be_read_is_not_tried_again_and_again() {
+    let (outbox, pair, _) = outbox(1);
+    let now = Instant::now();
+    assert!(outbox.begin_call(pair, now));
+    let (place, _) = outbox.batch(pair, 0, 16)[0];
+    assert!(!outbox.end_call(pair, place, now));
+    assert!(outbox.due(now, UnixSeconds(150)).calls.is_empty());
 }
 
 #[test]

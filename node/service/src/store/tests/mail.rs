@@ -19,7 +19,7 @@ fn received(number: u64, aid: Aid, sender: Aid) -> Received {
         msg_type: 200,
         body: Body(vec![number.to_be_bytes()[7]; 3]),
         sent_at: UnixSeconds(5),
-        received_at: UnixSeconds(6),
+        arrived_at: UnixSeconds(6),
         forget_at: UnixSeconds(100),
         has_pass: false,
         reply: None,

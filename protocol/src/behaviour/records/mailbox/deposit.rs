@@ -12,8 +12,8 @@ use tokio_util::task::TaskTracker;
 
 use super::super::exchange::Placed;
 use super::super::{Exchange, Publication, Source, Store};
-use super::Beside;
 use super::round::Round;
+use super::{Beside, Stamp};
 use crate::clock;
 use crate::dht_key::DhtKey;
 use crate::limits::{
@@ -21,6 +21,7 @@ use crate::limits::{
 };
 use crate::mailbox::{Challenge, SealedNote, place_of_parts};
 use crate::network::{Dialer, Error, Postage, Route, Routing, Solver};
+use crate::record::Category;
 
 /// What became of a note that was left for its recipient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +79,7 @@ impl Depositor {
     /// case, with another one each time that proofs of work have to be found; the rest is written in the background.
     async fn leave(&self, key: DhtKey, mut round: Round) -> Result<Deposit, Error> {
         let known = self.routing.borrow().closest(&key, REPLICATION);
-        self.keep(&key, &round.load, !known.is_empty());
+        let has_company = !known.is_empty();
         let answering = known.iter().map(|holder| &holder.peer);
         let answering = answering.filter(|peer| !self.exchange.is_silent(peer));
         let wanted = answering.count().min(WRITE_QUORUM);
@@ -91,21 +92,28 @@ impl Depositor {
             self.wait(&mut round, wanted).await;
         }
         let outcome = round.outcome(wanted);
+        if has_company && matches!(outcome, Ok(Deposit::Kept(_))) {
+            self.keep(&key, &round.load);
+        }
         self.tasks.spawn(self.clone().finish(round, key));
         outcome
     }
 
     /// Keeps a copy here, if this node is one of those that others would leave it with.
-    fn keep(&self, key: &DhtKey, load: &[Placed], has_company: bool) {
-        let closer = self.routing.borrow().closer_to(key, &self.local);
-        if !has_company || closer >= REPLICATION {
+    fn keep(&self, key: &DhtKey, load: &[Placed]) {
+        if self.routing.borrow().closer_to(key, &self.local) >= REPLICATION {
             return;
         }
         let source = Source::of(self.local, None);
         for placed in load {
-            // What this node refuses others may take.
-            self.store
-                .put(placed.key, placed.record.clone(), source, clock::now());
+            let (key, record) = (placed.key, placed.record.clone());
+            // What this node refuses others have taken.
+            if record.kind().category() == Category::Mailbox {
+                let stamp = Stamp::trusted(&record, source, placed.beside.clone());
+                self.store.put_note(key, record, stamp, clock::now());
+            } else {
+                self.store.put(key, record, source, clock::now());
+            }
         }
     }
 

@@ -54,6 +54,21 @@ pub(in super::super) struct Stamp {
 }
 
 impl Stamp {
+    /// That of a note of this node's own, which need not be checked.
+    pub(super) fn trusted(note: &VerifiedRecord, source: Source, beside: Beside) -> Self {
+        let class = match (&beside.pass, beside.work) {
+            (Some(_), _) => Class::Pass,
+            (None, Some(_)) => Class::Paid,
+            (None, None) => Class::Free,
+        };
+        Self {
+            sender: note.aid(),
+            source,
+            class,
+            beside,
+        }
+    }
+
     /// That of a note that shows nothing.
     pub(in super::super) fn unpaid(note: &VerifiedRecord, source: Source) -> Self {
         Self {

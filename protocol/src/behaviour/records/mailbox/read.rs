@@ -44,14 +44,18 @@ impl Reader {
             set.merge(record.clone());
         }
         let (mut survey, mut answered) = (self.survey(query, own), 0);
+        let mut has_heard = false;
         let mut deadline = Instant::now() + READ_TIMEOUT;
         while answered < MAILBOX_QUORUM {
             let Ok(Some(answer)) = timeout_at(deadline, survey.next()).await else {
                 break;
             };
             let Some(found) = answer.found else { continue };
-            answered += 1;
-            if answered == SET_QUORUM {
+            has_heard = true;
+            // That somebody has nothing means little before those around the key are known.
+            let counts = survey.has_arrived() || !found.records.is_empty();
+            answered += usize::from(counts);
+            if counts && answered == SET_QUORUM {
                 deadline = Instant::now() + MAILBOX_PATIENCE;
             }
             for record in found.records {
@@ -63,7 +67,7 @@ impl Reader {
         }
         let mut records = self.accepted(&set);
         records.retain(|record| record.kind().category() == Category::Mailbox);
-        if records.is_empty() && answered == 0 && !self.routing.borrow().is_empty() {
+        if records.is_empty() && !has_heard && !self.routing.borrow().is_empty() {
             return Err(Error::Timeout);
         }
         let notes = records.into_iter().map(|record| FoundNote {
