@@ -25,7 +25,7 @@ pub(crate) use upkeep::Upkeep;
 
 use crate::error::Input;
 use crate::live::Publication;
-use crate::publish::{ADDRESS_PATIENCE, sign};
+use crate::publish::{ADDRESS_PATIENCE, Withdrawal, sign};
 use crate::registry::Agent;
 use crate::store::Change;
 use crate::{Error, Service, clock, model};
@@ -105,7 +105,10 @@ impl Service {
         let (entries, endpoint) = tokio::join!(entries, self.publish_first_endpoint(&agent));
         self.core.renewal.notify_one();
         self.core.upkeep.notify_one();
-        entries.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let entries = entries.into_iter();
+        // Taken back in the meantime.
+        let mut entries = entries.filter(|entry| !matches!(entry, Err(Error::NotFound)));
+        entries.try_for_each(|entry| entry.map(drop))?;
         let remark = |error| format!("the agent cannot be called yet: {error}");
         Ok(endpoint.err().map(remark))
     }
@@ -189,15 +192,15 @@ impl Service {
         credential: &Credential,
         offer: &Offer,
     ) -> Result<(), Error> {
-        let payload = Topic::new(&offer.entry.topic).encode();
-        let payload = payload.map_err(|_| Error::NotFound)?;
-        self.send_withdrawal(
-            credential,
-            RecordKind::TOPIC_WITHDRAWN,
-            payload,
-            offer.ttl_secs,
-        )
-        .await
+        let service = &offer.entry.topic;
+        let payload = Topic::new(service).encode();
+        let withdrawal = Withdrawal {
+            kind: RecordKind::TOPIC_WITHDRAWN,
+            payload: payload.map_err(|_| Error::NotFound)?,
+            ttl_secs: offer.ttl_secs,
+        };
+        let is_back = |agent: &Agent| agent.offers.contains_key(service);
+        self.send_withdrawal(credential, withdrawal, is_back).await
     }
 }
 
@@ -259,8 +262,10 @@ fn entries(request: model::RegisterServices) -> Result<Vec<Topic>, Input> {
 
 /// The entry, if a record takes it.
 fn checked(entry: Topic) -> Result<Topic, Input> {
-    match entry.encode() {
+    // Read again: what others refuse must not be kept either.
+    match entry.encode().and_then(|entry| Topic::decode(&entry)) {
         Ok(_) => Ok(entry),
+        Err(PayloadError::Malformed(_)) => Err(Input::MetaDepth),
         Err(PayloadError::NoTopic) => Err(Input::ServiceName),
         Err(PayloadError::Brief) => Err(Input::BriefTooLong {
             len: entry.brief.chars().count(),
@@ -329,6 +334,14 @@ mod tests {
         let long = "x".repeat(600);
         for (json, text) in [
             ("{}".to_owned(), "services required"),
+            (
+                format!(
+                    r#"{{"services":["a"],"meta":{{"k":{}{}}}}}"#,
+                    "[".repeat(7),
+                    "]".repeat(7)
+                ),
+                "meta is nested too deeply",
+            ),
             (r#"{"services":[]}"#.to_owned(), "services required"),
             (
                 r#"{"services":["a",""]}"#.to_owned(),
@@ -344,7 +357,7 @@ mod tests {
             ),
             (
                 format!(r#"{{"services":["a"],"meta":{{"k":{{"n":"{long}"}}}}}}"#),
-                "service register failed: the entry is too long for its 512 bytes; meta alone has 616",
+                "service register failed: the entry is too long for its 512 bytes; meta alone has 614",
             ),
         ] {
             assert_eq!(request(&json).unwrap_err().to_string(), text);

@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 
 use a2al_protocol::limits::{DEFAULT_RECORD_TTL, MAX_PROFILE_LEN, MAX_PROFILE_SKILLS};
+use a2al_protocol::record::PayloadError;
 use a2al_protocol::{Aid, Draft, Profile, RecordKind};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -15,7 +16,7 @@ use tokio::time::Instant;
 
 use crate::error::Input;
 use crate::live::Publication;
-use crate::publish::sign;
+use crate::publish::{Withdrawal, sign};
 use crate::registry::Agent;
 use crate::store::Change;
 use crate::{Error, Service, clock, hexadecimal, model};
@@ -116,8 +117,12 @@ impl Service {
 
     /// Publishes that there is no profile any more.
     pub(crate) async fn publish_profile_withdrawal(&self, agent: &Agent) -> Result<(), Error> {
-        let (credential, kind) = (&agent.credential, RecordKind::PROFILE);
-        self.send_withdrawal(credential, kind, Vec::new(), TTL_SECS)
+        let withdrawal = Withdrawal {
+            kind: RecordKind::PROFILE,
+            payload: Vec::new(),
+            ttl_secs: TTL_SECS,
+        };
+        self.send_withdrawal(&agent.credential, withdrawal, is_kept)
             .await
     }
 }
@@ -181,8 +186,13 @@ fn wanted(request: model::SetProfile) -> Result<Profile, Input> {
         modalities: request.modalities.unwrap_or_default(),
         meta: request.meta.unwrap_or_default(),
     };
-    match profile.encode() {
+    // Read again: what others refuse must not be kept either.
+    match profile
+        .encode()
+        .and_then(|profile| Profile::decode(&profile))
+    {
         Ok(_) => Ok(profile),
+        Err(PayloadError::Malformed(_)) => Err(Input::MetaDepth),
         Err(_) => Err(Input::ProfileTooLong {
             max: MAX_PROFILE_LEN,
         }),
@@ -233,6 +243,10 @@ mod tests {
         let long = format!(r#"{{"brief":"{}"}}"#, "x".repeat(700));
         let refused = request(&long).unwrap_err().to_string();
         assert_eq!(refused, "profile too long: it has to fit into 700 bytes");
+        let deep = format!(r#"{{"meta":{{"k":{}{}}}}}"#, "[".repeat(7), "]".repeat(7));
+        assert!(matches!(request(&deep), Err(Input::MetaDepth)));
+        let less = format!(r#"{{"meta":{{"k":{}{}}}}}"#, "[".repeat(6), "]".repeat(6));
+        assert!(request(&less).is_ok());
     }
 
     #[test]

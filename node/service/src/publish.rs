@@ -266,19 +266,29 @@ impl Service {
         entries.into_iter().chain([profile, endpoint]).collect()
     }
 
-    /// Sends a withdrawal of what this node has published before. It is newer than that; what
-    /// supersedes it was published by somebody else, or after it was asked for, and is left alone.
+    /// Sends a withdrawal of what this node has published before, unless it `is_back`. It is newer than
+    /// that; what supersedes it was published by somebody else, or since, and is left alone.
     pub(crate) async fn send_withdrawal(
         &self,
         credential: &Credential,
-        kind: RecordKind,
-        payload: Vec<u8>,
-        ttl_secs: u32,
+        withdrawal: Withdrawal,
+        is_back: impl FnOnce(&Agent) -> bool,
     ) -> Result<(), Error> {
+        let Withdrawal {
+            kind,
+            payload,
+            ttl_secs,
+        } = withdrawal;
+        let seq = self.next_seq(Seq(0));
+        // In this order: what comes back after the look is signed with a larger number.
+        let agent = self.core.registry.get(&credential.aid());
+        if agent.is_some_and(|agent| is_back(&agent)) {
+            return Ok(());
+        }
         let draft = Draft {
             kind,
             payload,
-            seq: self.next_seq(Seq(0)),
+            seq,
             timestamp: clock::now(),
             ttl_secs,
         };
@@ -317,6 +327,16 @@ impl Service {
             .max_by_key(VerifiedRecord::rank);
         newest.is_none_or(|record| resolve::peer(&record) == Some(self.core.client.peer_id()))
     }
+}
+
+/// What a withdrawal says.
+pub(crate) struct Withdrawal {
+    /// Its kind of record.
+    pub(crate) kind: RecordKind,
+    /// Its content.
+    pub(crate) payload: Vec<u8>,
+    /// How long what it withdraws may live, in seconds.
+    pub(crate) ttl_secs: u32,
 }
 
 fn endpoint_draft(endpoint: &Endpoint, seq: Seq) -> Draft {

@@ -62,6 +62,7 @@ async fn what_cannot_be_registered_is_named() {
     let aid = daemon.api.agent().await.aid;
     let path = format!("/agents/{aid}/services");
     let long = "x".repeat(2000);
+    let deep = (0..7).fold(json!(1), |inner, _| json!([inner]));
     for (body, text) in [
         (json!({}), "services required"),
         (json!({ "services": [] }), "services required"),
@@ -75,6 +76,10 @@ async fn what_cannot_be_registered_is_named() {
         (
             json!({ "services": ["a"], "meta": { "k": [long] } }),
             "service register failed",
+        ),
+        (
+            json!({ "services": ["a"], "meta": { "k": deep } }),
+            "meta is nested too deeply",
         ),
         (json!({ "services": ["a"], "ttl": -1 }), "invalid json"),
     ] {

@@ -150,6 +150,9 @@ pub enum Input {
         /// The longest entry, in bytes.
         max: usize,
     },
+    /// Free-form values are nested more deeply than any node reads.
+    #[error("meta is nested too deeply")]
+    MetaDepth,
     /// The profile does not fit.
     #[error("profile too long: it has to fit into {max} bytes")]
     ProfileTooLong {
@@ -235,6 +238,7 @@ impl Input {
             Self::TooManyServices | Self::TooManySearched { .. } => "too_many_services",
             Self::BriefTooLong { .. } | Self::EntryTooLong { .. } => "entry_too_long",
             Self::ProfileTooLong { .. } => "profile_too_long",
+            Self::MetaDepth => "bad_meta",
             Self::CardHash => "bad_card_hash",
             Self::Limit => "bad_limit",
             Self::Cursor | Self::CursorOfOtherSearch => "bad_cursor",

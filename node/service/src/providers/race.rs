@@ -184,7 +184,10 @@ impl<'a> Race<'a> {
             Err(error) => {
                 let may_have_acted = !self.is_safe && ended.turn.stage() != Stage::Unseen;
                 tracing::debug!(%aid, %error, "provider failed");
-                self.service.core.providers.failed(aid);
+                // That is the caller's wish, and no fault of the provider.
+                if !matches!(error, Error::RelayRequired) {
+                    self.service.core.providers.failed(aid);
+                }
                 self.failures.add(aid, error, may_have_acted);
                 let failures = may_have_acted.then(|| std::mem::take(&mut self.failures));
                 failures.map(|failures| Err(Error::ProvidersFailed(failures)))

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a step that fails fails the test")]
 
 mod agents;
+mod discovery;
 mod fetch;
 mod harness;
 mod inbound;
