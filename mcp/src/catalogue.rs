@@ -79,6 +79,9 @@ fn input(schema: &JsonObject) -> JsonObject {
     schema
 }
 
+/// Most fields of an answer that is a list, with what is said about it.
+const MOST_BESIDE_A_LIST: usize = 4;
+
 /// An output schema: names and types alone, and of objects within objects not even the names. What
 /// fields mean is said by their names and by the texts of results; more would double the room that
 /// tools take.
@@ -97,10 +100,12 @@ fn output(schema: &JsonObject) -> JsonObject {
     ];
     strip(&mut schema, &unneeded);
     if let Some(fields) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+        // The parts of an answer that a model reads: what strangers wrote, and a list that is all
+        // of the answer.
+        let is_list = fields.len() <= MOST_BESIDE_A_LIST;
         for (name, field) in fields {
-            // The parts of an answer that a model reads: what strangers wrote, and lists.
             if name != "untrusted" {
-                flatten(field, true);
+                flatten(field, is_list);
             }
         }
     }
@@ -131,10 +136,8 @@ fn flatten(field: &mut Value, keeps_items: bool) {
         Some(_) => drop(schema.remove("items")),
         None => {}
     }
-    if let Some(Value::Array(choices)) = schema.get_mut("anyOf") {
-        choices
-            .iter_mut()
-            .for_each(|choice| flatten(choice, keeps_items));
+    if schema.remove("anyOf").is_some() {
+        schema.insert("type".to_owned(), json!(["object", "null"]));
     }
 }
 
@@ -218,6 +221,17 @@ fn without_null(argument: &mut Value) {
     let Some(fields) = argument.as_object_mut() else {
         return;
     };
+    if let Some(inner) = fields.get_mut("properties").and_then(Value::as_object_mut) {
+        inner.values_mut().for_each(without_null);
+    }
+    if let Some(Value::String(text)) = fields.get_mut("description") {
+        // Comments break their lines; a model needs no such breaks.
+        *text = text.replace('\n', " ");
+    }
+    // That a count is not negative goes without saying.
+    if fields.get("minimum") == Some(&json!(0)) {
+        fields.remove("minimum");
+    }
     if fields.get("default") == Some(&Value::Null) {
         fields.remove("default");
     }

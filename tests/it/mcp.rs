@@ -17,6 +17,8 @@ mod hostile;
 mod hosts;
 #[path = "mcp/keys.rs"]
 mod keys;
+#[path = "mcp/poison.rs"]
+mod poison;
 #[path = "mcp/promises.rs"]
 mod promises;
 #[path = "mcp/remote.rs"]

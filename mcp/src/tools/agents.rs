@@ -17,8 +17,8 @@ use crate::server::Server;
 /// What registers an agent: a kept key, or both keys.
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Registration {
-    /// Address of an identity whose keys this node keeps, from `a2al_identity_generate`. Without it
-    /// both of the next two are needed.
+    /// Address of an identity from `a2al_identity_generate`, whose keys are here. Without it both key
+    /// fields are needed.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     aid: Option<Aid>,

@@ -71,8 +71,8 @@ impl Server {
         Ok(Json(self.service().connect(remote_aid, request).await?))
     }
 
-    /// Opens a port at 127.0.0.1 that leads to an agent's service until it is closed or idle:
-    /// databases, SSH, web pages. The same call again answers the tunnel that exists.
+    /// Opens a port at 127.0.0.1 that leads to an agent's service until it is closed or idle.
+    /// The same call again answers the tunnel that exists.
     #[tool(
         name = "a2al_tunnel_open",
         title = "Open a tunnel to an agent",

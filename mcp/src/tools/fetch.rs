@@ -26,7 +26,7 @@ struct Asked {
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     remote_aid: Option<Aid>,
-    /// Name of a service, to call whoever offers it best; the answer says who that was.
+    /// Name of a service, to call whoever offers it best.
     #[serde(default)]
     #[schemars(example = &"lang.translate")]
     service: Option<String>,
@@ -37,9 +37,9 @@ struct Asked {
     #[serde(default)]
     #[schemars(example = &"{\"a\":1}")]
     body: Option<String>,
-    /// Most bytes of the answer's content to hand on: 65536 by default, at most 1048576.
+    /// Most bytes of content to hand on: 65536 by default, at most 1048576.
     #[serde(default)]
-    #[schemars(example = 65536)]
+    #[schemars(example = 4096)]
     max_bytes: Option<usize>,
 }
 

@@ -26,7 +26,7 @@ struct NewNote {
     aid: Aid,
     #[serde(flatten)]
     note: SendNote,
-    /// What it says, as text, in place of `body_base64`; then `msg_type` is 3 unless given.
+    /// What it says, in place of `body_base64`; `msg_type` is then 3 unless given.
     #[serde(default)]
     #[schemars(example = &"Hello")]
     text: Option<String>,

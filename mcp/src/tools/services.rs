@@ -41,7 +41,7 @@ struct Search {
     /// of that category.
     #[schemars(example = &["lang.translate"])]
     services: Vec<String>,
-    /// Only entries with any of these `protocols` and all of these `tags`; all by default.
+    /// Which entries count; all by default.
     #[serde(default)]
     filter: Option<Filter>,
     /// Most entries in one answer, 1 to 1000; 20 by default.

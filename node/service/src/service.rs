@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The handle to everything a node can do: how it starts, what it shares, how it ends.
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use std::{io, mem};
 
 use a2al_protocol::network::{self, Client, IncomingCall, Network, Paths};
 use a2al_protocol::node_key::{self, NodeKeyError};
@@ -134,37 +134,23 @@ impl Service {
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let from = config.clone();
         let opened = tokio::task::spawn_blocking(move || open(&from)).await;
-        let Opened {
-            key,
-            connection,
-            mut saved,
-            cache_db,
-            cached,
-        } = opened.expect("opening files does not panic")?;
+        let opened = opened.expect("opening files does not panic")?;
+        let (key, saved) = (opened.key, opened.saved);
         let order = Order::new(&key);
         let node = Arc::new(Credential::node(key.clone()));
         let Network { client, calls } =
-            network::start(network_config(&config, key, cached)).await?;
+            network::start(network_config(&config, key, opened.cached)).await?;
         let sequence = Sequence::new(saved.sequence_ceiling);
         let has_relayed = saved.has_relayed;
-        let mail = Arc::new(Mail::new(&saved.mail));
-        let keystore = Arc::new(Keystore::new(
-            std::mem::take(&mut saved.kept),
-            std::mem::take(&mut saved.masters),
-        ));
-        let events = Arc::new(Events::new(clock::now_millis()));
-        let registry = Arc::new(Registry::new(saved));
-        for (agent, _) in registry.deleted() {
-            mail.forget(&agent.aid());
-        }
-        let followers = Followers {
-            registry: Arc::clone(&registry),
-            keystore: Arc::clone(&keystore),
-            client: client.clone(),
-            mail: Arc::clone(&mail),
-            events: Arc::clone(&events),
-        };
-        let store = Store::start(connection, move |change| followers.follow(change))
+        let followers = Followers::new(saved, client.clone());
+        let Followers {
+            registry,
+            keystore,
+            mail,
+            events,
+            ..
+        } = followers.clone();
+        let store = Store::start(opened.connection, move |change| followers.follow(change))
             .map_err(StartError::Writer)?;
         let state = client.state();
         let targets = Targets::new(config.api_addr, config.allow_lan_services, state);
@@ -176,7 +162,7 @@ impl Service {
             registry,
             keystore,
             store,
-            cache_db,
+            cache_db: opened.cache_db,
             sequence,
             found: Cache::default(),
             pool: Pool::default(),
@@ -314,6 +300,7 @@ impl Service {
 }
 
 /// Those who are told of each change once it is committed, in the order of commits.
+#[derive(Clone)]
 struct Followers {
     registry: Arc<Registry>,
     keystore: Arc<Keystore>,
@@ -323,6 +310,23 @@ struct Followers {
 }
 
 impl Followers {
+    /// Everybody as of what was saved.
+    fn new(mut saved: Saved, client: Client) -> Self {
+        let (kept, masters) = (mem::take(&mut saved.kept), mem::take(&mut saved.masters));
+        let mail = Mail::new(&saved.mail);
+        let registry = Registry::new(saved);
+        for (agent, _) in registry.deleted() {
+            mail.forget(&agent.aid());
+        }
+        Self {
+            registry: Arc::new(registry),
+            keystore: Arc::new(Keystore::new(kept, masters)),
+            client,
+            mail: Arc::new(mail),
+            events: Arc::new(Events::new(clock::now_millis())),
+        }
+    }
+
     /// Follows a change: who is registered, who answers and calls from here, and what waits for whom.
     fn follow(&self, change: Change) {
         let hosted = match &change {

@@ -140,12 +140,13 @@ async fn the_bundle_starts_the_server_that_its_manifest_names() {
     let bundle = made.stdout.lines().next().expect("the bundle").to_owned();
     let server = parsed(&out.path().join("server.json"));
     let package = &server["packages"][0];
-    assert!(
-        package["identifier"]
-            .as_str()
-            .is_some_and(|url| url.ends_with(".mcpb")),
-        "{server}"
-    );
+    let file = Path::new(&bundle)
+        .file_name()
+        .expect("a file")
+        .to_str()
+        .expect("text");
+    let url = format!("https://example.com/releases/{file}");
+    assert_eq!(package["identifier"], url, "{server}");
     assert_eq!(
         package["fileSha256"].as_str().map(str::len),
         Some(64),

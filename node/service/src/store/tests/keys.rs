@@ -50,122 +50,6 @@ async fn deleting_takes_the_records_along() {
     assert!(file.saved().agents.is_empty() && file.saved().records.is_empty());
 }
 
-fn offers(agent: &Credential, services: &[&str], brief: &str) -> Change {
-    let entries = services.iter().map(|&service| Topic {
-        brief: brief.to_owned(),
-        ..Topic::new(service)
-    });
-    Change::PutOffers {
-        aid: agent.aid(),
-        entries: entries.collect(),
-        ttl_secs: 60,
-    }
-}
-
-#[tokio::test]
-async fn services_and_profiles_are_kept_until_taken_back() {
-    let file = File::new();
-    let agent = credential(&SigningKey::generate(), 100);
-    let aid = agent.aid();
-    let profile = || {
-        Box::new(Profile {
-            name: "N".to_owned(),
-            ..Profile::default()
-        })
-    };
-    let store = file.store();
-    let early = store.write(offers(&agent, &["a"], "")).await;
-    assert!(matches!(early, Err(Error::Missing)));
-    store.write(register(&agent)).await.unwrap();
-    for change in [
-        offers(&agent, &["a", "b"], "first"),
-        offers(&agent, &["b", "c"], "second"),
-        Change::RemoveOffer {
-            aid,
-            service: "a".to_owned(),
-        },
-        Change::RemoveOffer {
-            aid,
-            service: "never there".to_owned(),
-        },
-        Change::RemoveProfile { aid },
-        Change::PutProfile {
-            aid,
-            profile: profile(),
-        },
-    ] {
-        store.write(change).await.unwrap();
-    }
-    store.close().await;
-    let saved = file.saved();
-    assert!(saved.agents[0].is_publishing, "so that it can be called");
-    let mut kept: Vec<_> = saved.offers.iter().map(|offer| &offer.entry).collect();
-    kept.sort_by_key(|entry| &entry.topic);
-    let [b, c] = kept[..] else {
-        panic!("two services")
-    };
-    assert_eq!((&*b.topic, &*b.brief, &*c.topic), ("b", "second", "c"));
-    assert!(
-        saved
-            .offers
-            .iter()
-            .all(|offer| offer.aid == aid && offer.ttl_secs == 60)
-    );
-    assert_eq!(saved.profiles, [(aid, *profile())]);
-
-    let store = file.store();
-    let at = UnixSeconds(50);
-    store.write(Change::Delete { aid, at }).await.unwrap();
-    let late = Change::PutProfile {
-        aid,
-        profile: profile(),
-    };
-    assert!(matches!(store.write(late).await, Err(Error::Missing)));
-    store.close().await;
-    let saved = file.saved();
-    assert_eq!((saved.offers.len(), saved.profiles.len()), (2, 1));
-
-    let store = file.store();
-    store.write(Change::Purge { until: at }).await.unwrap();
-    store.close().await;
-    let saved = file.saved();
-    assert!(saved.offers.is_empty() && saved.profiles.is_empty());
-}
-
-#[tokio::test]
-async fn of_a_profile_and_a_record_of_that_kind_the_later_stays() {
-    let file = File::new();
-    let agent = credential(&SigningKey::generate(), 100);
-    let aid = agent.aid();
-    let set = || Change::PutProfile {
-        aid,
-        profile: Box::default(),
-    };
-    let own = Change::PutRecord {
-        record: Draft {
-            kind: RecordKind::PROFILE,
-            payload: vec![0xa0],
-            seq: Seq(1),
-            timestamp: clock::now(),
-            ttl_secs: 60,
-        }
-        .sign(&agent)
-        .unwrap(),
-    };
-    let store = file.store();
-    store.write(register(&agent)).await.unwrap();
-    store.write(set()).await.unwrap();
-    store.write(own).await.unwrap();
-    store.close().await;
-    let saved = file.saved();
-    assert_eq!((saved.profiles.len(), saved.records.len()), (0, 1));
-    let store = file.store();
-    store.write(set()).await.unwrap();
-    store.close().await;
-    let saved = file.saved();
-    assert_eq!((saved.profiles.len(), saved.records.len()), (1, 0));
-}
-
 #[tokio::test]
 async fn what_is_registered_anew_has_nothing_of_what_was_deleted() {
     let file = File::new();
@@ -217,4 +101,23 @@ async fn a_kept_key_goes_with_its_registration_and_the_master_key_stays() {
     ));
     store.close().await;
     assert!(file.saved().masters.is_empty());
+}
+
+#[tokio::test]
+async fn services_and_profiles_come_back_with_their_agent() {
+    let file = File::new();
+    let agent = credential(&SigningKey::generate(), 100);
+    let (aid, at) = (agent.aid(), UnixSeconds(50));
+    let store = file.store();
+    store.write(register(&agent)).await.unwrap();
+    store.write(offers(&agent, &["a"], "")).await.unwrap();
+    let profile = Box::default();
+    store
+        .write(Change::PutProfile { aid, profile })
+        .await
+        .unwrap();
+    store.write(Change::Delete { aid, at }).await.unwrap();
+    store.close().await;
+    let saved = file.saved();
+    assert_eq!((saved.offers.len(), saved.profiles.len()), (1, 1));
 }
