@@ -35,6 +35,8 @@ mod impostor;
 mod inbound;
 #[path = "it/mailbox.rs"]
 mod mailbox;
+#[path = "it/mcp.rs"]
+mod mcp;
 #[path = "it/network.rs"]
 mod network;
 #[path = "it/programs.rs"]

@@ -17,6 +17,7 @@ mod store;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use a2al_mcp::Toolsets;
 use a2al_protocol::network::{self, Bootstrap, Multiaddr, RelayServer};
 use a2al_protocol::private_files::{FileError, ensure_file};
 use toml::Table;
@@ -65,6 +66,8 @@ pub struct Config {
     pub key_dir: Option<PathBuf>,
     /// Whether published endpoints are renewed by themselves.
     pub auto_publish: bool,
+    /// The MCP tools that assistants are shown.
+    pub mcp_toolsets: Toolsets,
     /// What is logged, and how.
     pub log: logging::Config,
 }

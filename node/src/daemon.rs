@@ -4,13 +4,16 @@
 mod args;
 mod network;
 mod process;
+mod stdio;
+mod whereabouts;
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use a2al_mcp::Mcp;
 use a2al_protocol::private_files::{FileError, ensure_dir};
 use a2al_service::{NetworkConfig, Service, StartError};
 use tokio::net::TcpListener;
@@ -19,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 pub use args::{Args, Command};
+pub use stdio::run_stdio;
 
 use crate::config::{self, Config, Flags, Loaded, ProcessEnvironment, Store};
 use crate::gateway::Gateway;
@@ -29,6 +33,7 @@ use crate::logging::Log;
 use crate::rest::{self, App};
 use crate::{output, server};
 use process::StopSignals;
+use whereabouts::Whereabouts;
 
 /// How long running API requests may take to end once the daemon is told to stop.
 const API_DRAIN: Duration = Duration::from_secs(1);
@@ -60,6 +65,18 @@ pub enum Error {
     /// The node did not start.
     #[error(transparent)]
     Service(#[from] StartError),
+    /// The system gives no random numbers.
+    #[error("no random numbers")]
+    Random(#[from] getrandom::Error),
+    /// Another daemon has the data directory, and does not say where its API is.
+    #[error("the a2ald that runs on {} does not say where its API is", dir.display())]
+    NoWhereabouts {
+        /// The data directory.
+        dir: PathBuf,
+    },
+    /// The MCP client broke off the handshake, or does not speak the protocol.
+    #[error("the MCP client does not open the conversation as it should")]
+    Mcp(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The system takes no signal handlers.
     #[error("cannot catch signals")]
     Signals(#[source] io::Error),
@@ -77,12 +94,9 @@ pub async fn run(flags: &Flags) -> Result<(), Error> {
     let log = Log::start(&loaded.config.log);
     ensure_dir(&data_dir)?;
     let lock = Lock::take(&data_dir)?;
-    loaded.settle(&data_dir)?;
-    for warning in &loaded.warnings {
-        warn!("{warning}");
-    }
-    let node = Node::start(&data_dir, loaded, log).await?;
-    node.announce();
+    Whereabouts::forget(&data_dir);
+    let listener = listen(loaded.config.api_addr).await?;
+    let node = Node::settled(&data_dir, loaded, log, listener).await?;
     signals.received().await;
     info!("stopping");
     node.stop().await;
@@ -93,38 +107,72 @@ pub async fn run(flags: &Flags) -> Result<(), Error> {
 /// The running parts.
 struct Node {
     service: Service,
+    mcp: Mcp,
+    whereabouts: Whereabouts,
     api_addr: SocketAddr,
     api: JoinHandle<()>,
     stop: CancellationToken,
     joins_somebody: bool,
 }
 
+/// Opens the API's port.
+async fn listen(addr: SocketAddr) -> Result<TcpListener, Error> {
+    let listener = TcpListener::bind(addr).await;
+    listener.map_err(|source| Error::Api { addr, source })
+}
+
 impl Node {
-    async fn start(data_dir: &Path, loaded: Loaded, log: Log) -> Result<Self, Error> {
+    /// Writes the configuration where there is none, and starts. The caller has the lock of the
+    /// data directory.
+    async fn settled(
+        data_dir: &Path,
+        loaded: Loaded,
+        log: Log,
+        listener: TcpListener,
+    ) -> Result<Self, Error> {
+        loaded.settle(data_dir)?;
+        for warning in &loaded.warnings {
+            warn!("{warning}");
+        }
+        let node = Self::start(data_dir, loaded, log, listener).await?;
+        node.announce();
+        Ok(node)
+    }
+
+    async fn start(
+        data_dir: &Path,
+        loaded: Loaded,
+        log: Log,
+        listener: TcpListener,
+    ) -> Result<Self, Error> {
         let config = loaded.config.clone();
-        let refused = |source| Error::Api {
+        let api_addr = listener.local_addr().map_err(|source| Error::Api {
             addr: config.api_addr,
             source,
-        };
-        let listener = TcpListener::bind(config.api_addr).await.map_err(refused)?;
-        let api_addr = listener.local_addr().map_err(refused)?;
+        })?;
         let service = Service::start(service_config(data_dir, &config, api_addr).await).await?;
         let store = Arc::new(Store::new(loaded, log));
         let access = store.access();
+        let stop = CancellationToken::new();
+        let mcp = Mcp::new(service.clone(), config.mcp_toolsets)?;
         let gateway = Gateway::new(service.clone(), api_addr.port());
         let agents = rest::agents(gateway.clone());
-        let stop = CancellationToken::new();
         let router = rest::router(App {
             service: service.clone(),
             config: store,
             gateway,
+            mcp_endpoint: mcp.http(api_addr, stop.clone()),
+            mcp: mcp.clone(),
             ending: stop.clone(),
         });
         let guarded = Guarded::new(router, access, api_addr.port()).with_agents(agents);
+        let whereabouts = Whereabouts::tell(data_dir, api_addr)?;
         let api = tokio::spawn(server::serve(listener, guarded, stop.clone()));
         let joins_somebody = !config.bootstrap.is_empty();
         Ok(Self {
             service,
+            mcp,
+            whereabouts,
             api_addr,
             api,
             stop,
@@ -146,6 +194,7 @@ impl Node {
     }
 
     async fn stop(self) {
+        drop(self.whereabouts);
         self.stop.cancel();
         if tokio::time::timeout(API_DRAIN, self.api).await.is_err() {
             warn!("API requests were still running");

@@ -99,6 +99,22 @@ pub enum Caller {
     Remote,
 }
 
+impl Caller {
+    /// Lets nobody have `what` but this machine.
+    ///
+    /// # Errors
+    /// 403 for callers elsewhere.
+    pub(crate) fn must_be_local(self, what: &str) -> Result<(), Problem> {
+        match self {
+            Self::Local => Ok(()),
+            Self::Remote => {
+                let text = format!("{what} only available on loopback");
+                Err(Problem::new(StatusCode::FORBIDDEN, text, "loopback_only"))
+            }
+        }
+    }
+}
+
 impl From<SocketAddr> for Caller {
     fn from(peer: SocketAddr) -> Self {
         if peer.ip().to_canonical().is_loopback() {

@@ -7,6 +7,7 @@
 //!   [`lock`] of its directory, starts the node, and drains it when it is told to stop;
 //! - [`rest`] is the API, served by [`server`] and only from behind the [`guard`];
 //! - [`gateway`] passes HTTP requests on to agents, beside the API and behind the same guard;
+//! - [`hosts`] puts the node into the configuration of programs that talk to MCP servers;
 //! - [`cli`] is `a2al`, a client of that API;
 //! - [`demo`] shows two nodes finding each other, in one process.
 
@@ -17,6 +18,7 @@ pub mod daemon;
 pub mod demo;
 pub mod gateway;
 pub mod guard;
+pub mod hosts;
 mod invitation;
 pub mod lock;
 pub mod logging;

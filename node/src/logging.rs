@@ -15,6 +15,9 @@ use crate::config::{LogFormat, Settings};
 /// them again.
 const QUIET: &str = "libp2p=warn";
 
+/// Modules that log whole messages, secrets among them, so that no level may show them.
+const SILENT: &str = "rmcp=warn";
+
 /// `log_level` is neither a level nor a filter.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("not a log level or filter")]
@@ -42,6 +45,7 @@ impl Config {
             Ok(LevelFilter::INFO) | Err(_) => format!("{QUIET},{level}"),
             Ok(_) => level,
         };
+        directives = format!("{SILENT},{directives}");
         for component in &settings.log_debug_components {
             directives = format!("{directives},{component}=debug");
         }

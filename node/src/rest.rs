@@ -17,6 +17,7 @@ mod health;
 mod identity;
 mod lookup;
 mod mailbox;
+mod mcp;
 mod openapi;
 mod peers;
 mod problem;
@@ -28,6 +29,7 @@ mod wallets;
 
 use std::sync::Arc;
 
+use a2al_mcp::{Endpoint, Mcp};
 use a2al_service::Service;
 use axum::Router;
 use axum::extract::FromRef;
@@ -50,6 +52,10 @@ pub struct App {
     pub config: Arc<Store>,
     /// The way to the services of agents.
     pub gateway: Gateway,
+    /// The tools for assistants.
+    pub mcp: Mcp,
+    /// The same over MCP's own protocol.
+    pub mcp_endpoint: Endpoint,
     /// Set when the daemon ends: answers without an end of their own then end.
     pub ending: CancellationToken,
 }
@@ -57,6 +63,12 @@ pub struct App {
 impl FromRef<App> for Service {
     fn from_ref(app: &App) -> Self {
         app.service.clone()
+    }
+}
+
+impl FromRef<App> for Mcp {
+    fn from_ref(app: &App) -> Self {
+        app.mcp.clone()
     }
 }
 
@@ -77,6 +89,7 @@ pub fn router(app: App) -> Router {
     let (router, _) = routes().split_for_parts();
     let agents = gateway::by_path(app.gateway.clone());
     let router = router
+        .merge(mcp::endpoint(app.mcp_endpoint.clone()))
         .merge(agents)
         .fallback(conventions::unknown_path)
         .method_not_allowed_fallback(conventions::wrong_method)
@@ -124,5 +137,6 @@ fn routes() -> OpenApiRouter<App> {
         .merge(sessions::routes())
         .merge(mailbox::routes())
         .merge(events::routes())
+        .merge(mcp::routes())
         .merge(openapi::routes())
 }

@@ -58,6 +58,16 @@ pub const MAX_MAILBOX_TTL: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// Source: the reference's default of 3600 s for each of them.
 pub const DEFAULT_RECORD_TTL: Duration = Duration::from_secs(60 * 60);
 
+/// How long a deleted agent can be restored.
+///
+/// Ours: long enough to notice the mistake after a holiday.
+pub const RESTORABLE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// Keys made on this node that wait to be registered or backed up.
+///
+/// Ours: many times what a person makes, few enough that nobody fills the disk by asking.
+pub const MAX_KEPT_KEYS: usize = 256;
+
 /// Sovereign records held at one DHT key.
 ///
 /// Source: the reference's store.

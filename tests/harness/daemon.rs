@@ -97,6 +97,13 @@ impl Setup {
         }
     }
 
+    /// Like [`Setup::new`], but the API is at the same port in every run.
+    pub(crate) fn fixed() -> Self {
+        let mut setup = Self::new();
+        setup.args[1] = format!("127.0.0.1:{}", super::free_port());
+        setup
+    }
+
     /// Adds flags.
     pub(crate) fn with(mut self, args: &[&str]) -> Self {
         self.args.extend(args.iter().map(|&arg| arg.to_owned()));
@@ -205,6 +212,11 @@ impl Daemon {
     /// A daemon that knows nobody.
     pub(crate) async fn alone() -> Self {
         Setup::new().start().await
+    }
+
+    /// How the daemon was started.
+    pub(crate) fn setup(&self) -> Setup {
+        self.setup.clone()
     }
 
     /// The data directory.

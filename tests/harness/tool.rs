@@ -33,6 +33,14 @@ pub(crate) const ETH: Tool = Tool {
     probe: &["-c", "import eth_account"],
 };
 
+/// A Python interpreter with `mcp`, the official client and server library of MCP.
+pub(crate) const MCP_CLIENT: Tool = Tool {
+    name: "mcp (PyPI)",
+    required_by: "REQUIRE_MCP",
+    program: python,
+    probe: &["-c", "import mcp"],
+};
+
 /// A web server that much of the web runs on.
 pub(crate) const NGINX: Tool = Tool {
     name: "nginx",

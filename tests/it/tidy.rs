@@ -10,7 +10,15 @@ use crate::harness::Daemon;
 const MAX_CODE_LINES: usize = 500;
 
 /// Directories with sources of ours. Generated code is in one that is left out.
-const SOURCES: [&str; 6] = ["proto", "protocol", "node", "bootstrap", "tests", "docker"];
+const SOURCES: [&str; 7] = [
+    "proto",
+    "protocol",
+    "node",
+    "mcp",
+    "bootstrap",
+    "tests",
+    "docker",
+];
 
 /// One file of the tree.
 struct Source {

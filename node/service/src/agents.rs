@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Hosting agents: register, look at, change, delete.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use a2al_protocol::limits::RESTORABLE;
+use a2al_protocol::private_files;
 use a2al_protocol::{
-    Aid, Credential, Delegation, DelegationProof, Endpoint, RecordKind, SigningKey,
+    Aid, Credential, Delegation, DelegationProof, Endpoint, RecordKind, SigningKey, UnixSeconds,
 };
 use tokio::time::Instant;
+use zeroize::Zeroizing;
 
 use crate::error::Input;
 use crate::live::{Live, Publication};
@@ -128,7 +132,8 @@ impl Service {
         let Some(agent) = self.core.registry.get(&aid) else {
             return Ok(model::Done { ok: true });
         };
-        match self.core.store.write(Change::Delete { aid }).await {
+        let at = clock::now();
+        match self.core.store.write(Change::Delete { aid, at }).await {
             // Somebody else deleted it first, and withdraws it.
             Err(store::Error::Missing) => return Ok(model::Done { ok: true }),
             result => result?,
@@ -141,6 +146,40 @@ impl Service {
             .spawn(async move { service.withdraw(&agent).await });
         withdrawing.await.map_err(|_| Error::Stopped)?;
         Ok(model::Done { ok: true })
+    }
+
+    /// Hosts a deleted agent again, with its service and records; what was published for it is
+    /// published again.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if it was never here, or was deleted more than 30 days ago;
+    /// [`Error::StorageFull`], [`Error::Storage`].
+    pub async fn restore(&self, aid: Aid) -> Result<model::Agent, Error> {
+        let mail = Arc::default();
+        self.core.store.write(Change::Restore { aid, mail }).await?;
+        tracing::info!(%aid, "restored");
+        let agent = self.agent_here(&aid)?;
+        agent.live.beat();
+        self.core.renewal.notify_one();
+        let service = self.clone();
+        let again = Arc::clone(&agent);
+        self.spawn(async move { service.publish_again(&again).await });
+        Ok(self.describe(&agent))
+    }
+
+    /// The agents that can be restored, the last deleted first.
+    pub fn deleted_agents(&self) -> model::DeletedList {
+        let mut deleted = self.core.registry.deleted();
+        deleted.sort_by_key(|(agent, at)| (std::cmp::Reverse(*at), agent.aid()));
+        let outward = |(agent, at): &(Arc<Agent>, UnixSeconds)| model::Deleted {
+            aid: agent.aid(),
+            service_tcp: service_text(agent),
+            deleted_at: clock::rfc3339(*at),
+            restorable_until: clock::rfc3339(at.saturating_add(RESTORABLE)),
+        };
+        model::DeletedList {
+            agents: deleted.iter().map(outward).collect(),
+        }
     }
 
     /// Whether an agent's service answers now, and what is published for it.
@@ -185,6 +224,28 @@ impl Service {
             delegation_proof_hex: hex::encode(proof),
             service_tcp: service_text(&agent),
         })
+    }
+
+    /// Writes what [`export`](Self::export) gives into a file that only its owner can read, and
+    /// returns where.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::KeyFile`].
+    pub async fn export_to_file(&self, aid: Aid) -> Result<PathBuf, Error> {
+        let export = self.export(aid)?;
+        let dir = self.core.config.data_dir.join("exports");
+        let written = tokio::task::spawn_blocking(move || {
+            let path = dir.join(format!("{aid}.json"));
+            let text = serde_json::to_vec_pretty(&export).expect("an export is plain values");
+            let text = Zeroizing::new(text);
+            private_files::ensure_dir(&dir)?;
+            private_files::write_atomically(&path, &text)?;
+            Ok(path)
+        });
+        written
+            .await
+            .map_err(|_| Error::Stopped)?
+            .map_err(Error::KeyFile)
     }
 
     /// Marks an agent as alive.
@@ -278,7 +339,7 @@ fn service_text(agent: &Agent) -> String {
 }
 
 /// Reads and checks a proof.
-fn verified(proof_hex: &str) -> Result<Delegation, Input> {
+pub(crate) fn verified(proof_hex: &str) -> Result<Delegation, Input> {
     let bytes = crate::hexadecimal::bytes(proof_hex).ok_or(Input::ProofHex)?;
     let proof = DelegationProof::decode(&bytes).map_err(Input::ProofParse)?;
     proof.verify(clock::now()).map_err(Input::ProofVerify)

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use a2al_protocol::mailbox::SealError;
 use a2al_protocol::network;
+use a2al_protocol::private_files::FileError;
 
 pub use crate::providers::Failures;
 pub use input::Input;
@@ -33,6 +34,18 @@ pub enum Error {
     /// The address is hosted with another operational key whose delegation is not older.
     #[error("aid is registered with another operational key")]
     KeyConflict,
+    /// No key is kept here for that address, or no wallet has signed for it yet.
+    #[error("no key is kept here for this aid")]
+    NoKeptKey,
+    /// No master key waits here for that address.
+    #[error("no master key waits here for this aid")]
+    NoMasterKey,
+    /// As many keys wait to be registered or backed up as this node keeps.
+    #[error("too many keys wait to be registered or backed up: at most {0}")]
+    TooManyKept(usize),
+    /// A file with a key cannot be used.
+    #[error("a file with a key cannot be used")]
+    KeyFile(#[source] FileError),
     /// The key sent along is not the agent's.
     #[error("operational key mismatch")]
     KeyMismatch,
@@ -199,6 +212,9 @@ impl Error {
         match self {
             Self::Input(input) => Wire::refused(400, input.code()),
             Self::NotFound => Wire::refused(404, "not_found"),
+            Self::NoKeptKey => Wire::refused(404, "no_kept_key"),
+            Self::NoMasterKey => Wire::refused(404, "no_master_key"),
+            Self::TooManyKept(_) => Wire::refused(409, "too_many_kept_keys"),
             Self::SessionNotFound => Wire::refused(404, "session_not_found"),
             Self::KeyConflict => Wire::refused(409, "key_conflict"),
             Self::KeyMismatch => Wire::refused(403, "key_mismatch"),
@@ -241,7 +257,7 @@ impl Error {
             }
             Self::ProvidersFailed(_) => Wire::later(502, "providers_failed"),
             Self::StorageFull(_) => Wire::later(507, "storage_full"),
-            Self::Storage(_) => Wire::refused(500, "storage_failed"),
+            Self::Storage(_) | Self::KeyFile(_) => Wire::refused(500, "storage_failed"),
             Self::Stopped => Wire::later(503, "stopping"),
         }
     }

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: MPL-2.0
-//! What is done now and then: closing idle connections, saving the cache.
+//! What is done now and then: closing idle connections, saving the cache, forgetting what was
+//! deleted.
 
 use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::Service;
+use a2al_protocol::UnixSeconds;
+use a2al_protocol::limits::RESTORABLE;
+
+use crate::store::Change;
+use crate::{Service, clock};
 
 /// How often idle connections are looked over. One that waits on a circuit keeps that open, so they
 /// are not to outlive what supersedes it by much.
@@ -14,10 +19,14 @@ const PRUNE_INTERVAL: Duration = Duration::from_secs(5);
 /// How often the cache is saved; what was learnt since is lost when the process is killed.
 const SAVE_INTERVAL: Duration = Duration::from_secs(300);
 
+/// How often agents are forgotten that were deleted too long ago to be restored.
+const PURGE_INTERVAL: Duration = Duration::from_secs(3600);
+
 /// Runs until the service stops.
 pub(crate) async fn run(service: Service) {
     let mut prune = interval(PRUNE_INTERVAL);
     let mut save = interval(SAVE_INTERVAL);
+    let mut purge = interval(PURGE_INTERVAL);
     save.set_missed_tick_behavior(MissedTickBehavior::Skip);
     // The first tick comes at once, and nothing is known yet.
     save.tick().await;
@@ -25,6 +34,24 @@ pub(crate) async fn run(service: Service) {
         tokio::select! {
             _ = prune.tick() => service.core.pool.prune(),
             _ = save.tick() => service.save_cache().await,
+            _ = purge.tick() => service.purge().await,
+        }
+    }
+}
+
+impl Service {
+    /// Forgets the agents that can be restored no longer.
+    async fn purge(&self) {
+        let until = UnixSeconds(clock::now().0.saturating_sub(RESTORABLE.as_secs()));
+        let has_old = self
+            .core
+            .registry
+            .deleted()
+            .iter()
+            .any(|(_, at)| *at <= until);
+        if has_old {
+            // A failure is logged by the writer, and the next round tries again.
+            let _ = self.core.store.write(Change::Purge { until }).await;
         }
     }
 }

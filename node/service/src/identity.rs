@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MPL-2.0
-//! Making identities. Nothing made here is stored.
+//! Making identities that are shown once. Nothing made here is stored; `keystore` makes those that are.
 
 use a2al_protocol::delegation::Terms;
 use a2al_protocol::{Aid, DelegationProof, SigningKey, WalletKey};
@@ -25,6 +25,15 @@ pub(crate) enum Chain {
 }
 
 impl Chain {
+    /// The chain of that name; Ethereum without one.
+    pub(crate) fn named(name: &str) -> Result<Self, Input> {
+        match name {
+            "" | "ethereum" => Ok(Self::Ethereum),
+            "paralism" => Ok(Self::Paralism),
+            _ => Err(Input::Chain),
+        }
+    }
+
     /// The address of `wallet` on this chain.
     pub(crate) fn aid(self, wallet: &WalletKey) -> Aid {
         match self {
@@ -60,11 +69,7 @@ impl Service {
         request: model::GenerateWallet,
     ) -> Result<model::GeneratedWallet, Error> {
         let model::GenerateWallet { chain } = request;
-        let chain = match chain.as_deref().unwrap_or_default() {
-            "" | "ethereum" => Chain::Ethereum,
-            "paralism" => Chain::Paralism,
-            _ => return Err(Input::Chain.into()),
-        };
+        let chain = Chain::named(chain.as_deref().unwrap_or_default())?;
         let (wallet, operational) = (WalletKey::generate(), SigningKey::generate());
         let aid = chain.aid(&wallet);
         let terms = Terms::new(aid, operational.public(), clock::now());

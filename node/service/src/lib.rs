@@ -7,7 +7,8 @@
 //!
 //! ```text
 //! identity, wallets     make identities and proofs; nothing is stored
-//! agents                register, look at, change, delete
+//! keystore              identities whose keys stay here
+//! agents                register, look at, change, delete, restore
 //! publish, renewal      endpoint records out, and kept alive
 //! offers, profiles      services agents are found by, what they say about themselves, kept alive
 //! discover, providers   who offers a service; a request to whoever offers it best
@@ -36,6 +37,7 @@ mod hexadecimal;
 mod housekeeping;
 mod identity;
 mod inbound;
+mod keystore;
 mod live;
 mod mailbox;
 pub mod model;

@@ -94,6 +94,14 @@ impl Mail {
         self.collect.notify_one();
     }
 
+    /// Takes up the notes of an agent that is back.
+    pub(crate) fn restore(&self, saved: &SavedMail) {
+        self.inboxes.add(saved);
+        self.outbox.add(saved, Instant::now());
+        self.passes.add(saved);
+        self.retry.notify_one();
+    }
+
     /// Forgets an agent that is gone.
     pub(crate) fn forget(&self, aid: &Aid) {
         self.inboxes.forget(aid);
@@ -106,18 +114,22 @@ impl Mail {
 impl Service {
     /// What waits for the agents of this node.
     pub fn pending(&self) -> PendingByAgent {
-        let counts = self.core.mail.inboxes.counts().into_iter();
-        let pending = counts.map(|(aid, count)| {
-            let mailbox = count as u64;
-            (aid.to_string(), Pending { mailbox })
-        });
-        pending.collect()
+        let mut pending = PendingByAgent::new();
+        for (aid, count) in self.core.mail.inboxes.counts() {
+            let waiting: &mut Pending = pending.entry(aid.to_string()).or_default();
+            waiting.mailbox = count as u64;
+        }
+        for aid in self.core.keystore.waiting() {
+            let waiting: &mut Pending = pending.entry(aid.to_string()).or_default();
+            waiting.master_backup = true;
+        }
+        pending
     }
 
     /// What waits for one agent.
     pub fn pending_of(&self, aid: &Aid) -> PendingByAgent {
         let mailbox = self.core.mail.inboxes.count(aid) as u64;
-        let pending = (mailbox > 0).then(|| (aid.to_string(), Pending { mailbox }));
+        let pending = (mailbox > 0).then(|| (aid.to_string(), Pending::notes(mailbox)));
         pending.into_iter().collect()
     }
 

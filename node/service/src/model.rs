@@ -22,13 +22,16 @@ mod tunnels;
 mod wallets;
 
 pub use agents::{
-    Acl, AclDefault, Agent, AgentList, Done, Export, Heartbeat, Outcome, PatchAgent, Probe,
-    Published, Register, Registered, Updated,
+    Acl, AclDefault, Agent, AgentList, Deleted, DeletedList, Done, Export, Heartbeat, Outcome,
+    PatchAgent, Probe, Published, Register, Registered, Updated,
 };
 pub use discover::{CallService, CalledService, Discover, Discovered, Entry, Filter, ProbeResults};
 pub use events::{Event, EventList, NoteSource, NotesReceived, StreamedEvent};
 pub use fetch::{Fetch, FetchAnswer, Headers};
-pub use identity::{GenerateWallet, GeneratedIdentity, GeneratedWallet};
+pub use identity::{
+    GenerateWallet, GeneratedIdentity, GeneratedWallet, Kept, KeptIdentity, KeptList, MasterBackup,
+    MasterKind,
+};
 pub use mailbox::{
     Message, MessageList, NoteOutbox, NoteStatus, NoteUnderWay, Pending, PendingByAgent, SendNote,
     SentNote,
@@ -42,6 +45,6 @@ pub use sessions::Session;
 pub use status::{HeldRelay, Nat, Reachability, Relaying, Status, Udp};
 pub use tunnels::{Connect, Connected, OpenTunnel, Tunnel, TunnelList};
 pub use wallets::{
-    DelegationMessage, EthereumMessage, EthereumProof, EthereumRegister, ParalismProof, ProofTerms,
-    WalletProof,
+    DelegationMessage, EthereumMessage, EthereumProof, EthereumRegister, KeptProof, ParalismProof,
+    ProofTerms, WalletProof,
 };

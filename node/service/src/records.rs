@@ -8,6 +8,7 @@ use base64::prelude::BASE64_STANDARD;
 use tokio::time::timeout;
 
 use crate::error::Input;
+use crate::registry::Agent;
 use crate::resolve::LOOKUP_TIMEOUT;
 use crate::store::Change;
 use crate::{Error, Service, clock, model, publish};
@@ -73,6 +74,28 @@ impl Service {
         let record = published.await?.record;
         self.core.store.write(Change::PutRecord { record }).await?;
         Ok(model::Done { ok: true })
+    }
+}
+
+impl Service {
+    /// Publishes the records of an agent anew, whose old ones were withdrawn. Each ends when it
+    /// would have ended.
+    pub(crate) async fn publish_again(&self, agent: &Agent) {
+        for record in agent.records.values() {
+            let left = record.expires_at().0.saturating_sub(clock::now().0);
+            let request = model::PublishRecord {
+                rec_type: record.kind().0.into(),
+                payload_base64: BASE64_STANDARD.encode(record.payload()),
+                ttl: u32::try_from(left).unwrap_or_default(),
+            };
+            if request.ttl == 0 {
+                continue;
+            }
+            if let Err(error) = self.publish_record(agent.aid(), request).await {
+                let (aid, kind) = (agent.aid(), record.kind());
+                tracing::warn!(%aid, %kind, %error, "record of a restored agent not published");
+            }
+        }
     }
 }
 

@@ -60,6 +60,24 @@ impl Agent {
         }
     }
 
+    /// The same agent as if it had just been started.
+    fn as_new(&self) -> Self {
+        let offers = self.offers.iter().map(|(service, offer)| {
+            let offer = Offer {
+                upkeep: Arc::default(),
+                ..offer.clone()
+            };
+            (service.clone(), offer)
+        });
+        Self {
+            offers: offers.collect(),
+            profile_upkeep: Arc::default(),
+            live: Arc::default(),
+            bridges: CancellationToken::new(),
+            ..self.clone()
+        }
+    }
+
     /// The agent's address.
     pub(crate) fn aid(&self) -> Aid {
         self.credential.aid()
@@ -126,7 +144,23 @@ impl Agent {
 /// All agents of this node.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
-    agents: RwLock<HashMap<Aid, Arc<Agent>>>,
+    agents: RwLock<Agents>,
+}
+
+#[derive(Debug, Default)]
+struct Agents {
+    hosted: HashMap<Aid, Arc<Agent>>,
+    /// Agents that can be restored, and when they were deleted.
+    deleted: HashMap<Aid, (Arc<Agent>, UnixSeconds)>,
+}
+
+impl Agents {
+    /// Moves an agent to those that can be restored.
+    fn put_aside(&mut self, aid: Aid, at: UnixSeconds) -> Option<Arc<Agent>> {
+        let agent = self.hosted.remove(&aid)?;
+        self.deleted.insert(aid, (Arc::clone(&agent), at));
+        Some(agent)
+    }
 }
 
 impl Registry {
@@ -135,8 +169,12 @@ impl Registry {
         let registry = Self::default();
         {
             let mut agents = registry.write();
-            for agent in saved.agents.into_iter().map(Agent::new) {
-                agents.insert(agent.aid(), Arc::new(agent));
+            let mut deleted = Vec::new();
+            for saved in saved.agents {
+                let deleted_at = saved.deleted_at;
+                let agent = Agent::new(saved);
+                deleted.extend(deleted_at.map(|at| (agent.aid(), at)));
+                agents.hosted.insert(agent.aid(), Arc::new(agent));
             }
             for record in saved.records {
                 edit(&mut agents, record.aid(), |agent| agent.put(record));
@@ -152,18 +190,26 @@ impl Registry {
                 } = offer;
                 edit(&mut agents, aid, |agent| agent.offer(entry, ttl_secs));
             }
+            for (aid, at) in deleted {
+                agents.put_aside(aid, at);
+            }
         }
         registry
     }
 
     /// One agent.
     pub(crate) fn get(&self, aid: &Aid) -> Option<Arc<Agent>> {
-        self.read().get(aid).cloned()
+        self.read().hosted.get(aid).cloned()
     }
 
     /// All agents, in no order.
     pub(crate) fn all(&self) -> Vec<Arc<Agent>> {
-        self.read().values().cloned().collect()
+        self.read().hosted.values().cloned().collect()
+    }
+
+    /// The agents that can be restored, and when each was deleted.
+    pub(crate) fn deleted(&self) -> Vec<(Arc<Agent>, UnixSeconds)> {
+        self.read().deleted.values().cloned().collect()
     }
 
     /// Follows a change that was committed.
@@ -201,32 +247,43 @@ impl Registry {
                 edit(&mut agents, aid, |agent| agent.describe(Some(*profile)));
             }
             Change::RemoveProfile { aid } => edit(&mut agents, aid, |agent| agent.describe(None)),
-            Change::Delete { aid } => {
-                if let Some(agent) = agents.remove(&aid) {
+            Change::Delete { aid, at } => {
+                if let Some(agent) = agents.put_aside(aid, at) {
                     agent.bridges.cancel();
                 }
             }
-            Change::ReserveSequence { .. } | Change::Relayed | Change::Mail(_) => {}
+            Change::Restore { aid, .. } => {
+                if let Some((agent, _)) = agents.deleted.remove(&aid) {
+                    agents.hosted.insert(aid, Arc::new(agent.as_new()));
+                }
+            }
+            Change::Purge { until } => agents.deleted.retain(|_, (_, at)| *at > until),
+            Change::ReserveSequence { .. }
+            | Change::Relayed
+            | Change::Mail(_)
+            | Change::Keep { .. }
+            | Change::WipeMaster { .. } => {}
         }
     }
 
     // Nothing panics while the lock is held; a poisoned map is still whole.
-    fn read(&self) -> RwLockReadGuard<'_, HashMap<Aid, Arc<Agent>>> {
+    fn read(&self) -> RwLockReadGuard<'_, Agents> {
         self.agents.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, HashMap<Aid, Arc<Agent>>> {
+    fn write(&self) -> RwLockWriteGuard<'_, Agents> {
         self.agents.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 fn register(
-    agents: &mut HashMap<Aid, Arc<Agent>>,
+    agents: &mut Agents,
     credential: Arc<Credential>,
     service: Option<ServiceTcp>,
     at: UnixSeconds,
 ) {
-    match agents.entry(credential.aid()) {
+    agents.deleted.remove(&credential.aid());
+    match agents.hosted.entry(credential.aid()) {
         Entry::Occupied(mut agent) => {
             let agent = Arc::make_mut(agent.get_mut());
             agent.delegate(credential);
@@ -240,14 +297,15 @@ fn register(
                 service,
                 is_publishing: false,
                 registered_at: at,
+                deleted_at: None,
             };
             place.insert(Arc::new(Agent::new(saved)));
         }
     }
 }
 
-fn edit(agents: &mut HashMap<Aid, Arc<Agent>>, aid: Aid, change: impl FnOnce(&mut Agent)) {
-    if let Some(agent) = agents.get_mut(&aid) {
+fn edit(agents: &mut Agents, aid: Aid, change: impl FnOnce(&mut Agent)) {
+    if let Some(agent) = agents.hosted.get_mut(&aid) {
         change(Arc::make_mut(agent));
     }
 }
@@ -289,9 +347,42 @@ mod tests {
         registry.apply(Change::Bind { aid, service: None });
         assert!(first.is_cancelled());
         let second = registry.get(&aid).unwrap().bridges.clone();
-        registry.apply(Change::Delete { aid });
+        registry.apply(Change::Delete {
+            aid,
+            at: UnixSeconds(5),
+        });
         assert!(second.is_cancelled());
         assert!(registry.get(&aid).is_none());
+    }
+
+    #[test]
+    fn a_deleted_agent_can_be_restored_until_it_is_purged() {
+        let (registry, agent) = (Registry::default(), credential(&SigningKey::generate(), 1));
+        let aid = agent.aid();
+        registry.apply(register(&agent, Some("localhost:1")));
+        let delete = |at| Change::Delete {
+            aid,
+            at: UnixSeconds(at),
+        };
+        registry.apply(delete(5));
+        registry.apply(Change::Purge {
+            until: UnixSeconds(4),
+        });
+        registry.apply(Change::Restore {
+            aid,
+            mail: Arc::default(),
+        });
+        let restored = registry.get(&aid).unwrap();
+        assert!(restored.service.is_some() && !restored.bridges.is_cancelled());
+        registry.apply(delete(6));
+        registry.apply(Change::Purge {
+            until: UnixSeconds(6),
+        });
+        registry.apply(Change::Restore {
+            aid,
+            mail: Arc::default(),
+        });
+        assert!(registry.get(&aid).is_none() && registry.deleted().is_empty());
     }
 
     #[test]

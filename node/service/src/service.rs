@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The handle to everything a node can do: how it starts, what it shares, how it ends.
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use std::{io, mem};
 
 use a2al_protocol::network::{self, Client, IncomingCall, Network, Paths};
 use a2al_protocol::node_key::{self, NodeKeyError};
@@ -21,6 +21,7 @@ use crate::discover::{Order, Searches};
 use crate::events::Events;
 use crate::fetch::Pool;
 use crate::inbound::Inbound;
+use crate::keystore::Keystore;
 use crate::live::Live;
 use crate::mailbox::{self, Mail};
 use crate::providers::Providers;
@@ -29,6 +30,7 @@ use crate::resolve::cache::Cache;
 use crate::sequence::Sequence;
 use crate::service_tcp::{OwnListener, Targets};
 use crate::store::cache::{CacheDb, Cached};
+use crate::store::mail::SavedMail;
 use crate::store::{self, Change, OpenError, Saved, Store};
 use crate::tunnels::Tunnels;
 use crate::{Config, NetworkConfig, clock, housekeeping, inbound, offers, relaying, renewal};
@@ -77,6 +79,8 @@ pub(crate) struct Core {
     pub(crate) node_live: Arc<Live>,
     pub(crate) client: Client,
     pub(crate) registry: Arc<Registry>,
+    /// Keys that were made here.
+    pub(crate) keystore: Arc<Keystore>,
     pub(crate) store: Store,
     pub(crate) cache_db: CacheDb,
     pub(crate) sequence: Sequence,
@@ -115,6 +119,7 @@ struct Parts {
     node: Arc<Credential>,
     client: Client,
     registry: Arc<Registry>,
+    keystore: Arc<Keystore>,
     store: Store,
     cache_db: CacheDb,
     sequence: Sequence,
@@ -132,6 +137,7 @@ impl Core {
             node: parts.node,
             node_live: Arc::default(),
             registry: parts.registry,
+            keystore: parts.keystore,
             store: parts.store,
             cache_db: parts.cache_db,
             sequence: parts.sequence,
@@ -177,36 +183,31 @@ impl Service {
     pub async fn start(config: Config) -> Result<Self, StartError> {
         let from = config.clone();
         let opened = tokio::task::spawn_blocking(move || open(&from)).await;
-        let Opened {
-            key,
-            connection,
-            saved,
-            cache_db,
-            cached,
-        } = opened.expect("opening files does not panic")?;
+        let opened = opened.expect("opening files does not panic")?;
+        let (key, saved) = (opened.key, opened.saved);
         let order = Order::new(&key);
         let node = Arc::new(Credential::node(key.clone()));
         let Network { client, calls } =
-            network::start(network_config(&config, key, cached)).await?;
+            network::start(network_config(&config, key, opened.cached)).await?;
         let sequence = Sequence::new(saved.sequence_ceiling);
         let has_relayed = saved.has_relayed;
-        let mail = Arc::new(Mail::new(&saved.mail));
-        let events = Arc::new(Events::new(clock::now_millis()));
-        let registry = Arc::new(Registry::new(saved));
-        let followers = Followers {
-            registry: Arc::clone(&registry),
-            client: client.clone(),
-            mail: Arc::clone(&mail),
-            events: Arc::clone(&events),
-        };
-        let store = Store::start(connection, move |change| followers.follow(change))
+        let followers = Followers::new(saved, client.clone());
+        let Followers {
+            registry,
+            keystore,
+            mail,
+            events,
+            ..
+        } = followers.clone();
+        let store = Store::start(opened.connection, move |change| followers.follow(change))
             .map_err(StartError::Writer)?;
         let core = Core::new(Parts {
             node,
             client,
             registry,
+            keystore,
             store,
-            cache_db,
+            cache_db: opened.cache_db,
             sequence,
             mail,
             events,
@@ -331,25 +332,49 @@ impl Service {
 }
 
 /// Those who are told of each change once it is committed, in the order of commits.
+#[derive(Clone)]
 struct Followers {
     registry: Arc<Registry>,
+    keystore: Arc<Keystore>,
     client: Client,
     mail: Arc<Mail>,
     events: Arc<Events>,
 }
 
 impl Followers {
+    /// Everybody as of what was saved.
+    fn new(mut saved: Saved, client: Client) -> Self {
+        let (kept, masters) = (mem::take(&mut saved.kept), mem::take(&mut saved.masters));
+        let mail = Mail::new(&saved.mail);
+        let registry = Registry::new(saved);
+        for (agent, _) in registry.deleted() {
+            mail.forget(&agent.aid());
+        }
+        Self {
+            registry: Arc::new(registry),
+            keystore: Arc::new(Keystore::new(kept, masters)),
+            client,
+            mail: Arc::new(mail),
+            events: Arc::new(Events::new(clock::now_millis())),
+        }
+    }
+
     /// Follows a change: who is registered, who answers and calls from here, and what waits for whom.
     fn follow(&self, change: Change) {
         let hosted = match &change {
             Change::Register { credential, .. } => Some(credential.aid()),
-            Change::Delete { aid } => Some(*aid),
+            Change::Delete { aid, .. } => Some(*aid),
+            Change::Restore { aid, mail } => {
+                self.mail.restore(mail.get_or_init(SavedMail::default));
+                Some(*aid)
+            }
             Change::Mail(change) => {
                 self.mail.apply(change);
                 None
             }
             _ => None,
         };
+        self.keystore.apply(&change);
         self.registry.apply(change);
         let Some(aid) = hosted else { return };
         if let Some(agent) = self.registry.get(&aid) {

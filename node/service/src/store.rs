@@ -15,7 +15,7 @@ mod open;
 mod state;
 mod writer;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use a2al_protocol::mailbox::MessageId;
 use a2al_protocol::time::UnixSeconds;
@@ -28,7 +28,8 @@ pub use open::OpenError;
 pub(crate) use open::open;
 pub(crate) use state::{Saved, SavedAgent};
 
-use mail::{MailChange, Received, SeenEndpoint};
+use crate::keystore::{Kept, Share};
+use mail::{MailChange, Received, SavedMail, SeenEndpoint};
 
 use crate::service_tcp::ServiceTcp;
 
@@ -94,9 +95,35 @@ pub(crate) enum Change {
         /// The agent.
         aid: Aid,
     },
-    /// Forgets an agent with all that belongs to it.
+    /// Puts an agent with all that belongs to it aside, for [`Restore`](Self::Restore) to bring back.
     Delete {
         /// The agent.
+        aid: Aid,
+        /// When this was asked.
+        at: UnixSeconds,
+    },
+    /// Hosts a deleted agent again, with all it had.
+    Restore {
+        /// The agent.
+        aid: Aid,
+        /// Its notes, which are read along.
+        mail: Arc<OnceLock<SavedMail>>,
+    },
+    /// Forgets the agents that were deleted at that time or before.
+    Purge {
+        /// The time.
+        until: UnixSeconds,
+    },
+    /// Keeps a key that was made here, until its agent is registered.
+    Keep {
+        /// The key.
+        kept: Arc<Kept>,
+        /// This node's share of the master key, when that was made along with it.
+        master: Option<Share>,
+    },
+    /// Forgets a master key, which its owner has a copy of.
+    WipeMaster {
+        /// Whose it is.
         aid: Aid,
     },
     /// No sequence number from `ceiling` on was given out yet.

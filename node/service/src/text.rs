@@ -112,7 +112,7 @@ fn is_break(letter: char) -> bool {
 
 /// What has no look of its own: controls, what Unicode lists as default-ignorable (bidirectional,
 /// zero-width, tag, filler and variation characters), annotations, and noncharacters.
-fn is_unseen(letter: char) -> bool {
+pub fn is_unseen(letter: char) -> bool {
     letter.is_control()
         || u32::from(letter) & 0xfffe == 0xfffe
         || matches!(letter,

@@ -8,7 +8,7 @@ use a2al_protocol::{Aid, DelegationProof, PublicKey, SigningKey, UnixSeconds, Wa
 use crate::error::Input;
 use crate::identity::{Chain, OPERATIONAL_WARNING};
 use crate::model::{self, ProofTerms, Secret};
-use crate::{Error, Service, clock, hexadecimal};
+use crate::{Error, Service, agents, clock, hexadecimal};
 
 impl Service {
     /// The text an Ethereum wallet signs to delegate to an operational key.
@@ -35,7 +35,22 @@ impl Service {
         Ok(model::DelegationMessage { message })
     }
 
-    /// Hosts an agent whose delegation an Ethereum wallet signed.
+    /// The same for a new operational key that is kept here, so that nobody else ever has it.
+    ///
+    /// # Errors
+    /// [`Error::Input`], or as [`keep_identity`](Self::keep_identity).
+    pub async fn ethereum_message_for_kept(
+        &self,
+        mut request: model::EthereumMessage,
+    ) -> Result<model::DelegationMessage, Error> {
+        let key = self.keep_key_for(ethereum_aid(&request.agent)?).await?;
+        request.operational_public_key_hex = Some(hex::encode(key.public().as_bytes()));
+        request.operational_private_key_seed_hex = None;
+        self.ethereum_message(request)
+    }
+
+    /// Hosts an agent whose delegation an Ethereum wallet signed. Without a key in the request, the
+    /// one that is kept here for the address is taken.
     ///
     /// # Errors
     /// [`Error::Input`], or as [`register`](Self::register).
@@ -44,7 +59,7 @@ impl Service {
         request: model::EthereumRegister,
     ) -> Result<model::Registered, Error> {
         let agent = ethereum_aid(&request.agent)?;
-        let key = operational_key(&request)?;
+        let key = self.operational_key(agent, &request)?;
         let signature =
             hexadecimal::array(&request.eth_signature_hex).ok_or(Input::WalletSignature)?;
         let terms = terms(
@@ -75,6 +90,52 @@ impl Service {
         let key = request.ethereum_private_key_hex;
         let wallet = WalletKey::from_hex(key.expose()).map_err(|_| Input::EthereumKey)?;
         wallet_proof(Chain::Ethereum, &wallet, request.terms)
+    }
+
+    /// The same, and a key that is made for it is kept here instead of being handed out.
+    ///
+    /// # Errors
+    /// [`Error::Input`], or as [`keep_identity`](Self::keep_identity).
+    pub async fn ethereum_proof_for_kept(
+        &self,
+        request: model::EthereumProof,
+    ) -> Result<model::KeptProof, Error> {
+        let proof = self.ethereum_proof(request)?;
+        let made = proof.operational_private_key_hex.as_ref();
+        if let Some(key) = made {
+            let key = SigningKey::from_private_hex(key.expose());
+            let key = key.expect("it was just written");
+            let delegation = agents::verified(&proof.delegation_proof_hex)?;
+            self.keep_key(proof.aid, key, Some(delegation)).await?;
+        }
+        Ok(model::KeptProof {
+            aid: proof.aid,
+            kept: made.is_some(),
+            delegation_proof_hex: proof.delegation_proof_hex,
+        })
+    }
+
+    /// The operational private key of a registration: given whole or by its seed, or kept here.
+    fn operational_key(
+        &self,
+        agent: Aid,
+        request: &model::EthereumRegister,
+    ) -> Result<SigningKey, Input> {
+        let whole = request
+            .operational_private_key_hex
+            .as_ref()
+            .and_then(Secret::non_empty);
+        let seed = request
+            .operational_private_key_seed_hex
+            .as_ref()
+            .and_then(Secret::non_empty);
+        match (whole, seed, self.core.keystore.kept(&agent)) {
+            (Some(whole), None, _) => SigningKey::from_private_hex(whole),
+            (None, Some(seed), _) => SigningKey::from_seed_hex(seed),
+            (None, None, Some(kept)) => return Ok(kept.key.clone()),
+            _ => return Err(Input::OnePrivateKey),
+        }
+        .map_err(|_| Input::WalletOperationalKey)
     }
 
     /// A proof by a Paralism key that is at hand.
@@ -157,22 +218,4 @@ fn key_material(
         }
         (None, None) => Ok(None),
     }
-}
-
-/// The operational private key, given whole or by its seed.
-fn operational_key(request: &model::EthereumRegister) -> Result<SigningKey, Input> {
-    let whole = request
-        .operational_private_key_hex
-        .as_ref()
-        .and_then(Secret::non_empty);
-    let seed = request
-        .operational_private_key_seed_hex
-        .as_ref()
-        .and_then(Secret::non_empty);
-    match (whole, seed) {
-        (Some(whole), None) => SigningKey::from_private_hex(whole),
-        (None, Some(seed)) => SigningKey::from_seed_hex(seed),
-        _ => return Err(Input::OnePrivateKey),
-    }
-    .map_err(|_| Input::WalletOperationalKey)
 }

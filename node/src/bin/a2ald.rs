@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use a2al_node::daemon::{self, Args, Command};
-use a2al_node::{demo, output};
+use a2al_node::{demo, hosts, output};
 use tokio::runtime::Runtime;
 
 /// How long blocking work may hold up the end of the process.
@@ -25,7 +25,11 @@ fn main() -> ExitCode {
 fn run(args: Args) -> anyhow::Result<()> {
     let runtime = Runtime::new()?;
     let ended = match args.command() {
+        Some(Command::Mcp(command)) => hosts::run(command).map_err(Into::into),
         Some(Command::Demo) => runtime.block_on(demo::run()).map_err(Into::into),
+        None if args.is_stdio() => runtime
+            .block_on(daemon::run_stdio(&args.into_flags()))
+            .map_err(Into::into),
         None => runtime
             .block_on(daemon::run(&args.into_flags()))
             .map_err(Into::into),

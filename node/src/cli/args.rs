@@ -66,7 +66,7 @@ pub(super) enum Command {
     },
     /// Make an identity, host its agent here and publish it, in one step
     Register(Register),
-    /// Make keys without storing anything
+    /// Make keys without storing anything, and back up those that the daemon keeps
     #[command(subcommand)]
     Identity(Identity),
     /// The agents this node hosts
@@ -107,6 +107,8 @@ pub(super) enum Command {
     /// Notes between agents, read by their recipient when it wakes
     #[command(subcommand)]
     Note(Note),
+    /// Be the MCP server of a remote agent, on stdin and stdout, for a host to start
+    McpConnect(McpConnect),
     /// The services of this node's agents
     #[command(subcommand)]
     Inbound(Inbound),
@@ -147,12 +149,22 @@ pub(super) struct Register {
     pub(super) no_publish: bool,
 }
 
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Debug, Subcommand)]
 pub(super) enum Identity {
     /// With an Ed25519 master key
     New,
     /// With an Ethereum wallet
     NewEth,
+    /// Identities whose keys the daemon keeps
+    List,
+    /// Save the master key of a kept identity, and wipe it from the daemon
+    Backup {
+        /// The identity
+        aid: Aid,
+        /// Write the key to this new file, readable by you only, instead of showing it
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -162,7 +174,11 @@ pub(super) enum Agents {
     /// The same with a new Ethereum wallet
     NewEth(NewAgent),
     /// All agents
-    List,
+    List {
+        /// Those that were deleted and can be restored
+        #[arg(long)]
+        deleted: bool,
+    },
     /// One agent
     Get {
         /// The agent
@@ -176,8 +192,13 @@ pub(super) enum Agents {
         #[arg(long, value_name = "ADDR")]
         service_tcp: String,
     },
-    /// Delete an agent and withdraw its record
+    /// Delete an agent and withdraw its record; `restore` undoes it for 30 days
     Del {
+        /// The agent
+        aid: Aid,
+    },
+    /// Host a deleted agent again
+    Restore {
         /// The agent
         aid: Aid,
     },
@@ -275,6 +296,17 @@ pub(super) struct CallOptions {
     /// Take no relayed path
     #[arg(long)]
     pub(super) disable_relay: bool,
+}
+
+#[derive(Debug, Group)]
+pub(super) struct McpConnect {
+    /// The agent
+    pub(super) aid: Aid,
+    /// Where its service has its MCP endpoint
+    #[arg(long, default_value = "/mcp")]
+    pub(super) path: String,
+    #[command(flatten)]
+    pub(super) options: CallOptions,
 }
 
 #[derive(Debug, Subcommand)]

@@ -9,6 +9,7 @@ mod fetch;
 mod identity;
 mod inbound;
 mod lookup;
+mod mcp;
 mod nc;
 mod note;
 mod peers;
@@ -49,6 +50,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<(), Failu
         Command::Tunnel(command) => tunnel::run(context, command).await,
         Command::Nc(args) => nc::run(context, args).await,
         Command::Note(command) => note::run(context, command).await,
+        Command::McpConnect(args) => mcp::connect(context, args).await,
         Command::Inbound(command) => inbound::run(context, command).await,
         Command::Config(command) => config::run(context, command).await,
         Command::Version => status::version(context).await,

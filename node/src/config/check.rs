@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use a2al_mcp::UnknownToolset;
 use a2al_protocol::network::{Bootstrap, Multiaddr};
 
 use super::addresses::{self, AddressError, Host};
@@ -35,6 +36,8 @@ pub(super) enum Problem {
     TokenCharacters,
     #[error("not a log level or filter")]
     LogFilter,
+    #[error(transparent)]
+    Toolsets(UnknownToolset),
 }
 
 impl Config {
@@ -59,6 +62,10 @@ impl Config {
             relay_server: settings.relay_server.into(),
             key_dir: Some(key_dir).filter(|dir| !dir.as_os_str().is_empty()),
             auto_publish: settings.auto_publish,
+            mcp_toolsets: settings
+                .mcp_toolsets
+                .parse()
+                .map_err(|problem| invalid("mcp_toolsets", Problem::Toolsets(problem)))?,
             log: logging::Config::new(settings)
                 .map_err(|_| invalid("log_level", Problem::LogFilter))?,
         };

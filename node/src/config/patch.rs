@@ -32,6 +32,7 @@ pub struct Patch {
     disable_relay: Option<bool>,
     relay_server: Option<Relaying>,
     mdns: Option<bool>,
+    mcp_toolsets: Option<String>,
 }
 
 /// The answer to a change of the configuration.
@@ -54,7 +55,7 @@ enum Effect {
 }
 
 /// The keys that can be changed, in the order they are answered.
-const KEYS: [(&str, Effect); 16] = [
+const KEYS: [(&str, Effect); 17] = [
     ("listen_addr", Effect::Restart),
     ("quic_listen_addr", Effect::Restart),
     ("bootstrap", Effect::Restart),
@@ -71,6 +72,7 @@ const KEYS: [(&str, Effect); 16] = [
     ("disable_relay", Effect::Partly),
     ("relay_server", Effect::Restart),
     ("mdns", Effect::Restart),
+    ("mcp_toolsets", Effect::Live),
 ];
 
 impl fmt::Debug for Patch {

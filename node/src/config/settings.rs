@@ -89,6 +89,9 @@ pub struct Settings {
     /// Whether services of agents may be on other machines. Not to be changed over the API.
     #[serde(skip_serializing_if = "is_false")]
     pub allow_lan_services: bool,
+    /// The MCP tools that assistants are shown: a comma list of `core`, `records`, `web3` and `admin`,
+    /// or `all`.
+    pub mcp_toolsets: String,
     /// Kept, without effect: this daemon does not update itself.
     pub update: Update,
     /// Kept, without effect.
@@ -135,6 +138,7 @@ impl Default for Settings {
             relay_server: Relaying::Auto,
             mdns: false,
             allow_lan_services: false,
+            mcp_toolsets: "core".to_owned(),
             update: Update::default(),
             wake: Wake::default(),
         }

@@ -25,6 +25,8 @@ pub struct Flags {
     pub bootstrap: Option<String>,
     /// `--fallback-host`
     pub fallback_host: Option<String>,
+    /// `--mcp-toolsets`
+    pub mcp_toolsets: Option<String>,
 }
 
 /// The environment, so that a test can bring its own.
@@ -97,7 +99,7 @@ const fn switch(name: &'static str, key: &'static str) -> Variable {
 
 /// The variables of the reference daemon, and of the settings that are ours alone; `A2AL_DATA_DIR`
 /// is read apart, it says where the file is.
-const VARIABLES: [Variable; 13] = [
+const VARIABLES: [Variable; 14] = [
     text("A2AL_LISTEN_ADDR", "listen_addr"),
     text("A2AL_API_ADDR", "api_addr"),
     text("A2AL_API_TOKEN", "api_token"),
@@ -115,14 +117,16 @@ const VARIABLES: [Variable; 13] = [
     },
     switch("A2AL_MDNS", "mdns"),
     switch("A2AL_ALLOW_LAN_SERVICES", "allow_lan_services"),
+    text("A2AL_MCP_TOOLSETS", "mcp_toolsets"),
 ];
 
 /// The keys a flag sets, and the flag.
-const FLAG_KEYS: [(&str, &str); 4] = [
+const FLAG_KEYS: [(&str, &str); 5] = [
     ("listen_addr", "--listen"),
     ("api_addr", "--api-addr"),
     ("bootstrap", "--bootstrap"),
     ("fallback_host", "--fallback-host"),
+    ("mcp_toolsets", "--mcp-toolsets"),
 ];
 
 /// What every source says, unmerged.
@@ -273,6 +277,7 @@ fn flag_table(flags: &Flags) -> Table {
         ("listen_addr", &flags.listen),
         ("api_addr", &flags.api_addr),
         ("fallback_host", &flags.fallback_host),
+        ("mcp_toolsets", &flags.mcp_toolsets),
     ];
     for (key, value) in texts {
         if let Some(value) = value {

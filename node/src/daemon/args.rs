@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 
 use crate::argv::with_two_dashes;
 use crate::config::Flags;
+use crate::hosts;
 
 /// A node of the A2AL network: hosts agents, publishes where they are reached, finds others.
 ///
@@ -39,6 +40,14 @@ pub struct Args {
     /// A host to advertise besides the addresses the node finds itself
     #[arg(long, value_name = "HOST")]
     fallback_host: Option<String>,
+    /// Serve MCP on stdin and stdout until stdin closes. Where a daemon runs on the data directory
+    /// already, its tools are served; else this process is the node
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    mcp_stdio: Option<bool>,
+    /// The MCP tools assistants are shown: a comma list of core, records, web3 and admin, or all
+    /// [default: core]
+    #[arg(long, value_name = "LIST")]
+    mcp_toolsets: Option<String>,
     /// Accepted for compatibility: there is no page to open yet
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     no_open_browser: Option<bool>,
@@ -47,10 +56,13 @@ pub struct Args {
 }
 
 /// What else `a2ald` can do.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub enum Command {
     /// Run two nodes in this process, let one reach an agent of the other, and show each step
     Demo,
+    /// Put this node into the configuration of programs that talk to MCP servers
+    #[command(subcommand)]
+    Mcp(hosts::Command),
 }
 
 impl Args {
@@ -60,8 +72,13 @@ impl Args {
     }
 
     /// The subcommand, if there is one.
-    pub fn command(&self) -> Option<Command> {
-        self.command
+    pub fn command(&self) -> Option<&Command> {
+        self.command.as_ref()
+    }
+
+    /// Whether MCP is served on stdin and stdout.
+    pub fn is_stdio(&self) -> bool {
+        self.mcp_stdio == Some(true)
     }
 
     /// What the flags say about the configuration.
@@ -73,6 +90,7 @@ impl Args {
             listen,
             bootstrap,
             fallback_host,
+            mcp_toolsets,
             ..
         } = self;
         Flags {
@@ -82,6 +100,7 @@ impl Args {
             listen,
             bootstrap,
             fallback_host,
+            mcp_toolsets,
         }
     }
 }
@@ -109,7 +128,10 @@ mod tests {
         assert_eq!(flags.listen.as_deref(), Some(":1"));
         assert_eq!(flags.api_addr.as_deref(), Some("127.0.0.1:2"));
         assert!(parse(&["-no-open-browser=false", "-listen=:1", "-listen=:2"]).is_ok());
-        assert_eq!(parse(&["demo"]).unwrap().command(), Some(Command::Demo));
+        let demo = parse(&["demo"]).unwrap();
+        assert!(matches!(demo.command(), Some(Command::Demo)));
+        let print = parse(&["mcp", "print", "-transport", "stdio", "-bare"]).unwrap();
+        assert!(matches!(print.command(), Some(Command::Mcp(_))));
     }
 
     #[test]

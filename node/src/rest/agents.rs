@@ -4,7 +4,7 @@
 use a2al_service::{Service, model};
 use axum::Extension;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -17,7 +17,9 @@ use crate::guard::Caller;
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list_agents, register_agent))
+        .routes(routes!(deleted_agents))
         .routes(routes!(show_agent, change_agent, delete_agent))
+        .routes(routes!(restore_agent))
         .routes(routes!(probe_agent))
         .routes(routes!(export_agent))
         .routes(routes!(agent_heartbeat))
@@ -63,7 +65,7 @@ async fn change_agent(
     Ok(Answer(service.patch(aid, request).await?))
 }
 
-/// Deletes an agent and withdraws its record.
+/// Deletes an agent and withdraws its record; it can be restored for 30 days.
 #[utoipa::path(delete, path = "/agents/{aid}", tag = "agents", params(InPath), responses(
     (status = 200, description = "Deleted, or never there.", body = model::Done), Problem,
 ))]
@@ -72,6 +74,26 @@ async fn delete_agent(
     InPath(aid): InPath,
 ) -> Answered<model::Done> {
     Ok(Answer(service.delete(aid).await?))
+}
+
+/// The agents that were deleted and can be restored.
+#[utoipa::path(get, path = "/agents/deleted", tag = "agents", responses(
+    (status = 200, description = "The agents, the last deleted first.", body = model::DeletedList),
+    Problem,
+))]
+async fn deleted_agents(State(service): State<Service>) -> Answer<model::DeletedList> {
+    Answer(service.deleted_agents())
+}
+
+/// Hosts a deleted agent again, for 30 days after it was deleted.
+#[utoipa::path(post, path = "/agents/{aid}/restore", tag = "agents", params(InPath), responses(
+    (status = 200, description = "Hosted again.", body = model::Agent), Problem,
+))]
+async fn restore_agent(
+    State(service): State<Service>,
+    InPath(aid): InPath,
+) -> Answered<model::Agent> {
+    Ok(Answer(service.restore(aid).await?))
 }
 
 /// Whether an agent's service answers, and what was published for it.
@@ -94,10 +116,7 @@ async fn export_agent(
     Extension(caller): Extension<Caller>,
     InPath(aid): InPath,
 ) -> Result<Response, Problem> {
-    if caller == Caller::Remote {
-        let text = "export only available on loopback";
-        return Err(Problem::new(StatusCode::FORBIDDEN, text, "loopback_only"));
-    }
+    caller.must_be_local("export")?;
     let export = Answer(service.export(aid)?);
     Ok(([(header::CACHE_CONTROL, "no-store")], export).into_response())
 }

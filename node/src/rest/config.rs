@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use a2al_mcp::Mcp;
 use a2al_service::Service;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -35,6 +36,7 @@ async fn show_config(State(config): State<Arc<Store>>) -> Answer<Settings> {
 async fn change_config(
     State(config): State<Arc<Store>>,
     State(service): State<Service>,
+    State(mcp): State<Mcp>,
     Body(patch): Body<Patch>,
 ) -> Answered<Patched> {
     let changed = tokio::task::spawn_blocking(move || config.patch(&patch)).await;
@@ -47,6 +49,7 @@ async fn change_config(
     })??;
     service.set_auto_publish(new.auto_publish);
     service.set_use_relays(new.use_relays);
+    mcp.set_toolsets(new.mcp_toolsets);
     Ok(Answer(patched))
 }
 

@@ -47,7 +47,7 @@ pub(super) async fn enforce(request: Request, next: Next) -> Response {
     {
         return next.run(request).await;
     }
-    if !is_json(request.headers()) {
+    if !is_json(request.headers()) && !ends_session(&request) {
         let text = "Content-Type must be application/json";
         return Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, text, "bad_content_type")
             .into_response();
@@ -56,6 +56,11 @@ pub(super) async fn enforce(request: Request, next: Next) -> Response {
         Ok(request) => next.run(request).await,
         Err(problem) => problem.into_response(),
     }
+}
+
+/// Whether an MCP client ends its session; they send no content type along.
+fn ends_session(request: &Request) -> bool {
+    request.method() == Method::DELETE && matches!(request.uri().path(), "/mcp" | "/mcp/")
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -50,6 +50,15 @@ impl Problem {
         error: impl Into<Cow<'static, str>>,
         code: &'static str,
     ) -> Self {
+        Self::coded(status, error, code)
+    }
+
+    /// The same with a code that was made elsewhere.
+    pub(super) fn coded(
+        status: StatusCode,
+        error: impl Into<Cow<'static, str>>,
+        code: impl Into<Cow<'static, str>>,
+    ) -> Self {
         let body = ProblemBody {
             error: error.into(),
             code: code.into(),

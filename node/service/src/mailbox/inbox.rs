@@ -40,7 +40,18 @@ pub(super) struct Chosen {
 impl Inboxes {
     /// The notes as they were saved.
     pub(crate) fn new(saved: &SavedMail) -> Self {
-        let mut agents: HashMap<Aid, BTreeMap<u64, Unread>> = HashMap::new();
+        let next_id = saved.unread.last().map_or(1, |newest| newest.id + 1);
+        let inboxes = Self(Mutex::new(State {
+            next_id,
+            agents: HashMap::new(),
+        }));
+        inboxes.add(saved);
+        inboxes
+    }
+
+    /// Adds notes as they were saved.
+    pub(crate) fn add(&self, saved: &SavedMail) {
+        let mut state = self.state();
         for UnreadFacts {
             id,
             aid,
@@ -53,10 +64,8 @@ impl Inboxes {
                 is_claimed: false,
                 is_repeated: *is_offered,
             };
-            agents.entry(*aid).or_default().insert(*id, unread);
+            state.agents.entry(*aid).or_default().insert(*id, unread);
         }
-        let next_id = saved.unread.last().map_or(1, |newest| newest.id + 1);
-        Self(Mutex::new(State { next_id, agents }))
     }
 
     /// A number for a note that has come in.

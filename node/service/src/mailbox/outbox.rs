@@ -129,10 +129,15 @@ impl Outbox {
     /// The notes as they were saved; everything is due at once.
     pub(crate) fn new(saved: &SavedMail, now: Instant) -> Self {
         let outbox = Self::default();
-        for facts in &saved.under_way {
-            outbox.state().insert(*facts, None, now);
-        }
+        outbox.add(saved, now);
         outbox
+    }
+
+    /// Adds notes as they were saved; everything is due at once.
+    pub(crate) fn add(&self, saved: &SavedMail, now: Instant) {
+        for facts in &saved.under_way {
+            self.state().insert(*facts, None, now);
+        }
     }
 
     /// Adds a note that is to be stored from `store_at` on, and tells how it fares.

@@ -26,10 +26,15 @@ impl Passes {
     /// The passes as they were saved.
     pub(super) fn new(saved: &SavedMail) -> Self {
         let passes = Self(Mutex::default());
-        for (holder, issuer, pass) in &saved.passes {
-            passes.put(*holder, *issuer, pass);
-        }
+        passes.add(saved);
         passes
+    }
+
+    /// Adds passes as they were saved.
+    pub(super) fn add(&self, saved: &SavedMail) {
+        for (holder, issuer, pass) in &saved.passes {
+            self.put(*holder, *issuer, pass);
+        }
     }
 
     /// Keeps a pass that is on disk, unless a later one is known.

@@ -133,6 +133,31 @@ pub struct AgentList {
     pub pending: PendingByAgent,
 }
 
+/// The agents that were deleted and can be restored, the last deleted first.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize, ToSchema)]
+pub struct DeletedList {
+    /// The agents.
+    pub agents: Vec<Deleted>,
+}
+
+/// An agent that was deleted and can be restored.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize, ToSchema)]
+pub struct Deleted {
+    /// Its address.
+    #[schema(value_type = String, example = "A0eB165E6D5d1dE7C44e0228E8efE48E4D05F6479A")]
+    #[schemars(with = "String")]
+    pub aid: Aid,
+    /// Its local service, or empty.
+    #[schema(example = "127.0.0.1:8080")]
+    pub service_tcp: String,
+    /// When it was deleted, RFC 3339.
+    #[schema(example = "2026-11-23T22:40:00Z")]
+    pub deleted_at: String,
+    /// Until when it can be restored, RFC 3339.
+    #[schema(example = "2026-12-23T22:40:00Z")]
+    pub restorable_until: String,
+}
+
 /// Changes to an agent; what is absent stays.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize, ToSchema)]
 pub struct PatchAgent {

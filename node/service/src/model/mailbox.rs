@@ -137,12 +137,29 @@ pub struct NoteOutbox {
     pub notes: Vec<NoteUnderWay>,
 }
 
-/// What waits for an agent.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize, ToSchema)]
+/// What waits at an agent; what does not is absent.
+#[derive(
+    Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize, ToSchema,
+)]
+#[serde(default)]
 pub struct Pending {
     /// Unread notes.
+    #[serde(skip_serializing_if = "is_zero")]
     #[schema(example = 2)]
     pub mailbox: u64,
+    /// True: its master key waits for the owner, who saves it with `a2al identity backup AID`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub master_backup: bool,
+}
+
+impl Pending {
+    /// Unread notes alone.
+    pub(crate) fn notes(mailbox: u64) -> Self {
+        Self {
+            mailbox,
+            ..Self::default()
+        }
+    }
 }
 
 /// What waits, by agent; agents for which nothing waits are left out.

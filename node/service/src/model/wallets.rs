@@ -123,3 +123,16 @@ pub struct WalletProof {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,
 }
+
+/// A proof by a wallet key; a new operational key stays with the node that made it.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize, ToSchema)]
+pub struct KeptProof {
+    /// The wallet's address; registering takes it in place of keys if the key is kept.
+    #[schema(value_type = String, example = "0x52908400098527886E0F7030069857D2E4169EE7")]
+    #[schemars(with = "String")]
+    pub aid: Aid,
+    /// The proof, hexadecimal CBOR.
+    pub delegation_proof_hex: String,
+    /// Whether the operational key was made by this call and is kept here.
+    pub kept: bool,
+}

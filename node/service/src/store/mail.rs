@@ -215,3 +215,13 @@ pub(crate) struct SavedMail {
     /// By whom agents were let in.
     pub(crate) passes: Vec<(Aid, Aid, KeptPass)>,
 }
+
+impl SavedMail {
+    /// What there is of one agent.
+    pub(super) fn of(mut self, agent: &Aid) -> Self {
+        self.unread.retain(|note| note.aid == *agent);
+        self.under_way.retain(|note| note.sender == *agent);
+        self.passes.retain(|(holder, _, _)| holder == agent);
+        self
+    }
+}

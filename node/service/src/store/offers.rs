@@ -93,7 +93,7 @@ pub(super) fn put_profile(
     let profile = profile.encode().expect("checked before it came here");
     let changed = connection
         .prepare_cached(
-            "INSERT INTO profiles (aid, profile) SELECT aid, ?2 FROM agents WHERE aid = ?1
+            "INSERT INTO profiles (aid, profile) SELECT aid, ?2 FROM agents WHERE aid = ?1 AND deleted_at IS NULL
              ON CONFLICT DO UPDATE SET profile = excluded.profile",
         )?
         .execute(params![aid.as_bytes(), profile])?;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The tables of `state.db`, and what each change does to them.
 
-use std::sync::Arc;
+mod keys;
+
+use std::sync::{Arc, OnceLock};
 
 use a2al_protocol::delegation::{Delegation, DelegationProof};
 use a2al_protocol::key::SigningKey;
@@ -14,6 +16,7 @@ use super::mail::{self, SavedMail};
 use super::offers::{self, SavedOffer};
 use super::{Change, Error};
 use crate::clock;
+use crate::keystore::{Kept, Share};
 use crate::service_tcp::ServiceTcp;
 
 /// Steps from one schema version to the next.
@@ -54,7 +57,21 @@ pub(super) const MIGRATIONS: &[&str] = &["
         aid      BLOB    PRIMARY KEY REFERENCES agents ON DELETE CASCADE,
         profile  BLOB    NOT NULL            -- CBOR
     ) STRICT, WITHOUT ROWID;
-", mail::TABLES];
+", mail::TABLES, "
+    ALTER TABLE agents ADD COLUMN deleted_at INTEGER;  -- null while it is hosted
+
+    CREATE TABLE kept_keys (                           -- made here, and not registered yet
+        aid              BLOB    PRIMARY KEY CHECK (length(aid) = 21),
+        operational_key  TEXT    NOT NULL,             -- private, as in an export
+        delegation       BLOB,                         -- CBOR; null until a wallet has signed
+        kept_at          INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE master_keys (                         -- wait for their owner's backup
+        aid    BLOB PRIMARY KEY CHECK (length(aid) = 21),
+        share  BLOB NOT NULL                           -- means nothing without the one in `keys/masters`
+    ) STRICT, WITHOUT ROWID;
+"];
 
 /// Everything in `state.db`.
 #[derive(Debug, Default)]
@@ -73,6 +90,10 @@ pub(crate) struct Saved {
     pub(crate) has_relayed: bool,
     /// Notes that wait, and notes under way.
     pub(crate) mail: SavedMail,
+    /// Keys that were made here and not registered yet.
+    pub(crate) kept: Vec<Kept>,
+    /// This node's shares of master keys that wait for a backup.
+    pub(crate) masters: Vec<(Aid, Share)>,
 }
 
 /// One agent as it was saved.
@@ -86,6 +107,8 @@ pub(crate) struct SavedAgent {
     pub(crate) is_publishing: bool,
     /// When it was registered first.
     pub(crate) registered_at: UnixSeconds,
+    /// When it was deleted; `None` while it is hosted.
+    pub(crate) deleted_at: Option<UnixSeconds>,
 }
 
 /// Why the content cannot be read.
@@ -117,12 +140,14 @@ pub(super) fn load(connection: &Connection) -> Result<Saved, LoadError> {
         sequence_ceiling: u64::try_from(ceiling).map_err(|_| LoadError::Row("a counter"))?,
         has_relayed,
         mail: mail::load(connection)?,
+        kept: keys::load_kept(connection)?,
+        masters: keys::load_masters(connection)?,
     })
 }
 
 fn load_agents(connection: &Connection) -> Result<Vec<SavedAgent>, LoadError> {
     let mut select = connection.prepare(
-        "SELECT operational_key, delegation, service_tcp, publishing, registered_at FROM agents",
+        "SELECT operational_key, delegation, service_tcp, publishing, registered_at, deleted_at FROM agents",
     )?;
     let mut rows = select.query(())?;
     let mut agents = Vec::new();
@@ -137,6 +162,7 @@ fn agent(row: &Row<'_>) -> rusqlite::Result<Option<SavedAgent>> {
     let delegation: Vec<u8> = row.get("delegation")?;
     let service: Option<String> = row.get("service_tcp")?;
     let registered_at: i64 = row.get("registered_at")?;
+    let deleted_at: Option<i64> = row.get("deleted_at")?;
     let Some(credential) = credential(&key, &delegation) else {
         return Ok(None);
     };
@@ -148,6 +174,7 @@ fn agent(row: &Row<'_>) -> rusqlite::Result<Option<SavedAgent>> {
         service,
         is_publishing: row.get("publishing")?,
         registered_at: UnixSeconds(registered_at.unsigned_abs()),
+        deleted_at: deleted_at.map(|at| UnixSeconds(at.unsigned_abs())),
     }))
 }
 
@@ -158,7 +185,7 @@ fn credential(key: &str, delegation: &[u8]) -> Option<Credential> {
 
 /// Reads a proof that was verified before it was saved. Its end is not looked at: an agent whose
 /// delegation ran out is still registered, so that it can be listed, renewed or deleted.
-fn saved_delegation(bytes: &[u8]) -> Option<Delegation> {
+pub(super) fn saved_delegation(bytes: &[u8]) -> Option<Delegation> {
     let proof = DelegationProof::decode(bytes).ok()?;
     let issued_at = proof.terms.issued_at;
     proof.verify(issued_at).ok()
@@ -197,7 +224,11 @@ pub(super) fn write(connection: &Connection, change: &Change) -> Result<bool, Er
         Change::RemoveOffer { aid, service } => offers::remove(connection, aid, service),
         Change::PutProfile { aid, profile } => offers::put_profile(connection, aid, profile),
         Change::RemoveProfile { aid } => offers::remove_profile(connection, aid),
-        Change::Delete { aid } => delete(connection, aid),
+        Change::Delete { aid, at } => delete(connection, aid, *at),
+        Change::Restore { aid, mail } => restore(connection, aid, mail),
+        Change::Purge { until } => purge(connection, *until),
+        Change::Keep { kept, master } => keys::keep(connection, kept, master.as_ref()),
+        Change::WipeMaster { aid } => keys::wipe_master(connection, aid),
         Change::ReserveSequence { ceiling } => reserve_sequence(connection, *ceiling),
         Change::Relayed => relayed(connection),
         Change::Mail(change) => return mail::write(connection, change),
@@ -212,6 +243,7 @@ fn register(
     at: UnixSeconds,
 ) -> Result<(), Error> {
     let aid = credential.aid();
+    forget_deleted(connection, &aid)?;
     if let Some(DelegationProof { terms, .. }) = registered_proof(connection, &aid)? {
         let is_newer = credential.issued_at() > terms.issued_at;
         if credential.public_key() != terms.operational && !is_newer {
@@ -223,6 +255,7 @@ fn register(
     } else {
         insert_agent(connection, credential, at)?;
     }
+    keys::forget_kept(connection, &aid)?;
     match service {
         Some(_) => bind(connection, &aid, service),
         None => Ok(()),
@@ -271,14 +304,14 @@ fn replace_credential(connection: &Connection, credential: &Credential) -> Resul
 
 fn bind(connection: &Connection, aid: &Aid, service: Option<&ServiceTcp>) -> Result<(), Error> {
     let changed = connection
-        .prepare_cached("UPDATE agents SET service_tcp = ?2 WHERE aid = ?1")?
+        .prepare_cached("UPDATE agents SET service_tcp = ?2 WHERE aid = ?1 AND deleted_at IS NULL")?
         .execute(params![aid.as_bytes(), service.map(ServiceTcp::as_str)])?;
     found(changed)
 }
 
 pub(super) fn start_publishing(connection: &Connection, aid: &Aid) -> Result<(), Error> {
     let changed = connection
-        .prepare_cached("UPDATE agents SET publishing = 1 WHERE aid = ?1")?
+        .prepare_cached("UPDATE agents SET publishing = 1 WHERE aid = ?1 AND deleted_at IS NULL")?
         .execute([aid.as_bytes()])?;
     found(changed)
 }
@@ -287,7 +320,7 @@ fn put_record(connection: &Connection, record: &VerifiedRecord) -> Result<(), Er
     let changed = connection
         .prepare_cached(
             "INSERT INTO records (aid, kind, record)
-             SELECT aid, ?2, ?3 FROM agents WHERE aid = ?1
+             SELECT aid, ?2, ?3 FROM agents WHERE aid = ?1 AND deleted_at IS NULL
              ON CONFLICT DO UPDATE SET record = excluded.record",
         )?
         .execute(params![
@@ -301,11 +334,44 @@ fn put_record(connection: &Connection, record: &VerifiedRecord) -> Result<(), Er
     found(changed)
 }
 
-fn delete(connection: &Connection, aid: &Aid) -> Result<(), Error> {
+fn delete(connection: &Connection, aid: &Aid, at: UnixSeconds) -> Result<(), Error> {
     let changed = connection
-        .prepare_cached("DELETE FROM agents WHERE aid = ?1")?
-        .execute([aid.as_bytes()])?;
+        .prepare_cached("UPDATE agents SET deleted_at = ?2 WHERE aid = ?1 AND deleted_at IS NULL")?
+        .execute(params![aid.as_bytes(), at.0.cast_signed()])?;
     found(changed)
+}
+
+/// Hosts a deleted agent again, and reads what waits for it into `notes`.
+fn restore(connection: &Connection, aid: &Aid, notes: &OnceLock<SavedMail>) -> Result<(), Error> {
+    let changed = connection
+        .prepare_cached(
+            "UPDATE agents SET deleted_at = NULL WHERE aid = ?1 AND deleted_at IS NOT NULL",
+        )?
+        .execute([aid.as_bytes()])?;
+    found(changed)?;
+    let saved = match mail::load(connection) {
+        Ok(saved) => saved,
+        Err(LoadError::Database(error)) => return Err(error.into()),
+        // What does not read back now stops the next start, which says so.
+        Err(LoadError::Row(_)) => SavedMail::default(),
+    };
+    notes.get_or_init(|| saved.of(aid));
+    Ok(())
+}
+
+fn purge(connection: &Connection, until: UnixSeconds) -> Result<(), Error> {
+    connection
+        .prepare_cached("DELETE FROM agents WHERE deleted_at <= ?1")?
+        .execute([until.0.cast_signed()])?;
+    Ok(())
+}
+
+/// Makes room for an agent that is registered anew instead of being restored.
+fn forget_deleted(connection: &Connection, aid: &Aid) -> Result<(), Error> {
+    connection
+        .prepare_cached("DELETE FROM agents WHERE aid = ?1 AND deleted_at IS NOT NULL")?
+        .execute([aid.as_bytes()])?;
+    Ok(())
 }
 
 fn reserve_sequence(connection: &Connection, ceiling: u64) -> Result<(), Error> {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What was answered is there after the file is opened again; what was refused is not.
 
+mod keys;
 mod mail;
 
 use std::path::{Path, PathBuf};
@@ -126,34 +127,6 @@ async fn everything_answered_is_there_after_reopening() {
     assert!(found.is_publishing);
 }
 
-#[tokio::test]
-async fn deleting_takes_the_records_along() {
-    let file = File::new();
-    let agent = credential(&SigningKey::generate(), 100);
-    let aid = agent.aid();
-    let store = file.store();
-    store.write(register(&agent)).await.unwrap();
-    store
-        .write(Change::PutRecord {
-            record: record(&agent, 60),
-        })
-        .await
-        .unwrap();
-    store.write(Change::Delete { aid }).await.unwrap();
-    assert!(matches!(
-        store.write(Change::Delete { aid }).await,
-        Err(Error::Missing)
-    ));
-    let put = store
-        .write(Change::PutRecord {
-            record: record(&agent, 60),
-        })
-        .await;
-    assert!(matches!(put, Err(Error::Missing)));
-    store.close().await;
-    assert!(file.saved().agents.is_empty() && file.saved().records.is_empty());
-}
-
 fn offers(agent: &Credential, services: &[&str], brief: &str) -> Change {
     let entries = services.iter().map(|&service| Topic {
         brief: brief.to_owned(),
@@ -218,12 +191,14 @@ async fn services_and_profiles_are_kept_until_taken_back() {
     assert_eq!(saved.profiles, [(aid, *profile())]);
 
     let store = file.store();
-    store.write(Change::Delete { aid }).await.unwrap();
+    let at = UnixSeconds(50);
+    store.write(Change::Delete { aid, at }).await.unwrap();
     let late = Change::PutProfile {
         aid,
         profile: profile(),
     };
     assert!(matches!(store.write(late).await, Err(Error::Missing)));
+    store.write(Change::Purge { until: at }).await.unwrap();
     store.close().await;
     let saved = file.saved();
     assert!(saved.offers.is_empty() && saved.profiles.is_empty());

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use a2al_protocol::Aid;
 use a2al_service::model::{
-    Agent, AgentList, Done, Export, Heartbeat, PatchAgent, Probe, Published, Register, Registered,
-    Updated,
+    Agent, AgentList, Deleted, DeletedList, Done, Export, Heartbeat, PatchAgent, Probe, Published,
+    Register, Registered, Updated,
 };
 
 use super::register;
@@ -20,7 +20,9 @@ pub(super) async fn run(context: &Context, command: Agents) -> Result<(), Failur
         Agents::NewEth(args) => {
             register::unpublished(context, args, register::Master::NewWallet).await
         }
-        Agents::List => list(context).await,
+        Agents::List { deleted: false } => list(context).await,
+        Agents::List { deleted: true } => list_deleted(context).await,
+        Agents::Restore { aid } => restore(context, aid).await,
         Agents::Get { aid } => get(context, aid).await,
         Agents::Update { aid, service_tcp } => update(context, aid, service_tcp).await,
         Agents::Del { aid } => delete(context, aid).await,
@@ -93,6 +95,35 @@ async fn delete(context: &Context, aid: Aid) -> Result<(), Failure> {
     context
         .print
         .data(&done, |_| format!("{aid} is not on this node any more"));
+    context.print.note(format_args!(
+        "`a2al agents restore {aid}` undoes it for 30 days"
+    ));
+    Ok(())
+}
+
+async fn list_deleted(context: &Context) -> Result<(), Failure> {
+    let list: DeletedList = context.client.get("/agents/deleted").await?;
+    let row = |agent: &Deleted| {
+        let service = or_none(&agent.service_tcp);
+        [
+            agent.aid.to_string(),
+            service,
+            agent.restorable_until.clone(),
+        ]
+    };
+    context.print.data(&list, |list| {
+        let rows = list.agents.iter().map(row).collect::<Vec<_>>();
+        table(["AID", "SERVICE", "RESTORABLE UNTIL"], &rows)
+    });
+    Ok(())
+}
+
+async fn restore(context: &Context, aid: Aid) -> Result<(), Failure> {
+    let path = format!("/agents/{aid}/restore");
+    let agent: Agent = context.client.post(&path, &()).await?;
+    context
+        .print
+        .data(&agent, |_| format!("{aid} is on this node again"));
     Ok(())
 }
 

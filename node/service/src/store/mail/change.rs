@@ -49,7 +49,7 @@ fn send(connection: &Connection, outgoing: &Outgoing) -> Result<bool, Error> {
         .prepare_cached(
             "INSERT INTO outbox (message_id, sender, recipient, msg_type, body_len, note, sent_at, expires_at)
              SELECT :message, aid, :recipient, :msg_type, :body_len, :note, :sent_at, :expires_at
-             FROM agents WHERE aid = :sender",
+             FROM agents WHERE aid = :sender AND deleted_at IS NULL",
         )?
         .execute(named_params! {
             ":message": facts.message.as_bytes(),
@@ -83,7 +83,7 @@ fn send(connection: &Connection, outgoing: &Outgoing) -> Result<bool, Error> {
 fn befriend(connection: &Connection, aid: &Aid, contact: &Aid) -> Result<bool, Error> {
     let changed = connection
         .prepare_cached(
-            "INSERT INTO contacts (aid, contact) SELECT aid, ?2 FROM agents WHERE aid = ?1 ON CONFLICT DO NOTHING",
+            "INSERT INTO contacts (aid, contact) SELECT aid, ?2 FROM agents WHERE aid = ?1 AND deleted_at IS NULL ON CONFLICT DO NOTHING",
         )?
         .execute(params![aid.as_bytes(), contact.as_bytes()])?;
     Ok(changed > 0)
@@ -116,7 +116,7 @@ fn receive(connection: &Connection, note: &Received) -> Result<bool, Error> {
         .prepare_cached(
             "INSERT INTO inbox (id, aid, message_id, sender, msg_type, body, is_contact, sent_at, received_at)
              SELECT :id, aid, :message, :sender, :msg_type, :body, :is_contact, :sent_at, :received_at
-             FROM agents WHERE aid = :aid",
+             FROM agents WHERE aid = :aid AND deleted_at IS NULL",
         )?
         .execute(named_params! {
             ":id": note.id.cast_signed(),

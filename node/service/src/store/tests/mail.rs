@@ -78,7 +78,8 @@ async fn a_note_is_received_once_and_its_name_outlives_the_agent() {
         !store.mail(receive(1, aid, sender)).await.unwrap(),
         "read before"
     );
-    store.write(Change::Delete { aid }).await.unwrap();
+    let at = UnixSeconds(50);
+    store.write(Change::Delete { aid, at }).await.unwrap();
     let gone = store.mail(receive(2, aid, sender)).await;
     assert!(matches!(gone, Err(Error::Missing)));
     store.write(register(&agent)).await.unwrap();
@@ -192,7 +193,18 @@ async fn notes_under_way_read_back_until_they_are_settled() {
     assert_eq!((facts.message, facts.recipient), (id(2), recipient));
     assert_eq!((facts.body_len, facts.expires_at), (7, UnixSeconds(50)));
     let store = file.store();
-    store.write(Change::Delete { aid: sender }).await.unwrap();
+    let (aid, at) = (sender, UnixSeconds(50));
+    store.write(Change::Delete { aid, at }).await.unwrap();
+    let notes = Arc::default();
+    let restore = Change::Restore {
+        aid,
+        mail: Arc::clone(&notes),
+    };
+    store.write(restore).await.unwrap();
+    let notes: &SavedMail = notes.get().unwrap();
+    assert_eq!(notes.under_way.len(), 1, "it comes back with the agent");
+    store.write(Change::Delete { aid, at }).await.unwrap();
+    store.write(Change::Purge { until: at }).await.unwrap();
     store.close().await;
     assert!(mail(&file).under_way.is_empty(), "gone with the agent");
 }

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MPL-2.0
+//! MCP over HTTP ("streamable HTTP"), for a front end to mount.
+
+use std::convert::Infallible;
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use hyper::body::{Body, Bytes};
+use hyper::{Request, Response};
+use rmcp::transport::StreamableHttpService;
+use rmcp::transport::streamable_http_server::StreamableHttpServerConfig;
+use tokio_util::sync::CancellationToken;
+
+use crate::limits::MAX_MESSAGE_LEN;
+use crate::server::{Mcp, Server};
+use crate::sessions::Sessions;
+
+/// What a front end mounts. Cheap to clone; every clone has the same sessions.
+#[derive(Clone)]
+pub struct Endpoint(StreamableHttpService<Server, Sessions>);
+
+impl std::fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Endpoint").finish_non_exhaustive()
+    }
+}
+
+impl Endpoint {
+    /// Answers a request, whatever its method.
+    pub async fn answer<B>(
+        &self,
+        request: Request<B>,
+    ) -> Response<impl Body<Data = Bytes, Error = Infallible> + Send + 'static + use<B>>
+    where
+        B: Body + Send + 'static,
+        B::Error: Display,
+    {
+        self.0.handle(request).await
+    }
+}
+
+impl Mcp {
+    /// The endpoint for a daemon that listens on `api_addr`. Its streams end with `stop`.
+    ///
+    /// Host and Origin are checked here too, so that a front end which forgets to is still safe
+    /// from foreign pages.
+    pub fn http(&self, api_addr: SocketAddr, stop: CancellationToken) -> Endpoint {
+        let mcp = self.clone();
+        let config = StreamableHttpServerConfig::default()
+            .with_max_request_body_bytes(MAX_MESSAGE_LEN)
+            .with_cancellation_token(stop)
+            .with_allowed_origins(origins(api_addr.port()));
+        let config = if api_addr.ip().is_loopback() {
+            config
+        } else {
+            // Other machines know this one by names that it does not; they need the token.
+            config.disable_allowed_hosts()
+        };
+        let server = move || Ok(Server::new(&mcp));
+        Endpoint(StreamableHttpService::new(server, Arc::default(), config))
+    }
+}
+
+/// Pages of our own.
+fn origins(port: u16) -> [String; 3] {
+    ["localhost", "127.0.0.1", "[::1]"].map(|host| format!("http://{host}:{port}"))
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MPL-2.0
+//! The tools, a file per topic. What a tool does is said by the comment of its function, what its
+//! arguments are by those of their fields: models read both.
+
+mod admin;
+mod agents;
+mod connect;
+mod fetch;
+mod identity;
+mod lookup;
+mod mailbox;
+mod node;
+mod records;
+mod services;
+mod texts;
+mod wallets;
+
+pub(crate) use mailbox::Notes;
+
+use a2al_protocol::Aid;
+use rmcp::handler::server::router::tool::ToolRouter;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::server::Server;
+use crate::toolsets::Toolset;
+
+/// The tools that may wait for a human's answer.
+pub(crate) const ASKS_A_HUMAN: [&str; 1] = [admin::EXPORT];
+
+/// The routers of all tools, by toolset.
+pub(crate) fn routers() -> [(Toolset, ToolRouter<Server>); 4] {
+    let core = Server::identity_tools()
+        + Server::agent_tools()
+        + Server::node_tools()
+        + Server::lookup_tools()
+        + Server::service_tools()
+        + Server::fetch_tools()
+        + Server::connect_tools()
+        + Server::mailbox_tools();
+    [
+        (Toolset::Core, core),
+        (Toolset::Records, Server::record_tools()),
+        (Toolset::Web3, Server::wallet_tools()),
+        (
+            Toolset::Admin,
+            Server::admin_tools() + Server::mailbox_admin_tools(),
+        ),
+    ]
+}
+
+/// The arguments of a tool that works on one address.
+#[derive(Debug, Deserialize, JsonSchema)]
+struct One {
+    /// The agent's address (AID): `A0` and 40 hexadecimal digits.
+    #[schemars(with = "String")]
+    aid: Aid,
+}
