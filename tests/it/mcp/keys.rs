@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Daemon, Mcp, Process, Setup, cli_binary, isolated};
+use crate::harness::{Daemon, Mcp, Process, Setup, cli_binary, isolated, stateless};
 
 /// Every text of at least 64 hexadecimal digits in `value`.
 fn long_hex(value: &Value) -> Vec<String> {
@@ -197,4 +197,44 @@ async fn an_export_asks_the_human_or_wants_to_be_confirmed() {
     let export: Value =
         serde_json::from_slice(&std::fs::read(path).expect("the export")).expect("JSON");
     assert_eq!(export["operational_private_key_hex"], agent.operational);
+}
+
+#[tokio::test]
+async fn a_stateless_host_brings_the_humans_answer_along() {
+    let daemon = Setup::new().with(&["--mcp-toolsets", "all"]).start().await;
+    let (agent, other) = (daemon.api.agent().await, daemon.api.agent().await);
+    let mut mcp = Mcp::over_http(&daemon.api);
+    let call = |aid: &str, carried: Value| {
+        let mut params = json!({
+            "name": "a2al_agent_export", "arguments": { "aid": aid, "confirm": true },
+        });
+        params
+            .as_object_mut()
+            .expect("an object")
+            .extend(carried.as_object().expect("an object").clone());
+        let mut call = stateless(1, "2026-07-28", "tools/call", params);
+        call["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] =
+            json!({ "elicitation": { "form": {} } });
+        call
+    };
+    let asked = mcp.ask(call(&agent.aid, json!({}))).await["result"].clone();
+    assert_eq!(asked["resultType"], "input_required", "{asked}");
+    let question = &asked["inputRequests"]["confirm"];
+    let text = question["params"]["message"].as_str().expect("a question");
+    assert!(text.contains(&agent.aid), "{text}");
+
+    let answer = |action: &str, state: &Value| json!({ "inputResponses": { "confirm": { "action": action } }, "requestState": state });
+    let state = &asked["requestState"];
+    let forged = json!(format!("{}x", state.as_str().expect("a state")));
+    for (aid, carried, code) in [
+        (&agent.aid, answer("decline", state), "refused_by_user"),
+        (&agent.aid, answer("accept", &forged), "bad_answer"),
+        (&other.aid, answer("accept", state), "bad_answer"),
+    ] {
+        let refused = mcp.ask(call(aid, carried)).await["result"].clone();
+        assert_eq!(refused["isError"], true, "{refused}");
+        assert_eq!(refused["structuredContent"]["code"], code, "{refused}");
+    }
+    let done = mcp.ask(call(&agent.aid, answer("accept", state))).await["result"].clone();
+    assert!(done["structuredContent"]["path"].is_string(), "{done}");
 }
