@@ -69,6 +69,8 @@ impl StreamPath {
 #[derive(Debug)]
 pub(crate) struct Stream {
     inner: Compat<libp2p::Stream>,
+    /// Reading has failed: where that was the negotiation, multistream-select panics at any further use.
+    has_failed: bool,
     usage: Arc<Usage>,
     relayed: bool,
     /// The end of the connection, for whoever reads and for whoever writes.
@@ -86,6 +88,7 @@ impl Stream {
         usage.streams.fetch_add(1, Ordering::Relaxed);
         Self {
             inner: inner.compat(),
+            has_failed: false,
             usage,
             relayed,
             closed: [None, None],
@@ -123,6 +126,14 @@ impl Stream {
         }
     }
 
+    /// The underlying stream, unless it has failed.
+    fn inner(&mut self) -> io::Result<Pin<&mut Compat<libp2p::Stream>>> {
+        if self.has_failed {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        Ok(Pin::new(&mut self.inner))
+    }
+
     fn count(&self, len: usize) {
         self.usage.bytes.fetch_add(len as u64, Ordering::Relaxed);
     }
@@ -141,7 +152,8 @@ impl AsyncRead for Stream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        let polled = Pin::new(&mut self.inner).poll_read(cx, buffer);
+        let polled = self.inner()?.poll_read(cx, buffer);
+        self.has_failed = matches!(polled, Poll::Ready(Err(_)));
         self.count(buffer.filled().len() - before);
         self.or_closed(READER, polled, cx)
     }
@@ -153,7 +165,7 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.inner).poll_write(cx, bytes);
+        let polled = self.inner()?.poll_write(cx, bytes);
         if let Poll::Ready(Ok(len)) = polled {
             self.count(len);
         }
@@ -161,12 +173,12 @@ impl AsyncWrite for Stream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let polled = Pin::new(&mut self.inner).poll_flush(cx);
+        let polled = self.inner()?.poll_flush(cx);
         self.or_closed(WRITER, polled, cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let polled = Pin::new(&mut self.inner).poll_shutdown(cx);
+        let polled = self.inner()?.poll_shutdown(cx);
         self.or_closed(WRITER, polled, cx)
     }
 }

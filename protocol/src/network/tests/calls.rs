@@ -133,6 +133,23 @@ async fn only_agents_of_this_node_can_call_from_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_breaks_before_it_was_agreed_on_can_still_be_closed() {
+    let nodes = network(2).await;
+    let (_, _, record) = published(&nodes[1]).await;
+    let call = || {
+        let caller = &nodes[0].client;
+        within(caller.call(guest(&nodes[0]), &record, Paths::Any, Content::Bytes))
+    };
+    // The first one proves the pair; what comes later is answered only when it is read.
+    drop(call().await.unwrap());
+    let mut stream = call().await.unwrap();
+    nodes[1].client.shutdown().await;
+    within(stream.read_u8()).await.unwrap_err();
+    within(stream.shutdown()).await.unwrap_err();
+    within(stream.read_u8()).await.unwrap_err();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_is_gone_is_unreachable() {
     let nodes = network(2).await;
     let (_, _, record) = published(&nodes[1]).await;
