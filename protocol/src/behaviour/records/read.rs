@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::task::TaskTracker;
 
+use super::exchange::Placed;
 use super::query::{Known, Query};
 use super::survey::{Answer, Found, Survey};
 use super::{Exchange, Store, Verifier};
@@ -209,7 +210,7 @@ async fn repair(exchange: Exchange, mut survey: Survey, mut ballot: Ballot, key:
     let Some(best) = ballot.best else { return };
     for (holder, kept) in ballot.answered {
         if kept.is_none_or(|kept| best.is_newer_than(&kept)) {
-            let placed = [(key, best.clone()).into()];
+            let placed = [Placed::forwarded(key, best.clone())];
             if let Err(error) = exchange.put(&holder, &placed).await {
                 tracing::debug!(holder = %holder.peer, %error, "holder not repaired");
             }

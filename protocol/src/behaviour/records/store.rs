@@ -244,7 +244,8 @@ impl Inner {
     /// Which quota of the whole store a record would exceed.
     fn exhausted(&self, key: &DhtKey, record: &VerifiedRecord, source: Source) -> Option<Verdict> {
         if self.is_full(key, record.encoded().len()) {
-            return Some(Verdict::Full);
+            // No other key would have room here, so that nobody is sent further down.
+            return Some(Verdict::Quota);
         }
         let is_half_full =
             self.places.len() > MAX_HELD_KEYS / 2 || self.totals.bytes > MAX_HELD_BYTES / 2;
