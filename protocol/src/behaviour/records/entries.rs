@@ -18,7 +18,8 @@ use crate::record::{Branch, VerifiedRecord};
 impl Writer {
     /// Publishes an entry for a service, or its withdrawal, at the service's own key and at its category's.
     ///
-    /// What is told is what became of it at the service's own key; it is complete if it is so at both.
+    /// What is told is what became of it at the service's own key: a category that is full, or out of reach, is no reason to write
+    /// everything anew.
     ///
     /// # Errors
     /// [`Error::NoEntry`], or as [`Self::publish`].
@@ -26,12 +27,7 @@ impl Writer {
         let roots = record.roots().into_iter().map(Branch::root);
         let published = roots.map(|root| self.clone().place(root, record.clone(), Source::Own));
         let mut published = join_all(published).await.into_iter();
-        let own = published.next().ok_or(Error::NoEntry)??;
-        let is_listed = published.all(|category| category.is_ok_and(|p| p.is_complete));
-        Ok(Publication {
-            is_complete: own.is_complete && is_listed,
-            ..own
-        })
+        published.next().ok_or(Error::NoEntry)?
     }
 
     /// Stores an entry at a branch, and at the next one where there is no room for it.
@@ -58,8 +54,13 @@ impl Writer {
                         return publication;
                     }
                     None => {
+                        // There is no other key where it could be.
+                        let is_done = progress.is_full();
                         self.finish_later(progress, key, record);
-                        return publication;
+                        return publication.map(|told| Publication {
+                            is_complete: told.is_complete || is_done,
+                            ..told
+                        });
                     }
                 }
             }
