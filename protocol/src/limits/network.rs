@@ -118,6 +118,10 @@ pub const VERIFIED_AT_ONCE: usize = 8;
 /// Entries that may wait to be handed down to the next key.
 pub const DISPLACED_QUEUE: usize = 4096;
 
+/// Of these, the entries of one source that lost their places to further ones of its own. Ours: an eighth, so that a flood does not
+/// hold up what it displaces of others; what honest nodes renew at once is less.
+pub const DISPLACED_PER_SOURCE: usize = DISPLACED_QUEUE / 8;
+
 /// Entries that are handed down side by side.
 pub const HAND_DOWN_PARALLELISM: usize = 16;
 

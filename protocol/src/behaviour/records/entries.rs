@@ -45,18 +45,23 @@ impl Writer {
                 match branch.towards(&record.aid()) {
                     // What has found too few holders here is stored further down before anybody is told.
                     Some(next) if progress.is_full() && progress.is_short() => {
-                        self.finish_later(progress, key, record.clone());
+                        self.conclude(progress, key, record.clone(), source).await;
                         branch = next;
                     }
                     Some(next) => {
                         let settling = self.clone().settle(progress, key, next, record, source);
-                        self.tasks.spawn(settling);
+                        if source == Source::Own {
+                            self.tasks.spawn(settling);
+                        } else {
+                            // Nobody waits for what is handed down, and its slot bounds all that it costs.
+                            settling.await;
+                        }
                         return publication;
                     }
                     None => {
                         // There is no other key where it could be.
                         let is_done = progress.is_full();
-                        self.finish_later(progress, key, record);
+                        self.conclude(progress, key, record, source).await;
                         return publication.map(|told| Publication {
                             is_complete: told.is_complete || is_done,
                             ..told
@@ -65,6 +70,21 @@ impl Writer {
                 }
             }
         })
+    }
+
+    /// Waits for the remaining holders: in the background if somebody waits for what became of the entry.
+    async fn conclude(
+        &self,
+        progress: Progress,
+        key: DhtKey,
+        record: VerifiedRecord,
+        source: Source,
+    ) {
+        if source == Source::Own {
+            self.finish_later(progress, key, record);
+        } else {
+            self.finish(progress, key, &record).await;
+        }
     }
 
     /// Waits for the remaining holders, and stores the entry at the next branch if too many of them have no room, or if an older
@@ -88,7 +108,7 @@ impl Writer {
 
     /// Passes an entry on that lost its place here, if this node is among the [`HAND_OVER_RANK`] closest to the key.
     async fn hand_down(self, entry: Displaced) {
-        let Displaced { key, record } = entry;
+        let Displaced { key, record, share } = entry;
         if self.routing.borrow().closer_to(&key, &self.local) >= HAND_OVER_RANK {
             return;
         }
@@ -99,6 +119,7 @@ impl Writer {
         if let Err(error) = self.place(next, record, Source::Kept).await {
             tracing::debug!(%key, %error, "entry not handed down");
         }
+        drop(share);
     }
 }
 
