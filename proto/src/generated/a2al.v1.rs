@@ -317,6 +317,9 @@ pub struct PlacedRecord {
     /// A pass by which the sender lets the recipient write back, in its short form: 72 bytes.
     #[prost(bytes = "vec", tag = "5")]
     pub reply_pass: ::prost::alloc::vec::Vec<u8>,
+    /// The sending node passes on what others published: at a full key it then counts for another source than what the node publishes.
+    #[prost(bool, tag = "6")]
+    pub forwarded: bool,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct PutResult {
@@ -440,9 +443,9 @@ pub enum Verdict {
     WrongKey = 6,
     /// It is larger than 4096 bytes.
     TooLarge = 7,
-    /// The set at this key, or the whole store, is full.
+    /// The set at this key is full.
     Full = 8,
-    /// The sending peer writes too fast or holds too many live records here.
+    /// The sending peer writes too fast or holds too many live records here, or the whole store is full.
     Quota = 9,
     /// The holder knows more than 40 peers closer to the key than itself.
     TooFar = 10,

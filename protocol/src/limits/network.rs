@@ -17,6 +17,10 @@ pub const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 /// A live one is reached within a few round trips; a dead one would cost a dial timeout.
 pub const DIALLED_HOLDER_PATIENCE: Duration = Duration::from_millis(500);
 
+/// Holders that a read of entries asks because they are the closest; the others are drawn by lot. Ours: half of [`SET_QUORUM`], so that
+/// who owns the closest ones is not all that is heard.
+pub const CLOSEST_ASKED: usize = SET_QUORUM / 2;
+
 /// Holders asked at once by a read.
 pub const READ_PARALLELISM: usize = 4;
 
@@ -113,6 +117,10 @@ pub const VERIFIED_AT_ONCE: usize = 8;
 
 /// Entries that may wait to be handed down to the next key.
 pub const DISPLACED_QUEUE: usize = 4096;
+
+/// Of these, the entries of one source that lost their places to further ones of its own. Ours: an eighth, so that a flood does not
+/// hold up what it displaces of others; what honest nodes renew at once is less.
+pub const DISPLACED_PER_SOURCE: usize = DISPLACED_QUEUE / 8;
 
 /// Entries that are handed down side by side.
 pub const HAND_DOWN_PARALLELISM: usize = 16;

@@ -18,7 +18,8 @@ use crate::record::{Branch, VerifiedRecord};
 impl Writer {
     /// Publishes an entry for a service, or its withdrawal, at the service's own key and at its category's.
     ///
-    /// What is told is what became of it at the service's own key; it is complete if it is so at both.
+    /// What is told is what became of it at the service's own key: a category that is full, or out of reach, is no reason to write
+    /// everything anew.
     ///
     /// # Errors
     /// [`Error::NoEntry`], or as [`Self::publish`].
@@ -26,12 +27,7 @@ impl Writer {
         let roots = record.roots().into_iter().map(Branch::root);
         let published = roots.map(|root| self.clone().place(root, record.clone(), Source::Own));
         let mut published = join_all(published).await.into_iter();
-        let own = published.next().ok_or(Error::NoEntry)??;
-        let is_listed = published.all(|category| category.is_ok_and(|p| p.is_complete));
-        Ok(Publication {
-            is_complete: own.is_complete && is_listed,
-            ..own
-        })
+        published.next().ok_or(Error::NoEntry)?
     }
 
     /// Stores an entry at a branch, and at the next one where there is no room for it.
@@ -49,21 +45,46 @@ impl Writer {
                 match branch.towards(&record.aid()) {
                     // What has found too few holders here is stored further down before anybody is told.
                     Some(next) if progress.is_full() && progress.is_short() => {
-                        self.finish_later(progress, key, record.clone());
+                        self.conclude(progress, key, record.clone(), source).await;
                         branch = next;
                     }
                     Some(next) => {
                         let settling = self.clone().settle(progress, key, next, record, source);
-                        self.tasks.spawn(settling);
+                        if source == Source::Own {
+                            self.tasks.spawn(settling);
+                        } else {
+                            // Nobody waits for what is handed down, and its slot bounds all that it costs.
+                            settling.await;
+                        }
                         return publication;
                     }
                     None => {
-                        self.finish_later(progress, key, record);
-                        return publication;
+                        // There is no other key where it could be.
+                        let is_done = progress.is_full();
+                        self.conclude(progress, key, record, source).await;
+                        return publication.map(|told| Publication {
+                            is_complete: told.is_complete || is_done,
+                            ..told
+                        });
                     }
                 }
             }
         })
+    }
+
+    /// Waits for the remaining holders: in the background if somebody waits for what became of the entry.
+    async fn conclude(
+        &self,
+        progress: Progress,
+        key: DhtKey,
+        record: VerifiedRecord,
+        source: Source,
+    ) {
+        if source == Source::Own {
+            self.finish_later(progress, key, record);
+        } else {
+            self.finish(progress, key, &record).await;
+        }
     }
 
     /// Waits for the remaining holders, and stores the entry at the next branch if too many of them have no room, or if an older
@@ -87,7 +108,7 @@ impl Writer {
 
     /// Passes an entry on that lost its place here, if this node is among the [`HAND_OVER_RANK`] closest to the key.
     async fn hand_down(self, entry: Displaced) {
-        let Displaced { key, record } = entry;
+        let Displaced { key, record, share } = entry;
         if self.routing.borrow().closer_to(&key, &self.local) >= HAND_OVER_RANK {
             return;
         }
@@ -98,6 +119,7 @@ impl Writer {
         if let Err(error) = self.place(next, record, Source::Kept).await {
             tracing::debug!(%key, %error, "entry not handed down");
         }
+        drop(share);
     }
 }
 

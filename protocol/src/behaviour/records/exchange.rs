@@ -74,6 +74,8 @@ pub(crate) struct Placed {
     pub(crate) record: VerifiedRecord,
     /// What goes along, if it is a note.
     pub(crate) beside: Beside,
+    /// Whether this node merely passes it on.
+    pub(crate) is_forwarded: bool,
 }
 
 impl From<(DhtKey, VerifiedRecord)> for Placed {
@@ -82,6 +84,7 @@ impl From<(DhtKey, VerifiedRecord)> for Placed {
             key,
             record,
             beside: Beside::default(),
+            is_forwarded: false,
         }
     }
 }
@@ -92,15 +95,25 @@ impl From<Held> for Placed {
             key: held.key,
             record: held.record,
             beside: held.beside,
+            is_forwarded: !held.is_own,
         }
     }
 }
 
 impl Placed {
+    /// A record that an agent of another node published.
+    pub(crate) fn forwarded(key: DhtKey, record: VerifiedRecord) -> Self {
+        Self {
+            is_forwarded: true,
+            ..Self::from((key, record))
+        }
+    }
+
     fn message(&self) -> v1::PlacedRecord {
         let mut message = v1::PlacedRecord {
             key: self.key.as_bytes().to_vec(),
             record: self.record.encoded().to_vec(),
+            forwarded: self.is_forwarded,
             ..v1::PlacedRecord::default()
         };
         self.beside.enclose(&mut message);

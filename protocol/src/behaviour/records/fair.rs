@@ -5,6 +5,7 @@
 //! entry counts for one of the sources that wrote it, and every source may have as many as the others: round by round each keeps
 //! one more, until the key is full. The order of arrival makes no difference where the sources are the same.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 
 use sha2::{Digest, Sha256};
@@ -19,7 +20,13 @@ use crate::record::VerifiedRecord;
 pub(super) struct Writers(Vec<Source>);
 
 /// How many entries of a key each source has written.
-pub(super) struct Crowds(HashMap<Source, usize>);
+pub(super) struct Crowds(HashMap<Source, Crowd>);
+
+struct Crowd {
+    entries: usize,
+    /// [`Source::rank`] at this key, once somebody has asked for it.
+    rank: OnceCell<[u8; 32]>,
+}
 
 impl Writers {
     pub(super) fn new(first: Source) -> Self {
@@ -35,7 +42,7 @@ impl Writers {
         self.0.contains(&source)
     }
 
-    /// Whether another source changes nothing, whatever the crowds are.
+    /// Whether another source finds a place without taking that of one.
     pub(super) fn has_room(&self) -> bool {
         self.0.len() < MAX_WRITERS_PER_ENTRY
     }
@@ -71,40 +78,61 @@ impl Writers {
 
 impl Crowds {
     pub(super) fn count<'w>(entries: impl IntoIterator<Item = &'w Writers>) -> Self {
-        let mut counts = HashMap::new();
+        let mut crowds = HashMap::new();
+        let empty = || Crowd {
+            entries: 0,
+            rank: OnceCell::new(),
+        };
         for writer in entries.into_iter().flat_map(|writers| &writers.0) {
-            *counts.entry(*writer).or_default() += 1;
+            crowds.entry(*writer).or_insert_with(empty).entries += 1;
         }
-        Self(counts)
+        Self(crowds)
     }
 
     fn of(&self, source: Source) -> usize {
-        self.0.get(&source).copied().unwrap_or_default()
+        self.0.get(&source).map_or(0, |crowd| crowd.entries)
+    }
+
+    fn rank(&self, source: Source, key: &DhtKey) -> [u8; 32] {
+        let crowd = self.0.get(&source);
+        crowd.map_or_else(
+            || source.rank(key),
+            |crowd| *crowd.rank.get_or_init(|| source.rank(key)),
+        )
     }
 
     /// The source that an entry counts for: of its writers the one with the fewest entries.
     fn home(&self, writers: &Writers, key: &DhtKey) -> Source {
-        let writers = writers.0.iter().copied();
-        let home = writers.min_by_key(|writer| (self.of(*writer), writer.rank(key)));
+        // Most entries have one writer, and hashes are needed only where crowds are equally large.
+        let order = |one: &Source, other: &Source| {
+            let by_size = self.of(*one).cmp(&self.of(*other));
+            by_size.then_with(|| self.rank(*one, key).cmp(&self.rank(*other, key)))
+        };
+        let home = writers.0.iter().copied().min_by(order);
         home.unwrap_or(Source::Kept)
     }
 }
 
-/// Of the entries that compete for a full key, the position of the one that has to go: one of the source with the most of them.
-pub(super) fn surplus(key: &DhtKey, entries: &[(&VerifiedRecord, &Writers)]) -> Option<usize> {
+/// Of the entries that compete for a full key, the position of the one that has to go, and the source that it counts for: the one with
+/// the most of them.
+pub(super) fn surplus(
+    key: &DhtKey,
+    entries: &[(&VerifiedRecord, &Writers)],
+) -> Option<(usize, Source)> {
     let crowds = Crowds::count(entries.iter().map(|(_, writers)| *writers));
     let mut homes: HashMap<Source, Vec<usize>> = HashMap::new();
     for (at, (_, writers)) in entries.iter().enumerate() {
         homes.entry(crowds.home(writers, key)).or_default().push(at);
     }
-    let (_, largest) = homes
+    let (source, largest) = homes
         .into_iter()
-        .max_by_key(|(source, entries)| (entries.len(), source.rank(key)))?;
+        .max_by_key(|(source, entries)| (entries.len(), crowds.rank(*source, key)))?;
     let rank = |record: &VerifiedRecord| {
         let hash = Sha256::new().chain_update(key.as_bytes());
         hash.chain_update(record.aid().as_bytes()).finalize()
     };
-    largest.into_iter().max_by_key(|at| rank(entries[*at].0))
+    let loser = largest.into_iter().max_by_key(|at| rank(entries[*at].0))?;
+    Some((loser, source))
 }
 
 #[cfg(test)]

@@ -36,7 +36,8 @@ pub(super) type Load = Vec<Placed>;
 struct Inheritance {
     /// Told first, so that nothing is taken that was removed.
     removals: Vec<Removal>,
-    /// Notes that show work come last, the easiest first: so a newcomer asks each for what holders asked when it was written.
+    /// Notes that show work come last, the easiest first: so a newcomer asks each for what holders asked when it was written. What
+    /// this node published itself does not wait behind what it passes on.
     records: Load,
 }
 
@@ -84,7 +85,10 @@ impl HandOver {
             }
             for inherited in loads.values_mut() {
                 let records = &mut inherited.records;
-                records.sort_by_key(|placed| placed.beside.work.map(|work| work.bits));
+                records.sort_by_key(|placed| {
+                    let bits = placed.beside.work.map(|work| work.bits);
+                    (bits, placed.is_forwarded)
+                });
             }
             loads
         });

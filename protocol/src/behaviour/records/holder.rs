@@ -171,11 +171,17 @@ impl Holder {
         if placed.record.len() > MAX_RECORD_LEN {
             return Err(Verdict::TooLarge);
         }
-        if self.store.is_rewritten(&key, &placed.record, source) {
-            return Ok(Outcome::AlreadyHeld);
-        }
+        // What is passed on costs the same allowance.
         if !self.quota().take(source, Instant::now()) {
             return Err(Verdict::Quota);
+        }
+        let writer = if placed.forwarded {
+            source.forwarding()
+        } else {
+            source
+        };
+        if self.store.is_rewritten(&key, &placed.record, writer) {
+            return Ok(Outcome::AlreadyHeld);
         }
         if self.routing.borrow().closer_to(&key, &self.local) >= MAX_CLOSER_PEERS {
             return Err(Verdict::TooFar);
@@ -189,7 +195,7 @@ impl Holder {
             let beside = Beside::of_message(placed);
             return self.keep_note(key, record, source, beside).await;
         }
-        Ok(self.store.put(key, record, source, clock::now()))
+        Ok(self.store.put(key, record, writer, clock::now()))
     }
 
     pub(super) fn quota(&self) -> MutexGuard<'_, Quota> {

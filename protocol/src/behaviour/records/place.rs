@@ -32,6 +32,9 @@ pub(super) struct Place {
     pub(super) released_until: UnixSeconds,
 }
 
+/// An entry that lost its place, and the source whose own further entry took it, if it was that.
+pub(super) type Loser = (VerifiedRecord, Option<Source>);
+
 /// Who wrote a record of the set, and the length of its encoding.
 #[derive(Debug)]
 struct Origin {
@@ -81,7 +84,7 @@ impl Place {
         stamp: Option<Stamp>,
         now: UnixSeconds,
         totals: &mut Totals,
-    ) -> (Outcome, Option<VerifiedRecord>) {
+    ) -> (Outcome, Option<Loser>) {
         if let Some(taken) = self.taken(&record, now) {
             return (taken, None);
         }
@@ -155,21 +158,25 @@ impl Place {
         record: VerifiedRecord,
         writers: Writers,
         totals: &mut Totals,
-    ) -> (Outcome, Option<VerifiedRecord>) {
+    ) -> (Outcome, Option<Loser>) {
         let held = self.set.of_category(Category::Topic);
         let origin = |held: &VerifiedRecord| self.origins.get(&held.signature());
         let mut entries: Vec<_> = held
             .filter_map(|held| Some((held, &origin(held)?.writers)))
             .collect();
         entries.push((&record, &writers));
-        let loser = surplus(&self.key, &entries).map_or(&record, |at| entries[at].0);
+        let surplus = surplus(&self.key, &entries);
+        let (loser, home) =
+            surplus.map_or((&record, None), |(at, home)| (entries[at].0, Some(home)));
         self.overflowed_until = self.overflowed_until.max(loser.expires_at());
         if *loser == record {
             return (Outcome::Refused(Verdict::Full), None);
         }
         let loser = loser.clone();
+        let by_itself = home.filter(|home| writers.first() == *home);
         self.set.remove(&loser);
-        (self.insert(record, writers, totals), Some(loser))
+        let stored = self.insert(record, writers, totals);
+        (stored, Some((loser, by_itself)))
     }
 
     fn insert(&mut self, record: VerifiedRecord, writers: Writers, totals: &mut Totals) -> Outcome {

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::task::TaskTracker;
 
+use super::exchange::Placed;
 use super::query::{Known, Query};
 use super::survey::{Answer, Found, Survey};
 use super::{Exchange, Store, Verifier};
@@ -79,12 +80,13 @@ impl Reader {
     pub(crate) async fn collect(&self, query: Query, enough: usize) -> Result<Found, Error> {
         let mut set = RecordSet::new();
         let own = self.store.get(&query, clock::now());
-        let mut overflows = self.store.overflows(&query.key, clock::now());
+        let overflows_here = self.store.overflows(&query.key, clock::now());
+        let (mut answered, mut overflowing) = (0, 0);
         let (mut holders, mut answers) = (usize::from(!own.is_empty()), 0);
         for record in &own {
             set.merge(record.clone());
         }
-        let mut survey = self.survey(query, own);
+        let mut survey = self.survey(query, own).by_lot();
         let collecting = async {
             while holders < SET_QUORUM && answers < enough {
                 let Some(answer) = survey.next().await else {
@@ -93,7 +95,8 @@ impl Reader {
                 let Some(found) = answer.found else { continue };
                 answers += usize::from(survey.has_arrived());
                 holders += usize::from(!found.records.is_empty());
-                overflows |= found.overflows;
+                answered += 1;
+                overflowing += usize::from(found.overflows);
                 for record in found.records {
                     set.merge(record);
                 }
@@ -105,8 +108,8 @@ impl Reader {
         }
         let records = self.accepted(&set);
         Ok(Found {
+            overflows: overflows_here || is_overflow(!records.is_empty(), overflowing, answered),
             records,
-            overflows,
             ..Found::default()
         })
     }
@@ -133,6 +136,13 @@ impl Reader {
         let verifier = self.verifier.clone();
         Survey::new(exchange, dialer, verifier, &routing, query, known)
     }
+}
+
+/// Whether entries are believed to lie further down. Where none are, one holder could send every reader there: that takes two, unless
+/// only one answered.
+fn is_overflow(has_entries: bool, overflowing: usize, answered: usize) -> bool {
+    let believed = if has_entries { 1 } else { 2 };
+    overflowing > 0 && overflowing >= believed.min(answered)
 }
 
 /// The newest endpoint record so far, and who answered what.
@@ -209,10 +219,24 @@ async fn repair(exchange: Exchange, mut survey: Survey, mut ballot: Ballot, key:
     let Some(best) = ballot.best else { return };
     for (holder, kept) in ballot.answered {
         if kept.is_none_or(|kept| best.is_newer_than(&kept)) {
-            let placed = [(key, best.clone()).into()];
+            let placed = [Placed::forwarded(key, best.clone())];
             if let Err(error) = exchange.put(&holder, &placed).await {
                 tracing::debug!(holder = %holder.peer, %error, "holder not repaired");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_overflow;
+
+    #[test]
+    fn one_holder_does_not_send_readers_below_a_key_without_entries() {
+        assert!(!is_overflow(false, 1, 4));
+        assert!(is_overflow(false, 2, 4));
+        assert!(is_overflow(false, 1, 1), "nobody else is there");
+        assert!(is_overflow(true, 1, 4));
+        assert!(!is_overflow(true, 0, 4) && !is_overflow(false, 0, 0));
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Finding everybody who offers a service, batch by batch.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 
 use futures::StreamExt;
@@ -26,8 +26,7 @@ pub struct Search {
     waiting: VecDeque<Branch>,
     /// In tasks of their own: nobody else moves them on between two batches.
     reading: FuturesOrdered<AbortOnDropHandle<(Branch, Result<Found, Error>)>>,
-    /// Whose entries have been decided, live or withdrawn.
-    decided: HashSet<Entry>,
+    decided: Decisions,
     /// Keys that may still be read.
     allowance: usize,
 }
@@ -41,14 +40,14 @@ impl Search {
             reader,
             waiting: [Branch::root(DhtKey::of_topic(topic))].into(),
             reading: FuturesOrdered::new(),
-            decided: HashSet::new(),
+            decided: Decisions::default(),
             allowance: MAX_SEARCHED_KEYS - 1,
         }
     }
 
     /// The next verified live entries, at least one and at most a few hundred; `None` when there are no further ones.
     ///
-    /// Over the whole search each agent and service is told once: the newest version that is known when it is decided, and nothing if
+    /// Over the whole search each agent and service is told once: the newest version that is known by then, and nothing as long as
     /// that is a withdrawal. Ends within ten seconds; safe to drop and to call again, which goes on where it was.
     ///
     /// # Errors
@@ -74,7 +73,7 @@ impl Search {
                 }
             };
             self.descend(&branch, &found);
-            let batch = self.decide(found.records);
+            let batch = self.decided.decide(found.records);
             if !batch.is_empty() {
                 return Ok(Some(batch));
             }
@@ -114,8 +113,20 @@ impl Search {
             self.allowance -= self.waiting.len() - before;
         }
     }
+}
 
-    /// Picks the newest version of each entry that was not decided before, and leaves out what is withdrawn.
+/// What is known of each entry that was met.
+#[derive(Default)]
+struct Decisions(HashMap<Entry, Decision>);
+
+enum Decision {
+    Told,
+    /// Withdrawn by a record of this rank, which may be old: who registers again at a full key is found further down.
+    Withdrawn((u64, u64, u64)),
+}
+
+impl Decisions {
+    /// Picks the newest version of each entry that was not told before, and leaves out what is withdrawn.
     fn decide(&mut self, records: Vec<VerifiedRecord>) -> Vec<VerifiedRecord> {
         let mut newest: HashMap<Entry, VerifiedRecord> = HashMap::new();
         for record in records {
@@ -124,21 +135,68 @@ impl Search {
             };
             let entry = (record.aid(), topic.to_owned());
             let is_newer = |known: &VerifiedRecord| record.is_newer_than(known);
-            if !self.decided.contains(&entry) && newest.get(&entry).is_none_or(is_newer) {
+            if self.is_news(&entry, &record) && newest.get(&entry).is_none_or(is_newer) {
                 newest.insert(entry, record);
             }
         }
-        self.decided.extend(newest.keys().cloned());
-        let found = newest.into_values();
-        found.filter(|record| !record.is_withdrawn()).collect()
+        let mut found = Vec::new();
+        for (entry, record) in newest {
+            let decision = if record.is_withdrawn() {
+                Decision::Withdrawn(record.rank())
+            } else {
+                found.push(record);
+                Decision::Told
+            };
+            self.0.insert(entry, decision);
+        }
+        found
+    }
+
+    fn is_news(&self, entry: &Entry, record: &VerifiedRecord) -> bool {
+        match self.0.get(entry) {
+            None => true,
+            Some(Decision::Told) => false,
+            Some(Decision::Withdrawn(rank)) => record.rank() > *rank,
+        }
     }
 }
 
 impl fmt::Debug for Search {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Search")
-            .field("decided", &self.decided.len())
+            .field("decided", &self.decided.0.len())
             .field("waiting", &self.waiting.len())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Draft, RecordKind, Seq, Topic};
+    use crate::{Credential, SigningKey, clock};
+
+    fn version(agent: &SigningKey, kind: RecordKind, seq: u64) -> VerifiedRecord {
+        let draft = Draft {
+            kind,
+            payload: Topic::new("translate").encode().unwrap(),
+            seq: Seq(seq),
+            timestamp: clock::now(),
+            ttl_secs: 3600,
+        };
+        draft.sign(&Credential::node(agent.clone())).unwrap()
+    }
+
+    #[test]
+    fn an_old_withdrawal_hides_no_newer_entry_and_a_newer_one_hides_old_entries() {
+        let agent = SigningKey::generate();
+        let entry = |seq| version(&agent, RecordKind::TOPIC, seq);
+        let withdrawal = |seq| version(&agent, RecordKind::TOPIC_WITHDRAWN, seq);
+        let mut decided = Decisions::default();
+        assert!(decided.decide(vec![entry(1), withdrawal(2)]).is_empty());
+        assert!(decided.decide(vec![entry(1)]).is_empty());
+        let renewed = entry(3);
+        assert_eq!(decided.decide(vec![renewed.clone()]), [renewed]);
+        assert!(decided.decide(vec![entry(4)]).is_empty(), "told once");
     }
 }

@@ -33,6 +33,19 @@ impl Source {
         Self::Writers(std::array::from_fn(|at| hash[at]))
     }
 
+    /// The source that records count for which this one merely passes on: a node that hands over the flood of somebody else does not
+    /// drive out what it publishes itself.
+    pub(super) fn forwarding(self) -> Self {
+        match self {
+            Self::Own | Self::Kept => Self::Kept,
+            Self::Writers(id) => {
+                let hash = Sha256::new_with_prefix(b"a2al-forwarded\0").chain_update(id);
+                let hash = hash.finalize();
+                Self::Writers(std::array::from_fn(|at| hash[at]))
+            }
+        }
+    }
+
     /// Whether no other node wrote it.
     pub(super) fn is_this_node(self) -> bool {
         !matches!(self, Self::Writers(_))
@@ -77,5 +90,13 @@ mod tests {
         assert_ne!(Source::of(one, ip), Source::of(two, ip));
         assert_ne!(Source::of(one, None), Source::of(two, None));
         assert_eq!(Source::of(one, ip), Source::of(one, None));
+    }
+
+    #[test]
+    fn what_a_node_passes_on_is_of_another_source_than_what_it_publishes() {
+        let [one, two] = [(); 2].map(|()| Source::of(PeerId::random(), None));
+        assert_eq!(one.forwarding(), one.forwarding());
+        assert_ne!(one.forwarding(), one);
+        assert_ne!(one.forwarding(), two.forwarding());
     }
 }

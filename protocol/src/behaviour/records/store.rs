@@ -3,16 +3,21 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use a2al_proto::v1::Verdict;
+use lru::LruCache;
 use tokio::sync::mpsc;
 
 use super::mailbox::{Beside, Stamp};
-use super::place::Place;
+use super::place::{Loser, Place};
 use super::{Query, Source};
 use crate::dht_key::DhtKey;
-use crate::limits::{DISPLACED_QUEUE, MAX_HELD_BYTES, MAX_HELD_KEYS, MAX_RECORDS_PER_SOURCE};
+use crate::limits::{
+    DISPLACED_PER_SOURCE, DISPLACED_QUEUE, MAX_HELD_BYTES, MAX_HELD_KEYS, MAX_RATED_SOURCES,
+    MAX_RECORDS_PER_SOURCE,
+};
 use crate::mailbox::Removal;
 use crate::record::VerifiedRecord;
 use crate::time::UnixSeconds;
@@ -47,6 +52,8 @@ pub(crate) struct Held {
 pub(crate) struct Displaced {
     pub(crate) key: DhtKey,
     pub(crate) record: VerifiedRecord,
+    /// Counts for the source that displaced it by a further entry of its own, as long as it waits.
+    pub(super) share: Option<Arc<()>>,
 }
 
 /// Sets of verified records by key, shared by everybody on this node.
@@ -54,6 +61,8 @@ pub(crate) struct Displaced {
 pub(crate) struct Store {
     inner: Arc<Mutex<Inner>>,
     displaced: mpsc::Sender<Displaced>,
+    /// How much of the queue waits for each source that displaces its own entries: as often as its value is shared.
+    shares: Arc<Mutex<LruCache<Source, Arc<()>>>>,
 }
 
 #[derive(Debug, Default)]
@@ -98,8 +107,13 @@ impl Store {
     /// publisher, who will be refused at the next renewal.
     pub(crate) fn new() -> (Self, mpsc::Receiver<Displaced>) {
         let (displaced, queue) = mpsc::channel(DISPLACED_QUEUE);
-        let inner = Arc::default();
-        (Self { inner, displaced }, queue)
+        let sources = NonZeroUsize::new(MAX_RATED_SOURCES).expect("the limit is not zero");
+        let store = Self {
+            inner: Arc::default(),
+            displaced,
+            shares: Arc::new(Mutex::new(LruCache::new(sources))),
+        };
+        (store, queue)
     }
 
     /// Stores a record: quotas first, then the order within its slot, then the caps of the set.
@@ -114,12 +128,28 @@ impl Store {
             return Outcome::Refused(Verdict::WrongKey);
         }
         let (outcome, displaced) = self.with(|inner| inner.put(key, record, source, None, now));
-        if let Some(record) = displaced
-            && self.displaced.try_send(Displaced { key, record }).is_err()
+        if let Some((record, by_itself)) = displaced
+            && !self.queue(key, record, by_itself)
         {
             tracing::debug!(%key, "an entry lost its place and is not handed down");
         }
         outcome
+    }
+
+    /// Has an entry handed down, unless too many wait; of what sources displace themselves, each has a bounded share of the queue.
+    fn queue(&self, key: DhtKey, record: VerifiedRecord, by_itself: Option<Source>) -> bool {
+        let share = by_itself.map(|source| {
+            let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(shares.get_or_insert(source, Arc::default))
+        });
+        if share
+            .as_ref()
+            .is_some_and(|share| Arc::strong_count(share) > DISPLACED_PER_SOURCE + 1)
+        {
+            return false;
+        }
+        let displaced = Displaced { key, record, share };
+        self.displaced.try_send(displaced).is_ok()
     }
 
     /// Whether exactly this record is held, so that it need not be verified again; `source` then counts as one of its writers.
@@ -216,7 +246,7 @@ impl Inner {
         source: Source,
         stamp: Option<Stamp>,
         now: UnixSeconds,
-    ) -> (Outcome, Option<VerifiedRecord>) {
+    ) -> (Outcome, Option<Loser>) {
         let refused = |verdict| (Outcome::Refused(verdict), None);
         if record.is_expired(now) {
             return refused(Verdict::Expired);
@@ -244,7 +274,8 @@ impl Inner {
     /// Which quota of the whole store a record would exceed.
     fn exhausted(&self, key: &DhtKey, record: &VerifiedRecord, source: Source) -> Option<Verdict> {
         if self.is_full(key, record.encoded().len()) {
-            return Some(Verdict::Full);
+            // No other key would have room here, so that nobody is sent further down.
+            return Some(Verdict::Quota);
         }
         let is_half_full =
             self.places.len() > MAX_HELD_KEYS / 2 || self.totals.bytes > MAX_HELD_BYTES / 2;

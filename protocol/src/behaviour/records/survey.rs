@@ -8,13 +8,16 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use rand::seq::SliceRandom;
 use tokio::time::sleep;
 
 use super::exchange::Told;
 use super::query::Known;
 use super::{Exchange, Query, Verifier};
 use crate::key::Signature;
-use crate::limits::{ENDPOINT_QUORUM, READ_HEDGE, READ_PARALLELISM, REPLICATION, REPLY_PASS_LEN};
+use crate::limits::{
+    CLOSEST_ASKED, ENDPOINT_QUORUM, READ_HEDGE, READ_PARALLELISM, REPLICATION, REPLY_PASS_LEN,
+};
 use crate::network::{Dialer, Route, Routing};
 use crate::record::VerifiedRecord;
 
@@ -69,6 +72,8 @@ pub(crate) struct Survey {
     /// Whether so few nodes are known that they are all there are.
     knows_all: bool,
     walk: Walk,
+    /// Whether holders beyond the [`CLOSEST_ASKED`] are asked in no order.
+    is_by_lot: bool,
 }
 
 enum Walk {
@@ -103,7 +108,17 @@ impl Survey {
             empty_answers: 0,
             knows_all: routing.len() < REPLICATION,
             walk: Walk::NotStarted,
+            is_by_lot: false,
         }
+    }
+
+    /// Asks the closest [`CLOSEST_ASKED`] first and then the others by lot, so that nobody who owns the closest few is all that is
+    /// heard.
+    pub(crate) fn by_lot(mut self) -> Self {
+        let holders = drawn(self.waiting.into());
+        self.waiting = answering_first(&self.exchange, holders);
+        self.is_by_lot = true;
+        self
     }
 
     /// The next holder's answer; `None` when every known node and every node of the walk was asked.
@@ -128,6 +143,7 @@ impl Survey {
                 }
                 routes = self.walk.finished() => {
                     self.walk = Walk::Done;
+                    let routes = if self.is_by_lot { drawn(routes) } else { routes };
                     // These are closer than what was known before.
                     routes.into_iter().rev().for_each(|route| self.waiting.push_front(route));
                 }
@@ -195,6 +211,13 @@ impl Walk {
     }
 }
 
+/// The closest first, and the others by lot.
+fn drawn(mut holders: Vec<Route>) -> Vec<Route> {
+    let others = CLOSEST_ASKED.min(holders.len());
+    holders[others..].shuffle(&mut rand::rng());
+    holders
+}
+
 /// Whoever was silent of late is asked last.
 fn answering_first(exchange: &Exchange, mut holders: Vec<Route>) -> VecDeque<Route> {
     holders.sort_by_key(|holder| exchange.is_silent(&holder.peer));
@@ -244,4 +267,27 @@ async fn verified(
         replies,
     });
     Answer { holder, found }
+}
+
+#[cfg(test)]
+mod tests {
+    use libp2p::PeerId;
+
+    use super::*;
+
+    #[test]
+    fn beyond_the_closest_two_every_holder_may_be_the_next() {
+        let route = |_| Route::direct(PeerId::random(), Vec::new());
+        let holders: Vec<_> = (0..REPLICATION).map(route).collect();
+        let thirds: HashSet<_> = (0..200)
+            .map(|_| {
+                let drawn = drawn(holders.clone());
+                let peer = |at: usize| drawn[at].peer;
+                assert_eq!([peer(0), peer(1)], [holders[0].peer, holders[1].peer]);
+                assert_eq!(drawn.len(), holders.len());
+                peer(2)
+            })
+            .collect();
+        assert!(thirds.len() > REPLICATION / 2);
+    }
 }

@@ -11,9 +11,9 @@ use super::query::Known;
 use super::*;
 use crate::behaviour::agents::Newest;
 use crate::delegation::{DelegationProof, Terms};
-use crate::limits::{CLOCK_SKEW, MAX_RECORD_LEN, RECORDS_PER_PUT};
+use crate::limits::{CLOCK_SKEW, MAX_RECORD_LEN, MAX_TOPIC_RECORDS, RECORDS_PER_PUT, WRITE_BURST};
 use crate::network::Routing;
-use crate::record::{Draft, Endpoint, NatType, RecordKind, Seq, VerifiedRecord};
+use crate::record::{Draft, Endpoint, NatType, RecordKind, Seq, Topic, VerifiedRecord};
 use crate::{Aid, Credential, DhtKey, SigningKey, UnixSeconds, clock};
 
 struct Scene {
@@ -48,11 +48,10 @@ impl Scene {
 
     /// The verdict on one record, as the writer hears it.
     async fn put(&self, key: &DhtKey, record: &[u8]) -> Verdict {
-        let placed = PlacedRecord {
-            key: key.as_bytes().to_vec(),
-            record: record.to_vec(),
-            ..PlacedRecord::default()
-        };
+        self.put_placed(placed(key, record)).await
+    }
+
+    async fn put_placed(&self, placed: PlacedRecord) -> Verdict {
         let put = Put {
             records: vec![placed],
         };
@@ -64,6 +63,27 @@ impl Scene {
             other => panic!("a write is answered by its outcome: {other:?}"),
         }
     }
+}
+
+fn placed(key: &DhtKey, record: &[u8]) -> PlacedRecord {
+    PlacedRecord {
+        key: key.as_bytes().to_vec(),
+        record: record.to_vec(),
+        ..PlacedRecord::default()
+    }
+}
+
+/// An entry of an agent of its own, and the key of its service.
+fn entry() -> (DhtKey, VerifiedRecord) {
+    let draft = Draft {
+        kind: RecordKind::TOPIC,
+        payload: Topic::new("translate").encode().unwrap(),
+        seq: Seq(1),
+        timestamp: clock::now(),
+        ttl_secs: 3600,
+    };
+    let entry = draft.sign(&Credential::node(SigningKey::generate()));
+    (DhtKey::of_topic("translate"), entry.unwrap())
 }
 
 fn agent(issued_at: UnixSeconds) -> Credential {
@@ -263,13 +283,8 @@ async fn what_is_too_large_or_no_request_at_all_is_refused() {
     );
     assert_eq!(scene.put(&key, b"").await, Verdict::Invalid);
 
-    let placed = PlacedRecord {
-        key: key.as_bytes().to_vec(),
-        record: record.encoded().to_vec(),
-        ..PlacedRecord::default()
-    };
     let flood = Put {
-        records: vec![placed; RECORDS_PER_PUT + 1],
+        records: vec![placed(&key, record.encoded()); RECORDS_PER_PUT + 1],
     };
     for body in [None, Some(record_request::Body::Put(flood))] {
         let answer = scene
@@ -329,4 +344,38 @@ async fn a_large_set_is_read_in_pages_without_gaps() {
     );
     known = query.message(Vec::new(), &Known::new(all[1..].to_vec()));
     assert!(!scene.holder.page(&query, &known, 8000).as_known);
+}
+
+#[tokio::test]
+async fn a_flood_that_a_node_hands_on_does_not_drive_out_what_it_publishes() {
+    let scene = Scene::new();
+    let own: Vec<_> = (0..10).map(|_| entry()).collect();
+    let flood = |count| (0..count).map(|_| (true, entry()));
+    let own_writes = own.iter().map(|entry| (false, entry.clone()));
+    let writes = flood(MAX_TOPIC_RECORDS).chain(own_writes);
+    for (forwarded, (key, record)) in writes.chain(flood(MAX_TOPIC_RECORDS)) {
+        let placed = PlacedRecord {
+            forwarded,
+            ..placed(&key, record.encoded())
+        };
+        scene.put_placed(placed).await;
+    }
+    let held = scene.store.get(&Query::of_entries(own[0].0), clock::now());
+    assert_eq!(held.len(), MAX_TOPIC_RECORDS);
+    assert!(own.iter().all(|(_, record)| held.contains(record)));
+}
+
+#[tokio::test]
+async fn writing_what_is_held_costs_the_same_allowance() {
+    let (scene, record) = (Scene::new(), genuine());
+    let key = record.aid().key();
+    assert_eq!(scene.put(&key, record.encoded()).await, Verdict::Stored);
+    let mut last = Verdict::AlreadyHeld;
+    for _ in 0..10 * WRITE_BURST {
+        last = scene.put(&key, record.encoded()).await;
+        if last != Verdict::AlreadyHeld {
+            break;
+        }
+    }
+    assert_eq!(last, Verdict::Quota);
 }

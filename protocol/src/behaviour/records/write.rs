@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::task::TaskTracker;
 
-use super::exchange::{ExchangeError, Stored};
+use super::exchange::{ExchangeError, Placed, Stored};
 use super::store::Outcome;
 use super::{Exchange, Source, Store};
 use crate::clock;
@@ -56,6 +56,8 @@ pub(super) struct Progress {
     /// Holders without room, this node among them.
     full: usize,
     refused: Option<Verdict>,
+    /// Whether others have published the record.
+    is_forwarded: bool,
 }
 
 impl Writer {
@@ -95,6 +97,7 @@ impl Writer {
             .iter()
             .filter(|holder| !self.exchange.is_silent(&holder.peer));
         progress.wanted = answering.count().min(WRITE_QUORUM);
+        progress.is_forwarded = source != Source::Own;
         progress.write(&self.exchange, known, key, record);
         self.wait(&mut progress).await?;
         Ok(progress)
@@ -182,7 +185,11 @@ impl Progress {
     ) {
         for holder in holders {
             if self.written.insert(holder.peer) {
-                let (exchange, placed) = (exchange.clone(), [(key, record.clone()).into()]);
+                let placed = [Placed {
+                    is_forwarded: self.is_forwarded,
+                    ..Placed::from((key, record.clone()))
+                }];
+                let exchange = exchange.clone();
                 self.writes.push(Box::pin(async move {
                     let outcomes = exchange.put(&holder, &placed).await;
                     let outcome = outcomes
@@ -200,6 +207,11 @@ impl Progress {
             Outcome::Refused(Verdict::Full) => {
                 self.full += 1;
                 self.refused = Some(Verdict::Full);
+                Ok(())
+            }
+            // Others may have room for what this node would merely hold.
+            Outcome::Refused(Verdict::Quota) => {
+                self.refused = Some(Verdict::Quota);
                 Ok(())
             }
             Outcome::Refused(verdict) => Err(Error::Refused(verdict.as_str_name())),

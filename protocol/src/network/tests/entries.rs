@@ -62,15 +62,22 @@ pub(super) async fn publish(nodes: &[Network], agents: &[Arc<Credential>]) {
 
 /// Everybody whom a search finds, batch by batch to its end; nobody is found twice.
 pub(super) async fn everybody(client: &Client, topic: &str) -> BTreeMap<Aid, VerifiedRecord> {
+    try_everybody(client, topic).await.unwrap()
+}
+
+async fn try_everybody(
+    client: &Client,
+    topic: &str,
+) -> Result<BTreeMap<Aid, VerifiedRecord>, Error> {
     let mut search = client.search(topic);
     let mut found = BTreeMap::new();
-    while let Some(batch) = within(search.next()).await.unwrap() {
+    while let Some(batch) = within(search.next()).await? {
         for record in batch {
             let told = found.insert(record.aid(), record);
             assert_eq!(told, None, "found twice");
         }
     }
-    found
+    Ok(found)
 }
 
 pub(super) async fn first_batch(client: &Client) -> BTreeSet<Aid> {
@@ -86,9 +93,11 @@ pub(super) fn held(client: &Client) -> BTreeSet<Aid> {
     records.map(|record| record.aid()).collect()
 }
 
-/// How many agents a search to its end does not find.
+/// How many agents a search to its end does not find; all of them if nobody answers it in time.
 pub(super) async fn missing(client: &Client, agents: &[Arc<Credential>]) -> usize {
-    let found = everybody(client, TOPIC).await;
+    let Ok(found) = try_everybody(client, TOPIC).await else {
+        return agents.len();
+    };
     let missing = agents
         .iter()
         .filter(|agent| !found.contains_key(&agent.aid()));

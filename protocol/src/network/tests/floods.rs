@@ -7,7 +7,7 @@ use super::entries::{
 use super::*;
 use crate::DhtKey;
 use crate::behaviour::records::Placed;
-use crate::limits::{MAX_TOPIC_RECORDS, RECORDS_PER_PUT};
+use crate::limits::{MAX_RECORD_LEN, MAX_TOPIC_RECORDS, RECORDS_PER_PUT};
 use crate::record::Branch;
 
 /// Writes entries of agents of its own to every node, at the service's key and at the next one, as fast as these take them.
@@ -48,10 +48,29 @@ async fn twenty_honest_providers_stay_in_everybodys_first_batch() {
     let count = scale("A2AL_TEST_FLOOD", 1000);
     // Half of it comes before the honest ones, half after them.
     flood(&attacker, &nodes, count / 2).await;
+    for node in &nodes {
+        let held = held(&node.client);
+        assert_eq!(
+            held.len(),
+            MAX_TOPIC_RECORDS,
+            "the flood has filled the key"
+        );
+    }
     publish(&nodes, &honest).await;
     flood(&attacker, &nodes, count / 2).await;
     print(&format!("{count} entries of one source against 20 others"));
     print_shares(&nodes);
+    for node in &nodes {
+        let held = held(&node.client);
+        let sybils = held.len() - honest.iter().filter(|a| held.contains(&a.aid())).count();
+        assert_eq!(
+            (held.len(), sybils),
+            (MAX_TOPIC_RECORDS, MAX_TOPIC_RECORDS - 20)
+        );
+        // The root, and 17 keys below it to which entries of this service go at first.
+        let most = 18 * MAX_TOPIC_RECORDS * MAX_RECORD_LEN;
+        assert!(node.client.store.bytes() <= most);
+    }
     assert_all_found_at_once(&nodes, &honest).await;
 
     let late = node(&[&nodes[0]]).await;

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::entries::{TOPIC, agents, entry, everybody, print, withdrawal};
 use super::*;
 use crate::DhtKey;
-use crate::behaviour::records::{Holder, Source};
+use crate::behaviour::records::{Holder, Query, Source};
 use crate::behaviour::streams::{Incoming, read_frame, write_frame};
 use crate::limits::MAX_RECORDS_MESSAGE_LEN;
 use crate::network::start::{keypair, start_serving};
@@ -71,6 +71,15 @@ fn lie(answer: &mut RecordResponse) {
     }
 }
 
+/// The live entries that a node holds at the service's key.
+fn live(node: &Network) -> Vec<VerifiedRecord> {
+    let query = Query::of_entries(DhtKey::of_topic(TOPIC));
+    let mut held = node.client.store.get(&query, clock::now());
+    held.retain(|record| !record.is_withdrawn());
+    held.sort_by_key(VerifiedRecord::aid);
+    held
+}
+
 /// A key whose node is the first to be asked for a place.
 fn key_closest_to(place: &DhtKey, nodes: &[Network]) -> SigningKey {
     let is_closest = |key: &SigningKey| {
@@ -108,6 +117,7 @@ async fn of_a_hundred_searches_past_a_lying_holder_all_are_complete_and_true() {
         within(publisher.publish_entry(second)).await.unwrap();
     }
     expected.sort_by_key(VerifiedRecord::aid);
+    eventually(|| async { nodes.iter().all(|node| live(node) == expected) }).await;
     let begun = Instant::now();
     for round in 0..100 {
         let reader = &nodes[round % 7].client;

@@ -126,10 +126,11 @@ async fn an_expired_entry_is_not_found_and_no_other_record_is_an_entry() {
         payload: Topic::new(TOPIC).encode().unwrap(),
         seq: Seq(1),
         timestamp: clock::now(),
-        ttl_secs: 3,
+        ttl_secs: 10,
     };
     let entry = draft.sign(&agents[0]).unwrap();
     within(nodes[0].client.publish_entry(entry)).await.unwrap();
+    assert_eq!(everybody(&nodes[1].client, TOPIC).await.len(), 1);
     eventually(|| async { everybody(&nodes[1].client, TOPIC).await.is_empty() }).await;
     let nameless = record(&agents[0], RecordKind(0x11), b"no topic".to_vec(), 2);
     for other in [nameless, endpoint_record(&agents[0], &nodes[0], 1)] {

@@ -8,7 +8,7 @@ use libp2p::PeerId;
 use super::*;
 use crate::behaviour::records::store::Outcome;
 use crate::behaviour::records::{Query, Store};
-use crate::limits::MAX_TOPIC_RECORDS;
+use crate::limits::{DISPLACED_PER_SOURCE, MAX_TOPIC_RECORDS};
 use crate::record::{Draft, RecordKind, Seq, Topic};
 use crate::{Aid, Credential, SigningKey, clock};
 
@@ -158,4 +158,22 @@ fn a_refused_entry_may_be_alive_until_it_expires_and_a_displaced_one_too() {
     store.remove_expired(crate::UnixSeconds(end.0 + 10));
     assert!(held(&store).is_empty());
     assert!(!store.overflows(&key, crate::UnixSeconds(end.0 + 10)));
+}
+
+#[test]
+fn who_displaces_its_own_entries_does_not_fill_the_queue() {
+    let (store, mut displaced) = Store::new();
+    let (crowd, other) = (source(), source());
+    for _ in 0..MAX_TOPIC_RECORDS + 10 * DISPLACED_PER_SOURCE {
+        put(&store, &entry(), crowd);
+    }
+    let waiting = displaced.len();
+    assert!((1..=DISPLACED_PER_SOURCE).contains(&waiting), "{waiting}");
+    put(&store, &entry(), other);
+    assert_eq!(displaced.len(), waiting + 1, "others are not held up");
+    while displaced.try_recv().is_ok() {}
+    for _ in 0..DISPLACED_PER_SOURCE {
+        put(&store, &entry(), crowd);
+    }
+    assert!(!displaced.is_empty(), "there is room again");
 }

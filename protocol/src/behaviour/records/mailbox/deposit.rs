@@ -69,6 +69,7 @@ impl Depositor {
             key,
             record: note.record.clone(),
             beside: Beside::of_postage(postage, &note.record),
+            is_forwarded: false,
         };
         self.leave(key, Round::new(vec![head])).await
     }
