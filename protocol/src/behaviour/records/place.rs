@@ -129,7 +129,7 @@ impl Place {
     /// Drops what has expired.
     pub(super) fn remove_expired(&mut self, now: UnixSeconds, totals: &mut Totals) {
         self.set.remove_expired(now);
-        self.mailbox.remove_expired(now);
+        self.mailbox.remove_expired(now, &mut totals.removals);
         self.settle(totals);
     }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use a2al_proto::v1::Verdict;
 use tokio::sync::mpsc;
 
-use super::mailbox::{Beside, Stamp};
+use super::mailbox::{Beside, Shares, Stamp};
 use super::place::Place;
 use super::{Query, Source};
 use crate::dht_key::DhtKey;
@@ -69,6 +69,8 @@ pub(super) struct Totals {
     live: HashMap<Source, usize>,
     /// Length of all encodings together.
     bytes: usize,
+    /// Bytes that the removals which each source told of count for.
+    pub(super) removals: Shares,
 }
 
 impl Totals {

@@ -6,7 +6,7 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::time::{Instant, timeout_at};
 
-use super::Depositor;
+use super::{Depositor, Source};
 use crate::clock;
 use crate::credential::Credential;
 use crate::dht_key::DhtKey;
@@ -24,7 +24,7 @@ impl Depositor {
             let body = remove::Body::Removal(removal.encode());
             let key = removal.place();
             if self.routing.borrow().closer_to(&key, &self.local) < REPLICATION {
-                self.store.remove_notes(removal);
+                self.store.remove_notes(removal, Source::Own);
             }
             told = told.min(self.tell(key, body).await);
         }

@@ -129,7 +129,7 @@ impl Holder {
         if !self.newest.accept(removal.recipient(), removal.issued_at()) {
             return Err(Verdict::Invalid);
         }
-        Ok(self.store.remove_notes(removal))
+        Ok(self.store.remove_notes(removal, source))
     }
 
     fn release(&self, source: Source, release: &v1::Release) -> Result<Outcome, Verdict> {

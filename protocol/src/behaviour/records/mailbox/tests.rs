@@ -10,13 +10,14 @@ use a2al_proto::v1::{
 use libp2p::PeerId;
 use tokio::sync::watch;
 
+use super::super::store::Outcome;
 use super::super::{Holder, Query, Source, Store, Verifier};
 use crate::behaviour::agents::Newest;
 use crate::clock;
 use crate::credential::Credential;
 use crate::dht_key::DhtKey;
 use crate::key::SigningKey;
-use crate::limits::MAX_NOTES_PER_SENDER;
+use crate::limits::{MAX_NOTES_PER_SENDER, MAX_REMOVAL_SHARE_PER_SOURCE};
 use crate::mailbox::{
     Challenge, Lifetime, MessageId, Pass, Recipient, Removal, SealedNote, Work, place_of_parts,
 };
@@ -193,11 +194,41 @@ async fn removals_are_bounded_and_end_with_what_they_are_about() {
     for n in 0..2000_u32 {
         let id = MessageId::of_payload(&n.to_be_bytes());
         let removal = Removal::sign(&bob, &[id], clock::now());
-        scene.store.remove_notes(removal);
+        scene.store.remove_notes(removal, Source::Own);
     }
     assert!(scene.store.bytes() <= crate::limits::MAX_REMOVAL_BYTES);
     assert!(scene.store.removals().len() > 500);
     let eight_days = UnixSeconds(clock::now().0 + 8 * 24 * 3600);
     scene.store.remove_expired(eight_days);
     assert_eq!((scene.store.bytes(), scene.store.removals().len()), (0, 0));
+}
+
+#[tokio::test]
+async fn removals_of_throwaway_agents_close_no_store() {
+    let (scene, flood, alice, bob) = (Scene::new(), source(), agent(), agent());
+    let ids: Vec<_> = (0..64_u8).map(|n| MessageId::of_payload(&[n])).collect();
+    let remove = |by: &Credential| {
+        let removal = Removal::sign(by, &ids, clock::now());
+        scene.store.remove_notes(removal, flood)
+    };
+    let full = |outcome: &Outcome| matches!(outcome, Outcome::Refused(Verdict::Full));
+    let stored = (0..1000).take_while(|_| !full(&remove(&agent()))).count();
+    assert!((300..500).contains(&stored), "{stored}");
+    assert!(scene.store.bytes() <= MAX_REMOVAL_SHARE_PER_SOURCE);
+    // Others are heard, and what the crowded source says of notes that are held is done.
+    let note = sealed(&alice, &bob, b"hello", 3600);
+    let outcome = scene
+        .put(source(), placed(bob.aid().key(), &note.record))
+        .await;
+    assert_eq!(outcome.verdict(), Verdict::Stored);
+    let removal = Removal::sign(&bob, &[note.id()], clock::now());
+    let done = scene.store.remove_notes(removal.clone(), flood);
+    assert!(matches!(done, Outcome::Stored));
+    assert!(scene.held(bob.aid().key()).is_empty());
+    let other = scene.store.remove_notes(removal, source());
+    assert!(matches!(other, Outcome::Stored));
+    // Room comes back with time.
+    let eight_days = UnixSeconds(clock::now().0 + 8 * 24 * 3600);
+    scene.store.remove_expired(eight_days);
+    assert!(!full(&remove(&agent())));
 }
