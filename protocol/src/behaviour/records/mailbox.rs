@@ -10,6 +10,7 @@ mod deposit;
 mod held;
 mod pools;
 mod read;
+mod released;
 mod removals;
 mod remove;
 mod round;
@@ -23,8 +24,9 @@ pub use read::FoundNote;
 pub(crate) use beside::{Beside, read_work, write_work};
 pub(crate) use deposit::Depositor;
 pub(super) use pools::{Class, Demand, Stamp};
+pub(super) use released::Released;
 pub(super) use shares::Shares;
-pub(super) use work::WorkCheck;
+pub(crate) use work::WorkCheck;
 
 use a2al_proto::v1::Verdict;
 

@@ -53,7 +53,7 @@ impl Store {
         self.with(|inner| {
             let has_room = !inner.is_full(&key, MAX_REMOVAL_LEN)
                 && has_room(&inner.totals.removals, source, &removal);
-            let Inner { places, totals } = inner;
+            let Inner { places, totals, .. } = inner;
             if !has_room {
                 let held = places.get_mut(&key);
                 let dropped = held.is_some_and(|place| place.drop_notes(&removal, totals));
@@ -73,13 +73,25 @@ impl Store {
         &self,
         key: &DhtKey,
         is_opened: impl Fn(&VerifiedRecord) -> bool,
+        now: UnixSeconds,
     ) -> Outcome {
         self.with(|inner| {
-            let Inner { places, totals } = inner;
-            let released = places.get_mut(key);
-            released.map_or(Outcome::AlreadyHeld, |place| {
-                place.release(is_opened, totals)
-            })
+            let Inner {
+                places,
+                totals,
+                released,
+            } = inner;
+            let opened = places
+                .get_mut(key)
+                .and_then(|place| place.release(is_opened, totals));
+            let Some((until, source)) = opened else {
+                return Outcome::AlreadyHeld;
+            };
+            released.add(*key, until, source);
+            if places.get(key).is_some_and(|place| place.is_idle(now)) {
+                places.remove(key);
+            }
+            Outcome::Stored
         })
     }
 
@@ -103,19 +115,12 @@ impl Store {
 
 impl Place {
     /// What becomes of a record that its recipient has taken.
-    pub(in super::super) fn taken(
-        &self,
-        record: &VerifiedRecord,
-        now: UnixSeconds,
-    ) -> Option<Outcome> {
-        match record.kind().category() {
-            Category::Mailbox => {
-                let removal = self.mailbox.removal_of(&id_of(record))?;
-                Some(Outcome::Removed(Some(removal.clone())))
-            }
-            Category::NotePart if self.released_until >= now => Some(Outcome::Removed(None)),
-            Category::NotePart | Category::Sovereign | Category::Topic => None,
+    pub(in super::super) fn taken(&self, record: &VerifiedRecord) -> Option<Outcome> {
+        if record.kind().category() != Category::Mailbox {
+            return None;
         }
+        let removal = self.mailbox.removal_of(&id_of(record))?;
+        Some(Outcome::Removed(Some(removal.clone())))
     }
 
     /// Notes how a note comes in that is to be stored now; without a stamp it shows nothing, and this node wants it all the same.
@@ -163,19 +168,18 @@ impl Place {
         has_any
     }
 
+    /// Drops the parts that `is_opened` says yes to; returns until when they may be alive, and who wrote the last of them.
     fn release(
         &mut self,
         is_opened: impl Fn(&VerifiedRecord) -> bool,
         totals: &mut Totals,
-    ) -> Outcome {
+    ) -> Option<(UnixSeconds, Source)> {
         let opened = self.set.iter().filter(|record| is_opened(record));
-        let Some(last) = opened.map(VerifiedRecord::expires_at).max() else {
-            return Outcome::AlreadyHeld;
-        };
-        self.released_until = self.released_until.max(last);
+        let last = opened.max_by_key(|record| record.expires_at())?;
+        let (until, source) = (last.expires_at(), self.source_of(last));
         self.set.retain(|record| !is_opened(record));
         self.settle(totals);
-        Outcome::Stored
+        Some((until, source))
     }
 }
 

@@ -12,6 +12,7 @@ use crate::credential::Credential;
 use crate::dht_key::DhtKey;
 use crate::limits::{REMOVED_PER_STATEMENT, REPLICATION, WRITE_TIMEOUT};
 use crate::mailbox::{Head, MessageId, Removal, is_opened_by};
+use crate::record::VerifiedRecord;
 
 impl Depositor {
     /// Has holders drop notes that the agent of `credential` has taken, and refuse them from now on.
@@ -34,7 +35,8 @@ impl Depositor {
     /// Has holders drop the parts of a long note. Returns how many other nodes have.
     pub(crate) async fn release(&self, head: &Head) -> usize {
         let (key, token) = (head.place(), head.token());
-        self.store.release(&key, |part| is_opened_by(part, &token));
+        let is_opened = |part: &VerifiedRecord| is_opened_by(part, &token);
+        self.store.release(&key, is_opened, clock::now());
         let release = v1::Release {
             key: key.as_bytes().to_vec(),
             token: token.to_vec(),

@@ -140,6 +140,7 @@ impl Holder {
         let key = DhtKey::from_bytes(key.map_err(|_| Verdict::Invalid)?);
         let token = release.token.as_slice().try_into();
         let token = token.map_err(|_| Verdict::Invalid)?;
-        Ok(self.store.release(&key, |part| is_opened_by(part, &token)))
+        let is_opened = |part: &VerifiedRecord| is_opened_by(part, &token);
+        Ok(self.store.release(&key, is_opened, clock::now()))
     }
 }
