@@ -225,7 +225,9 @@ async fn removals_of_throwaway_agents_close_no_store() {
         .put(source(), placed(bob.aid().key(), &note.record))
         .await;
     assert_eq!(outcome.verdict(), Verdict::Stored);
-    let removal = Removal::sign(&bob, &[note.id()], clock::now());
+    let mut taken = ids.clone();
+    taken[0] = note.id();
+    let removal = Removal::sign(&bob, &taken, clock::now());
     let done = scene.store.remove_notes(removal.clone(), flood);
     assert!(matches!(done, Outcome::Stored));
     assert!(scene.held(bob.aid().key()).is_empty());
