@@ -193,7 +193,7 @@ async fn one_wrong_proof_of_work_ends_a_stream_of_notes() {
     let note = sealed(&alice, &bob, b"hello").record;
     let challenge = Challenge::new(&bob.aid().key(), &note);
     let proof = |nonce| Work { bits: 9, nonce };
-    let wrong = (0..).find(|nonce| !challenge.is_met_by(proof(*nonce)));
+    let wrong = (0..100).find(|nonce| !challenge.is_met_by(proof(*nonce)));
     let brought = v1::DeliveredNote {
         record: note.encoded().to_vec(),
         work: wrong.map(|nonce| v1::Work { bits: 9, nonce }),
