@@ -154,6 +154,9 @@ pub const NOTE_PART_LEN: usize = 3072;
 /// Longest encoding of a pass, in bytes: the longest delegation and 200 bytes. Ours.
 pub const MAX_PASS_LEN: usize = MAX_DELEGATION_LEN + 256;
 
+/// Longest time that a pass may have left. Ours: a quarter of a year; each note brings a new one.
+pub const MAX_PASS_LIFE: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+
 /// Length of a pass beside a note of its issuer, in bytes: the time and the signature. Ours.
 pub const REPLY_PASS_LEN: usize = 8 + 64;
 

@@ -42,7 +42,7 @@ pub(crate) use exchange::Exchange;
 pub(crate) use exchange::{Placed, Stored};
 pub(crate) use hand_over::{HandOver, hand_over};
 pub(crate) use holder::{Holder, serve};
-pub(crate) use mailbox::{Depositor, read_work, write_work};
+pub(crate) use mailbox::{Depositor, WorkCheck, read_work, write_work};
 pub(crate) use no_store::NoStore;
 pub(crate) use query::Query;
 pub(crate) use read::Reader;

@@ -374,6 +374,41 @@ pub const MAX_FREE_NOTES_PER_SOURCE: usize = super::MAX_MAILBOX_NOTES / 4;
 /// Bytes of removals remembered for one mailbox.
 pub const MAX_REMOVAL_BYTES: usize = 256 * 1024;
 
+/// Bytes that a removal counts for besides its encoding: a place in the store, and the index of its ids.
+///
+/// Ours: a measure of what one id at a place of its own takes.
+pub const REMOVAL_OVERHEAD: usize = 512;
+
+/// Bytes of parts of notes above which none of other nodes are taken. They need no work.
+///
+/// Ours: half of [`MAX_HELD_BYTES`].
+pub const MAX_PART_BYTES: usize = MAX_HELD_BYTES / 2;
+
+/// Bytes of parts held for one source, refused only while all have more than a quarter of [`MAX_PART_BYTES`].
+///
+/// Ours: those of 50 notes of 64 KiB.
+pub const MAX_PART_BYTES_PER_SOURCE: usize = 4 * 1024 * 1024;
+
+/// Places of released parts that are remembered, so that none comes back late.
+///
+/// Ours: forgetting one costs room for a part, until it expires.
+pub const MAX_RELEASED: usize = 16_384;
+
+/// Of these, what was written by one source.
+///
+/// Ours: a sixteenth.
+pub const MAX_RELEASED_PER_SOURCE: usize = 1024;
+
+/// Bytes of removals that one source may have remembered. Above that, its removals are carried out and not remembered.
+///
+/// Ours: the acknowledgements of 25,000 notes, in statements of 64.
+pub const MAX_REMOVAL_SHARE_PER_SOURCE: usize = 1024 * 1024;
+
+/// Bytes of removals above which no further ones of other nodes are remembered.
+///
+/// Ours: an eighth of [`MAX_HELD_BYTES`], and a quarter of [`MAX_HELD_KEYS`] where every removal has a key of its own.
+pub const MAX_REMOVAL_SHARE: usize = 16 * 1024 * 1024;
+
 /// Proofs of work that were right and are remembered.
 pub const REMEMBERED_WORK: usize = 4096;
 

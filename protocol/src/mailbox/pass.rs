@@ -6,7 +6,7 @@ use super::statement::{Endorsement, EndorsementFields, StatementError};
 use crate::{
     Aid, Credential, Signature, UnixSeconds, VerifiedRecord,
     cbor::{self, Writer},
-    limits::{MAX_PASS_LEN, REPLY_PASS_LEN},
+    limits::{CLOCK_SKEW, MAX_PASS_LEN, MAX_PASS_LIFE, REPLY_PASS_LEN},
 };
 
 /// What separates passes from everything else an Ed25519 key signs.
@@ -29,7 +29,7 @@ pub struct Pass {
 }
 
 impl Pass {
-    /// Lets `holder` write to the agent of `credential` until `expires_at`.
+    /// Lets `holder` write to the agent of `credential` until `expires_at`; nobody takes one that ends after more than [`MAX_PASS_LIFE`].
     pub fn issue(credential: &Credential, holder: Aid, expires_at: UnixSeconds) -> Self {
         let issuer = credential.aid();
         let message = message(&issuer, &holder, expires_at);
@@ -158,7 +158,7 @@ impl SignedPass {
         (self.issuer, self.holder)
     }
 
-    /// Checks that it is in force at `now`, and that its issuer signed it.
+    /// Checks that it is in force at `now` and ends within [`MAX_PASS_LIFE`], and that its issuer signed it.
     ///
     /// Costs one signature check, or two with a delegation; the cheap checks come first.
     ///
@@ -166,7 +166,8 @@ impl SignedPass {
     /// [`StatementError::NotInForce`], [`StatementError::Signature`], [`StatementError::NotDelegated`] or
     /// [`StatementError::Delegation`].
     pub fn verify(self, now: UnixSeconds) -> Result<Pass, StatementError> {
-        if self.expires_at < now {
+        let latest = now.saturating_add(MAX_PASS_LIFE + CLOCK_SKEW);
+        if self.expires_at < now || self.expires_at > latest {
             return Err(StatementError::NotInForce);
         }
         let message = message(&self.issuer, &self.holder, self.expires_at);

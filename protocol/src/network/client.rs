@@ -19,7 +19,9 @@ use super::relaying::{RelayMeter, Relaying};
 use super::state::State;
 use crate::aid::Aid;
 use crate::behaviour::agents::{AgentStream, CallError, Caller, Content, Hosted, Target};
-use crate::behaviour::records::{Depositor, Publication, Query, Reader, Search, Store, Writer};
+use crate::behaviour::records::{
+    Depositor, Publication, Query, Reader, Search, Store, WorkCheck, Writer,
+};
 use crate::behaviour::streams::Paths;
 use crate::clock;
 use crate::credential::Credential;
@@ -39,6 +41,7 @@ pub struct Client {
     pub(super) dialer: Dialer,
     pub(super) depositor: Depositor,
     pub(super) solver: Solver,
+    pub(super) work: WorkCheck,
     pub(super) relaying: RelayMeter,
     pub(super) stop: CancellationToken,
     pub(super) tasks: TaskTracker,

@@ -97,16 +97,17 @@ impl Client {
 
     /// Accepts a call that carries [`Content::Notes`], and asks `keep` about each note until the caller has no more.
     ///
-    /// Only notes reach `keep` whose record and parts verify, that the proven caller signed, and that are for the called agent. What it
+    /// Only notes reach `keep` whose record and parts verify, that the proven caller signed, and that are for the called agent. Proofs of
+    /// work are checked before, off the network's threads and one at a time on this node; the first that is wrong ends the stream. What it
     /// returns is told to the caller; [`Receipt::Accepted`] promises that the note is durably kept.
     ///
     /// # Errors
-    /// If the stream fails, the caller breaks the protocol, or `keep` takes too long.
+    /// If the stream fails, the caller breaks the protocol or shows a wrong proof, or `keep` takes too long.
     pub async fn receive_notes<K, F>(&self, call: IncomingCall, keep: K) -> io::Result<()>
     where
         K: Fn(Delivered) -> F,
         F: Future<Output = Receipt>,
     {
-        delivery::receive(call, &self.reader.newest, keep).await
+        delivery::receive(call, &self.reader.newest, &self.work, keep).await
     }
 }

@@ -22,7 +22,7 @@ use super::state::State;
 use super::swarm;
 use crate::behaviour::agents::{self, Bindings, Callee, Caller, Hosted, IncomingCall, Newest};
 use crate::behaviour::records::{
-    self, Depositor, Exchange, HandOver, Holder, Reader, Source, Store, Verifier, Writer,
+    self, Depositor, Exchange, HandOver, Holder, Reader, Source, Store, Verifier, WorkCheck, Writer,
 };
 use crate::behaviour::streams::{Incoming, Links};
 use crate::clock;
@@ -227,6 +227,7 @@ impl Parts {
             dialer: self.dialer,
             depositor,
             solver,
+            work: WorkCheck::default(),
             relaying,
             stop: self.stop,
             tasks: self.tasks,

@@ -103,6 +103,12 @@ proptest! {
         let decoded = SignedPass::decode(&pass.encode()).unwrap();
         prop_assert_eq!(decoded.clone().verify(NOW), Ok(pass.clone()));
         prop_assert!(decoded.verify(UnixSeconds(NOW.0 + 61)).is_err());
+        let quarter = NOW.0 + 90 * 24 * 3600;
+        for (until, is_taken) in [(quarter, true), (quarter + 3600, false), (u64::MAX, false)] {
+            let pass = Pass::issue(&issuer, holder.public().aid(), UnixSeconds(until));
+            let decoded = SignedPass::decode(&pass.encode()).unwrap();
+            prop_assert_eq!(decoded.verify(NOW).is_ok(), is_taken);
+        }
         if let Ok(changed) = SignedPass::decode(&flip(&pass.encode(), place)) {
             let verified = changed.verify(NOW);
             prop_assert!(verified.is_err() || verified == Ok(pass));

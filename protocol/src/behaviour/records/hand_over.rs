@@ -123,23 +123,40 @@ fn peers(routes: Vec<Route>) -> HashSet<PeerId> {
 async fn deliver(exchange: Exchange, peer: PeerId, inherited: Inheritance) {
     let holder = Route::direct(peer, Vec::new());
     let Inheritance {
-        removals,
+        mut removals,
         records: mut load,
     } = inherited;
-    for removal in removals {
-        let body = remove::Body::Removal(removal.encode());
-        if let Err(error) = exchange.remove(&holder, body).await {
-            tracing::debug!(%peer, %error, "removal not handed on");
-        }
-    }
     for attempt in 0..HAND_OVER_ATTEMPTS {
-        load = send(&exchange, &holder, load).await;
-        if load.is_empty() {
+        removals = tell(&exchange, &holder, removals).await;
+        // In the last attempt the records go without them: whoever fetches a note that was taken knows it.
+        if removals.is_empty() || attempt + 1 == HAND_OVER_ATTEMPTS {
+            load = send(&exchange, &holder, load).await;
+        }
+        if removals.is_empty() && load.is_empty() {
             return;
         }
         sleep(Duration::from_secs(1 << attempt)).await;
     }
-    tracing::debug!(%peer, records = load.len(), "records not handed on");
+    tracing::debug!(%peer, records = load.len(), removals = removals.len(), "not handed on");
+}
+
+/// Returns the removals that are worth telling again.
+async fn tell(exchange: &Exchange, holder: &Route, removals: Vec<Removal>) -> Vec<Removal> {
+    let (mut again, mut removals) = (Vec::new(), removals.into_iter());
+    while let Some(removal) = removals.next() {
+        let body = remove::Body::Removal(removal.encode());
+        match exchange.remove(holder, body).await {
+            Ok(Verdict::Quota) => again.push(removal),
+            Ok(_) | Err(ExchangeError::OtherAnswer) => {}
+            Err(error) => {
+                tracing::debug!(peer = %holder.peer, %error, "removal not handed on");
+                again.push(removal);
+                again.extend(removals);
+                break;
+            }
+        }
+    }
+    again
 }
 
 /// Returns what is worth sending again.

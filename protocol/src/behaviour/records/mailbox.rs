@@ -10,10 +10,12 @@ mod deposit;
 mod held;
 mod pools;
 mod read;
+mod released;
 mod removals;
 mod remove;
 mod round;
 mod serve;
+mod shares;
 mod work;
 
 pub use deposit::Deposit;
@@ -22,7 +24,9 @@ pub use read::FoundNote;
 pub(crate) use beside::{Beside, read_work, write_work};
 pub(crate) use deposit::Depositor;
 pub(super) use pools::{Class, Demand, Stamp};
-pub(super) use work::WorkCheck;
+pub(super) use released::Released;
+pub(super) use shares::Shares;
+pub(crate) use work::WorkCheck;
 
 use a2al_proto::v1::Verdict;
 
@@ -77,14 +81,19 @@ impl Mailbox {
         self.removals.iter()
     }
 
-    /// Remembers a removal; false if it says nothing new.
-    pub(super) fn remove(&mut self, removal: Removal) -> bool {
-        self.removals.add(removal)
+    /// Whether a removal says nothing new.
+    pub(super) fn knows(&self, removal: &Removal) -> bool {
+        self.removals.knows(removal)
+    }
+
+    /// Remembers a removal that somebody told of.
+    pub(super) fn remove(&mut self, removal: Removal, source: Source, shares: &mut Shares) {
+        self.removals.add(removal, source, shares);
     }
 
     /// Forgets removals of notes that have expired by now.
-    pub(super) fn remove_expired(&mut self, now: UnixSeconds) {
-        self.removals.remove_expired(now);
+    pub(super) fn remove_expired(&mut self, now: UnixSeconds, shares: &mut Shares) {
+        self.removals.remove_expired(now, shares);
     }
 
     /// Whether nothing would be forgotten with it.

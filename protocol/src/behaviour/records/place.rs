@@ -28,8 +28,6 @@ pub(super) struct Place {
     pub(super) mailbox: Mailbox,
     /// Bytes of that, as the totals count them.
     mailbox_bytes: usize,
-    /// Until when parts of a note that were released here may be alive.
-    pub(super) released_until: UnixSeconds,
 }
 
 /// An entry that lost its place, and the source whose own further entry took it, if it was that.
@@ -39,6 +37,7 @@ pub(super) type Loser = (VerifiedRecord, Option<Source>);
 #[derive(Debug)]
 struct Origin {
     writers: Writers,
+    category: Category,
     length: usize,
 }
 
@@ -51,7 +50,6 @@ impl Place {
             overflowed_until: UnixSeconds(0),
             mailbox: Mailbox::default(),
             mailbox_bytes: 0,
-            released_until: UnixSeconds(0),
         }
     }
 
@@ -72,8 +70,7 @@ impl Place {
 
     /// Whether nothing would be forgotten with this place.
     pub(super) fn is_idle(&self, now: UnixSeconds) -> bool {
-        let remembered_until = self.overflowed_until.max(self.released_until);
-        self.set.is_empty() && self.mailbox.is_empty() && remembered_until < now
+        self.set.is_empty() && self.mailbox.is_empty() && self.overflowed_until < now
     }
 
     /// Stores a record; also returns the one that lost its place to it.
@@ -82,10 +79,9 @@ impl Place {
         record: VerifiedRecord,
         source: Source,
         stamp: Option<Stamp>,
-        now: UnixSeconds,
         totals: &mut Totals,
     ) -> (Outcome, Option<Loser>) {
-        if let Some(taken) = self.taken(&record, now) {
+        if let Some(taken) = self.taken(&record) {
             return (taken, None);
         }
         let mut writers = Writers::new(source);
@@ -129,10 +125,16 @@ impl Place {
         }
     }
 
+    /// Whom quotas count a record for that is held.
+    pub(super) fn source_of(&self, held: &VerifiedRecord) -> Source {
+        let origin = self.origins.get(&held.signature());
+        origin.map_or(Source::Kept, |origin| origin.writers.first())
+    }
+
     /// Drops what has expired.
     pub(super) fn remove_expired(&mut self, now: UnixSeconds, totals: &mut Totals) {
         self.set.remove_expired(now);
-        self.mailbox.remove_expired(now);
+        self.mailbox.remove_expired(now, &mut totals.removals);
         self.settle(totals);
     }
 
@@ -181,16 +183,22 @@ impl Place {
 
     fn insert(&mut self, record: VerifiedRecord, writers: Writers, totals: &mut Totals) -> Outcome {
         let (signature, length) = (record.signature(), record.encoded().len());
+        let category = record.kind().category();
         let first = writers.first();
         if let Err(refusal) = self.set.insert(record) {
             return Outcome::Refused(verdict(refusal));
         }
         self.settle(totals);
         // The signature does not cover the delegation: a renewed one comes under the same signature.
-        if let Some(before) = self.origins.insert(signature, Origin { writers, length }) {
-            totals.remove(before.writers.first(), before.length);
+        let origin = Origin {
+            writers,
+            category,
+            length,
+        };
+        if let Some(before) = self.origins.insert(signature, origin) {
+            totals.remove(before.writers.first(), category, before.length);
         }
-        totals.add(first, length);
+        totals.add(first, category, length);
         Outcome::Stored
     }
 
@@ -204,7 +212,7 @@ impl Place {
         self.origins.retain(|signature, origin| {
             let is_held = held.contains(signature);
             if !is_held {
-                totals.remove(origin.writers.first(), origin.length);
+                totals.remove(origin.writers.first(), origin.category, origin.length);
             }
             is_held
         });

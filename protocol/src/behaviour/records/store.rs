@@ -10,16 +10,17 @@ use a2al_proto::v1::Verdict;
 use lru::LruCache;
 use tokio::sync::mpsc;
 
-use super::mailbox::{Beside, Stamp};
+use super::mailbox::{Beside, Released, Shares, Stamp};
 use super::place::{Loser, Place};
 use super::{Query, Source};
 use crate::dht_key::DhtKey;
 use crate::limits::{
-    DISPLACED_PER_SOURCE, DISPLACED_QUEUE, MAX_HELD_BYTES, MAX_HELD_KEYS, MAX_RATED_SOURCES,
+    DISPLACED_PER_SOURCE, DISPLACED_QUEUE, MAX_HELD_BYTES, MAX_HELD_KEYS, MAX_PART_BYTES,
+    MAX_PART_BYTES_PER_SOURCE, MAX_RATED_SOURCES,
     MAX_RECORDS_PER_SOURCE,
 };
 use crate::mailbox::Removal;
-use crate::record::VerifiedRecord;
+use crate::record::{Category, VerifiedRecord};
 use crate::time::UnixSeconds;
 
 /// What became of a record.
@@ -69,6 +70,7 @@ pub(crate) struct Store {
 pub(super) struct Inner {
     pub(super) places: HashMap<DhtKey, Place>,
     pub(super) totals: Totals,
+    pub(super) released: Released,
 }
 
 /// What the quotas count.
@@ -78,11 +80,18 @@ pub(super) struct Totals {
     live: HashMap<Source, usize>,
     /// Length of all encodings together.
     bytes: usize,
+    /// Bytes that the removals which each source told of count for.
+    pub(super) removals: Shares,
+    /// Bytes of the parts of notes that each source wrote.
+    pub(super) parts: Shares,
 }
 
 impl Totals {
-    pub(super) fn add(&mut self, source: Source, length: usize) {
+    pub(super) fn add(&mut self, source: Source, category: Category, length: usize) {
         self.bytes += length;
+        if category == Category::NotePart {
+            self.parts.add(source, length);
+        }
         *self.live.entry(source).or_default() += 1;
     }
 
@@ -91,8 +100,22 @@ impl Totals {
         self.bytes = self.bytes - before + after;
     }
 
-    pub(super) fn remove(&mut self, source: Source, length: usize) {
+    /// Why a source may not write so many bytes of parts: they need no work, so they have only a share of the store.
+    fn refuses_part(&self, source: Source, length: usize) -> Option<Verdict> {
+        let all = self.parts.total() + length;
+        if all > MAX_PART_BYTES {
+            return Some(Verdict::Full);
+        }
+        let is_crowded = all > MAX_PART_BYTES / 4;
+        let of_source = self.parts.of(source) + length;
+        (is_crowded && of_source > MAX_PART_BYTES_PER_SOURCE).then_some(Verdict::Quota)
+    }
+
+    pub(super) fn remove(&mut self, source: Source, category: Category, length: usize) {
         self.bytes -= length;
+        if category == Category::NotePart {
+            self.parts.remove(source, length);
+        }
         if let Entry::Occupied(mut live) = self.live.entry(source) {
             *live.get_mut() -= 1;
             if *live.get() == 0 {
@@ -213,7 +236,12 @@ impl Store {
     /// Drops what has expired.
     pub(crate) fn remove_expired(&self, now: UnixSeconds) {
         self.with(|inner| {
-            let Inner { places, totals } = inner;
+            let Inner {
+                places,
+                totals,
+                released,
+            } = inner;
+            released.remove_expired(now);
             places.retain(|_, place| {
                 place.remove_expired(now, totals);
                 !place.is_idle(now)
@@ -256,8 +284,11 @@ impl Inner {
         {
             return refused(verdict);
         }
+        if record.kind().category() == Category::NotePart && self.released.has(&key, now) {
+            return (Outcome::Removed(None), None);
+        }
         let place = self.places.entry(key).or_insert_with(|| Place::new(key));
-        let result = place.put(record, source, stamp, now, &mut self.totals);
+        let result = place.put(record, source, stamp, &mut self.totals);
         if place.is_idle(now) {
             self.places.remove(&key);
         }
@@ -280,7 +311,12 @@ impl Inner {
         let is_half_full =
             self.places.len() > MAX_HELD_KEYS / 2 || self.totals.bytes > MAX_HELD_BYTES / 2;
         let live = self.totals.live.get(&source).copied().unwrap_or_default();
-        let is_limited = matches!(source, Source::Writers(_)) && is_half_full;
-        (is_limited && live >= MAX_RECORDS_PER_SOURCE).then_some(Verdict::Quota)
+        let is_limited = !source.is_this_node();
+        if is_limited && is_half_full && live >= MAX_RECORDS_PER_SOURCE {
+            return Some(Verdict::Quota);
+        }
+        let is_part = record.kind().category() == Category::NotePart;
+        let refused = self.totals.refuses_part(source, record.encoded().len());
+        refused.filter(|_| is_limited && is_part)
     }
 }

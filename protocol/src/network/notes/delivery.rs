@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::{Postage, Solver};
 use crate::aid::Aid;
 use crate::behaviour::agents::{AgentStream, CallError, IncomingCall, Newest, Refusal};
-use crate::behaviour::records::{read_work, write_work};
+use crate::behaviour::records::{WorkCheck, read_work, write_work};
 use crate::behaviour::streams::{FrameError, read_frame, write_frame};
 use crate::clock;
 use crate::limits::{
@@ -31,17 +31,14 @@ pub struct Delivered {
     pub has_pass: bool,
     /// The sender's permission to write back.
     pub reply: Option<Pass>,
-    work: Option<Work>,
+    /// How many bits of work it shows, which was checked; 0 for none.
+    work_bits: u8,
 }
 
 impl Delivered {
-    /// Whether the note shows a proof of work of at least so many bits. Takes about a millisecond if there is one.
+    /// Whether the note shows a proof of work of at least so many bits.
     pub fn shows_work(&self, bits: u8) -> bool {
-        let challenge = |recipient: Aid| Challenge::new(&recipient.key(), &self.note.record);
-        let challenge = recipient_of(&self.note.record).map(challenge);
-        self.work.is_some_and(|work| {
-            work.bits >= bits && challenge.is_ok_and(|challenge| challenge.is_met_by(work))
-        })
+        self.work_bits >= bits
     }
 }
 
@@ -225,7 +222,12 @@ fn outcome(receipt: Receipt) -> v1::NoteOutcome {
 }
 
 /// The called side: see [`Client::receive_notes`](super::Client::receive_notes).
-pub(super) async fn receive<K, F>(call: IncomingCall, newest: &Newest, keep: K) -> io::Result<()>
+pub(super) async fn receive<K, F>(
+    call: IncomingCall,
+    newest: &Newest,
+    work: &WorkCheck,
+    keep: K,
+) -> io::Result<()>
 where
     K: Fn(Delivered) -> F,
     F: Future<Output = Receipt>,
@@ -234,6 +236,7 @@ where
         sender: call.caller(),
         recipient: call.agent(),
         newest,
+        work,
     };
     let mut stream = timeout(RECEIPT_TIMEOUT, call.accept()).await??;
     for _ in 0..DELIVERIES_PER_STREAM {
@@ -245,7 +248,7 @@ where
         if delivery.notes.len() > NOTES_PER_DELIVERY {
             return Err(io::ErrorKind::InvalidData.into());
         }
-        let notes = checks.check(&delivery).await;
+        let notes = checks.check(&delivery).await?;
         let kept = join_all(notes.into_iter().map(|note| async {
             match note {
                 Some(note) => keep(note).await,
@@ -266,24 +269,48 @@ struct Checks<'n> {
     sender: Aid,
     recipient: Aid,
     newest: &'n Newest,
+    work: &'n WorkCheck,
 }
 
 impl Checks<'_> {
     /// The notes of a delivery; nothing in the place of those that prove nothing.
-    async fn check(&self, delivery: &v1::NoteDelivery) -> Vec<Option<Delivered>> {
+    ///
+    /// # Errors
+    /// If a proof of work is wrong.
+    async fn check(&self, delivery: &v1::NoteDelivery) -> io::Result<Vec<Option<Delivered>>> {
         let pass = self.pass(&delivery.pass, (self.recipient, self.sender));
         let reply = self.pass(&delivery.reply_pass, (self.sender, self.recipient));
         let mut notes = Vec::with_capacity(delivery.notes.len());
         for message in &delivery.notes {
-            let note = self.note(message).await;
-            notes.push(note.map(|note| Delivered {
+            let Some(note) = self.note(message).await else {
+                notes.push(None);
+                continue;
+            };
+            let work_bits = self.work_bits(&note, message.work.as_ref()).await?;
+            notes.push(Some(Delivered {
                 note,
                 has_pass: pass.is_some(),
                 reply: reply.clone(),
-                work: message.work.as_ref().and_then(read_work),
+                work_bits,
             }));
         }
-        notes
+        Ok(notes)
+    }
+
+    /// How many bits of work a note shows; none while too many proofs wait to be checked.
+    ///
+    /// # Errors
+    /// If the proof is wrong: whoever goes on after that costs a millisecond each time, and nothing itself.
+    async fn work_bits(&self, note: &SealedNote, work: Option<&v1::Work>) -> io::Result<u8> {
+        let Some(work) = work.and_then(read_work) else {
+            return Ok(0);
+        };
+        let challenge = Challenge::new(&self.recipient.key(), &note.record);
+        match self.work.is_right(challenge, work).await {
+            Some(true) => Ok(work.bits),
+            Some(false) => Err(io::ErrorKind::InvalidData.into()),
+            None => Ok(0),
+        }
     }
 
     async fn note(&self, message: &v1::DeliveredNote) -> Option<SealedNote> {

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: MPL-2.0
 
+use a2al_proto::v1;
 use tokio::io::AsyncWriteExt as _;
 
 use super::*;
 use crate::behaviour::records::{Query, Source};
+use crate::behaviour::streams::write_frame;
 use crate::limits::{MAX_MAILBOX_NOTES, MIN_WORK_BITS};
-use crate::mailbox::{Lifetime, MessageId, Note, Opened, Pass, Recipient, SealedNote, open};
+use crate::mailbox::{
+    Challenge, Lifetime, MessageId, Note, Opened, Pass, Recipient, SealedNote, Work, open,
+};
 
 fn sealed(from: &Credential, to: &Credential, body: &[u8]) -> SealedNote {
     let recipient = Recipient {
@@ -174,6 +178,36 @@ async fn a_stream_of_notes_takes_nothing_but_notes() {
     let keep = |_| async { Receipt::Accepted };
     let served = within(nodes[1].client.receive_notes(call, keep)).await;
     assert!(served.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_wrong_proof_of_work_ends_a_stream_of_notes() {
+    let mut nodes = network(2).await;
+    let (_, bob, record) = published(&nodes[1]).await;
+    let alice = guest_credential();
+    nodes[0].client.host(Arc::clone(&alice));
+    let call = nodes[0]
+        .client
+        .call(alice.aid(), &record, Paths::Any, Content::Notes);
+    let mut stream = within(call).await.unwrap();
+    let note = sealed(&alice, &bob, b"hello").record;
+    let challenge = Challenge::new(&bob.aid().key(), &note);
+    let proof = |nonce| Work { bits: 9, nonce };
+    let wrong = (0..100).find(|nonce| !challenge.is_met_by(proof(*nonce)));
+    let brought = v1::DeliveredNote {
+        record: note.encoded().to_vec(),
+        work: wrong.map(|nonce| v1::Work { bits: 9, nonce }),
+        ..v1::DeliveredNote::default()
+    };
+    let delivery = v1::NoteDelivery {
+        notes: vec![brought],
+        ..v1::NoteDelivery::default()
+    };
+    write_frame(&mut stream, &delivery).await.unwrap();
+    let call = within(nodes[1].calls.recv()).await.unwrap();
+    let keep = |_| async { Receipt::Accepted };
+    let served = within(nodes[1].client.receive_notes(call, keep)).await;
+    assert_eq!(served.unwrap_err().kind(), std::io::ErrorKind::InvalidData);
 }
 
 #[tokio::test(flavor = "multi_thread")]

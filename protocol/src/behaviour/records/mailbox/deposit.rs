@@ -123,14 +123,17 @@ impl Depositor {
         let [placed] = &*round.load else {
             return false;
         };
-        let challenge = Challenge::new(&placed.key, &placed.record);
-        let Some(work) = self.solver.solve(challenge, round.bits).await else {
+        let mut placed = placed.clone();
+        let Some((asking, bits)) = round.take_asking() else {
             return false;
         };
-        let mut placed = placed.clone();
+        let challenge = Challenge::new(&placed.key, &placed.record);
+        let Some(work) = self.solver.solve(challenge, bits).await else {
+            return false;
+        };
         placed.beside.work = Some(work);
         round.load = Arc::new([placed]);
-        for holder in std::mem::take(&mut round.asking) {
+        for holder in asking {
             round.write_one(&self.exchange, holder);
         }
         true

@@ -6,6 +6,7 @@ use a2al_proto::v1::Verdict;
 use super::super::Source;
 use super::super::place::Place;
 use super::super::store::{Inner, Outcome, Store, Totals};
+use super::removals::has_room;
 use super::{Beside, Class, Demand, Mailbox, Stamp};
 use crate::dht_key::DhtKey;
 use crate::limits::MAX_REMOVAL_LEN;
@@ -46,16 +47,24 @@ impl Store {
         self.with(|inner| inner.places.get(key)?.mailbox.removal_of(id).cloned())
     }
 
-    /// Drops what a recipient has taken, and remembers it.
-    pub(crate) fn remove_notes(&self, removal: Removal) -> Outcome {
+    /// Drops what a recipient has taken, and remembers it if there is room for that.
+    pub(crate) fn remove_notes(&self, removal: Removal, source: Source) -> Outcome {
         let key = removal.place();
         self.with(|inner| {
-            if inner.is_full(&key, MAX_REMOVAL_LEN) {
-                return Outcome::Refused(Verdict::Full);
+            let has_room = !inner.is_full(&key, MAX_REMOVAL_LEN)
+                && has_room(&inner.totals.removals, source, &removal);
+            let Inner { places, totals, .. } = inner;
+            if !has_room {
+                let held = places.get_mut(&key);
+                let dropped = held.is_some_and(|place| place.drop_notes(&removal, totals));
+                return if dropped {
+                    Outcome::Stored
+                } else {
+                    Outcome::Refused(Verdict::Full)
+                };
             }
-            let Inner { places, totals } = inner;
             let place = places.entry(key).or_insert_with(|| Place::new(key));
-            place.remove_notes(removal, totals)
+            place.remove_notes(removal, source, totals)
         })
     }
 
@@ -64,13 +73,25 @@ impl Store {
         &self,
         key: &DhtKey,
         is_opened: impl Fn(&VerifiedRecord) -> bool,
+        now: UnixSeconds,
     ) -> Outcome {
         self.with(|inner| {
-            let Inner { places, totals } = inner;
-            let released = places.get_mut(key);
-            released.map_or(Outcome::AlreadyHeld, |place| {
-                place.release(is_opened, totals)
-            })
+            let Inner {
+                places,
+                totals,
+                released,
+            } = inner;
+            let opened = places
+                .get_mut(key)
+                .and_then(|place| place.release(is_opened, totals));
+            let Some((until, source)) = opened else {
+                return Outcome::AlreadyHeld;
+            };
+            released.add(*key, until, source);
+            if places.get(key).is_some_and(|place| place.is_idle(now)) {
+                places.remove(key);
+            }
+            Outcome::Stored
         })
     }
 
@@ -94,19 +115,12 @@ impl Store {
 
 impl Place {
     /// What becomes of a record that its recipient has taken.
-    pub(in super::super) fn taken(
-        &self,
-        record: &VerifiedRecord,
-        now: UnixSeconds,
-    ) -> Option<Outcome> {
-        match record.kind().category() {
-            Category::Mailbox => {
-                let removal = self.mailbox.removal_of(&id_of(record))?;
-                Some(Outcome::Removed(Some(removal.clone())))
-            }
-            Category::NotePart if self.released_until >= now => Some(Outcome::Removed(None)),
-            Category::NotePart | Category::Sovereign | Category::Topic => None,
+    pub(in super::super) fn taken(&self, record: &VerifiedRecord) -> Option<Outcome> {
+        if record.kind().category() != Category::Mailbox {
+            return None;
         }
+        let removal = self.mailbox.removal_of(&id_of(record))?;
+        Some(Outcome::Removed(Some(removal.clone())))
     }
 
     /// Notes how a note comes in that is to be stored now; without a stamp it shows nothing, and this node wants it all the same.
@@ -127,33 +141,45 @@ impl Place {
         Ok(())
     }
 
-    fn remove_notes(&mut self, removal: Removal, totals: &mut Totals) -> Outcome {
+    fn remove_notes(&mut self, removal: Removal, source: Source, totals: &mut Totals) -> Outcome {
+        let has_dropped = self.drop_notes(&removal, totals);
+        if self.mailbox.knows(&removal) {
+            return if has_dropped {
+                Outcome::Stored
+            } else {
+                Outcome::AlreadyHeld
+            };
+        }
+        self.mailbox.remove(removal, source, &mut totals.removals);
+        self.settle(totals);
+        Outcome::Stored
+    }
+
+    /// Drops notes that their recipient has taken; whether any was held.
+    fn drop_notes(&mut self, removal: &Removal, totals: &mut Totals) -> bool {
         let is_taken = |record: &VerifiedRecord| {
             record.kind().category() == Category::Mailbox && removal.ids().contains(&id_of(record))
         };
-        self.set.retain(|record| !is_taken(record));
-        let is_new = self.mailbox.remove(removal);
-        self.settle(totals);
-        if is_new {
-            Outcome::Stored
-        } else {
-            Outcome::AlreadyHeld
+        let has_any = self.set.iter().any(is_taken);
+        if has_any {
+            self.set.retain(|record| !is_taken(record));
+            self.settle(totals);
         }
+        has_any
     }
 
+    /// Drops the parts that `is_opened` says yes to; returns until when they may be alive, and who wrote the last of them.
     fn release(
         &mut self,
         is_opened: impl Fn(&VerifiedRecord) -> bool,
         totals: &mut Totals,
-    ) -> Outcome {
+    ) -> Option<(UnixSeconds, Source)> {
         let opened = self.set.iter().filter(|record| is_opened(record));
-        let Some(last) = opened.map(VerifiedRecord::expires_at).max() else {
-            return Outcome::AlreadyHeld;
-        };
-        self.released_until = self.released_until.max(last);
+        let last = opened.max_by_key(|record| record.expires_at())?;
+        let (until, source) = (last.expires_at(), self.source_of(last));
         self.set.retain(|record| !is_opened(record));
         self.settle(totals);
-        Outcome::Stored
+        Some((until, source))
     }
 }
 

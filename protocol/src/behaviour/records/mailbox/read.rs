@@ -7,6 +7,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::super::{Query, Reader};
 use crate::aid::Aid;
+use crate::behaviour::agents::Newest;
 use crate::clock;
 use crate::key::Signature;
 use crate::limits::{MAILBOX_PATIENCE, MAILBOX_QUORUM, READ_TIMEOUT, REPLY_PASS_LEN, SET_QUORUM};
@@ -23,7 +24,29 @@ pub struct FoundNote {
     pub reply: Option<Pass>,
 }
 
-type Replies = HashMap<Signature, [u8; REPLY_PASS_LEN]>;
+/// What holders say came beside a note; each may say something else.
+#[derive(Default)]
+struct Replies(HashMap<Signature, Vec<[u8; REPLY_PASS_LEN]>>);
+
+impl Replies {
+    fn add(&mut self, note: Signature, pass: [u8; REPLY_PASS_LEN]) {
+        let passes = self.0.entry(note).or_default();
+        if !passes.contains(&pass) {
+            passes.push(pass);
+        }
+    }
+
+    /// The pass beside a note that is genuine, in force, and of no older delegation than others.
+    fn genuine(&self, note: &VerifiedRecord, newest: &Newest) -> Option<Pass> {
+        let passes = self.0.get(&note.signature())?;
+        passes.iter().find_map(|pass| {
+            let pass = SignedPass::decode_beside(pass, note)?;
+            let pass = pass.verify(clock::now()).ok()?;
+            let is_current = newest.accept(pass.issuer(), pass.issued_at());
+            is_current.then_some(pass)
+        })
+    }
+}
 
 impl Reader {
     /// The union of the notes that the holders around an agent's key keep.
@@ -35,11 +58,11 @@ impl Reader {
             kind: None,
             publisher: None,
         };
-        let (mut set, mut replies) = (RecordSet::new(), Replies::new());
+        let (mut set, mut replies) = (RecordSet::new(), Replies::default());
         let own = self.store.get(&query, clock::now());
         for record in &own {
             if let Some(pass) = self.store.beside(&query.key, record).reply {
-                replies.insert(record.signature(), pass);
+                replies.add(record.signature(), pass);
             }
             set.merge(record.clone());
         }
@@ -62,7 +85,7 @@ impl Reader {
                 set.merge(record);
             }
             for (note, pass) in found.replies {
-                replies.entry(note).or_insert(pass);
+                replies.add(note, pass);
             }
         }
         let mut records = self.accepted(&set);
@@ -71,18 +94,10 @@ impl Reader {
             return Err(Error::Timeout);
         }
         let notes = records.into_iter().map(|record| FoundNote {
-            reply: self.reply(&record, &replies),
+            reply: replies.genuine(&record, &self.newest),
             record,
         });
         Ok(notes.collect())
-    }
-
-    /// The pass beside a note, if it is genuine and in force.
-    fn reply(&self, note: &VerifiedRecord, replies: &Replies) -> Option<Pass> {
-        let pass = SignedPass::decode_beside(replies.get(&note.signature())?, note)?;
-        let pass = pass.verify(clock::now()).ok()?;
-        let is_current = self.newest.accept(pass.issuer(), pass.issued_at());
-        is_current.then_some(pass)
     }
 
     /// The note of a head, as soon as all its parts were found.
@@ -109,5 +124,41 @@ impl Reader {
                 set.merge(record);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::credential::Credential;
+    use crate::key::SigningKey;
+    use crate::mailbox::{Lifetime, Recipient, SealedNote};
+    use crate::record::Seq;
+    use crate::time::UnixSeconds;
+
+    #[test]
+    fn holders_that_lie_about_a_reply_pass_do_not_hide_the_genuine_one() {
+        let [alice, bob] = [(); 2].map(|()| Credential::node(SigningKey::generate()));
+        let recipient = Recipient {
+            aid: bob.aid(),
+            key: bob.public_key(),
+        };
+        let lifetime = Lifetime {
+            seq: Seq(1),
+            timestamp: clock::now(),
+            ttl_secs: 3600,
+        };
+        let note = SealedNote::seal(&alice, &recipient, 3, b"hello", lifetime).unwrap();
+        let until = UnixSeconds(clock::now().0 + 3600);
+        let pass = Pass::issue(&alice, bob.aid(), until);
+        let genuine = pass.beside(&note.record).unwrap();
+        let mut forged = genuine;
+        forged[71] ^= 1;
+        let mut replies = Replies::default();
+        for beside in [[0; REPLY_PASS_LEN], forged, genuine, forged] {
+            replies.add(note.record.signature(), beside);
+        }
+        let found = replies.genuine(&note.record, &Newest::default());
+        assert_eq!(found, Some(pass));
     }
 }

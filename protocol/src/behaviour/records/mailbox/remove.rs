@@ -6,12 +6,13 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::time::{Instant, timeout_at};
 
-use super::Depositor;
+use super::{Depositor, Source};
 use crate::clock;
 use crate::credential::Credential;
 use crate::dht_key::DhtKey;
 use crate::limits::{REMOVED_PER_STATEMENT, REPLICATION, WRITE_TIMEOUT};
 use crate::mailbox::{Head, MessageId, Removal, is_opened_by};
+use crate::record::VerifiedRecord;
 
 impl Depositor {
     /// Has holders drop notes that the agent of `credential` has taken, and refuse them from now on.
@@ -24,7 +25,7 @@ impl Depositor {
             let body = remove::Body::Removal(removal.encode());
             let key = removal.place();
             if self.routing.borrow().closer_to(&key, &self.local) < REPLICATION {
-                self.store.remove_notes(removal);
+                self.store.remove_notes(removal, Source::Own);
             }
             told = told.min(self.tell(key, body).await);
         }
@@ -34,7 +35,8 @@ impl Depositor {
     /// Has holders drop the parts of a long note. Returns how many other nodes have.
     pub(crate) async fn release(&self, head: &Head) -> usize {
         let (key, token) = (head.place(), head.token());
-        self.store.release(&key, |part| is_opened_by(part, &token));
+        let is_opened = |part: &VerifiedRecord| is_opened_by(part, &token);
+        self.store.release(&key, is_opened, clock::now());
         let release = v1::Release {
             key: key.as_bytes().to_vec(),
             token: token.to_vec(),

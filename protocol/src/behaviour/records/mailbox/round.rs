@@ -12,7 +12,7 @@ use libp2p::PeerId;
 use super::super::exchange::{ExchangeError, Placed, Stored};
 use super::super::{Exchange, Publication};
 use super::Deposit;
-use crate::limits::RECORDS_PER_PUT;
+use crate::limits::{MAX_WORK_BITS, MIN_WORK_BITS, RECORDS_PER_PUT};
 use crate::network::{Error, Route};
 
 type Writing = BoxFuture<'static, (Route, Result<Stored, ExchangeError>)>;
@@ -27,9 +27,10 @@ pub(super) struct Round {
     pub(super) pending: HashSet<PeerId>,
     pub(super) stored: usize,
     pub(super) is_taken: bool,
-    /// Holders that ask for work, and the most that they ask for.
-    pub(super) asking: Vec<Route>,
-    pub(super) bits: u8,
+    /// Holders that ask for work, and for how much.
+    asking: Vec<(Route, u8)>,
+    /// The most bits that a second holder has confirmed, by asking for as many or more.
+    agreed: u8,
     refused: Option<Verdict>,
 }
 
@@ -43,7 +44,7 @@ impl Round {
             stored: 0,
             is_taken: false,
             asking: Vec::new(),
-            bits: 0,
+            agreed: 0,
             refused: None,
         }
     }
@@ -73,9 +74,8 @@ impl Round {
             Ok(Stored::Yes | Stored::Superseded(_)) => self.stored += 1,
             Ok(Stored::Taken) => self.is_taken = true,
             Ok(Stored::WorkRequired(bits)) => {
-                self.bits = self.bits.max(bits);
                 self.refused = Some(Verdict::WorkRequired);
-                self.asking.push(holder);
+                self.asking.push((holder, bits));
             }
             Ok(Stored::No(verdict)) => {
                 tracing::debug!(peer = %holder.peer, verdict = verdict.as_str_name(), "note refused");
@@ -83,6 +83,27 @@ impl Round {
             }
             Err(error) => tracing::debug!(peer = %holder.peer, %error, "note not stored"),
         }
+    }
+
+    /// Takes out the holders whose wish for work is to be met, and says how many bits that takes; `None` if there are none.
+    ///
+    /// One holder alone may lie: where others have answered, it gets one bit more than the next of them asks for, or than the least.
+    pub(super) fn take_asking(&mut self) -> Option<(Vec<Route>, u8)> {
+        self.asking.retain(|(_, bits)| *bits <= MAX_WORK_BITS);
+        let mut bits: Vec<u8> = self.asking.iter().map(|(_, bits)| *bits).collect();
+        bits.sort_unstable_by(|one, other| other.cmp(one));
+        let most = *bits.first()?;
+        self.agreed = self.agreed.max(bits.get(1).copied().unwrap_or_default());
+        let is_alone = self.stored == 0 && bits.len() == 1 && self.agreed == 0;
+        let limit = if is_alone {
+            most
+        } else {
+            self.agreed.max(MIN_WORK_BITS).saturating_add(1)
+        };
+        let asking = std::mem::take(&mut self.asking);
+        let met = asking.into_iter().filter(|(_, bits)| *bits <= limit);
+        let (holders, bits): (Vec<_>, Vec<_>) = met.unzip();
+        Some((holders, bits.into_iter().max()?))
     }
 
     pub(super) fn is_settled(&self, wanted: usize) -> bool {
@@ -117,4 +138,33 @@ async fn put_all(
         }
     }
     Ok(Stored::Yes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(stored: usize, bits: &[u8]) -> Option<(usize, u8)> {
+        let mut round = Round::new(Vec::new());
+        round.stored = stored;
+        for bits in bits {
+            let holder = Route::direct(PeerId::random(), Vec::new());
+            round.count(holder, Ok(Stored::WorkRequired(*bits)));
+        }
+        round
+            .take_asking()
+            .map(|(holders, bits)| (holders.len(), bits))
+    }
+
+    #[test]
+    fn one_holder_alone_does_not_set_the_price() {
+        assert_eq!(asked(0, &[]), None);
+        assert_eq!(asked(0, &[13]), Some((1, 13)));
+        assert_eq!(asked(0, &[9, 13]), Some((1, 9)));
+        assert_eq!(asked(0, &[14, 13]), Some((1, 13)));
+        assert_eq!(asked(0, &[12, 13, 9]), Some((3, 13)));
+        assert_eq!(asked(4, &[13]), None);
+        assert_eq!(asked(4, &[10]), Some((1, 10)));
+        assert_eq!(asked(2, &[13, 13]), Some((2, 13)));
+    }
 }

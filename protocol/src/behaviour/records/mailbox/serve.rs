@@ -129,7 +129,7 @@ impl Holder {
         if !self.newest.accept(removal.recipient(), removal.issued_at()) {
             return Err(Verdict::Invalid);
         }
-        Ok(self.store.remove_notes(removal))
+        Ok(self.store.remove_notes(removal, source))
     }
 
     fn release(&self, source: Source, release: &v1::Release) -> Result<Outcome, Verdict> {
@@ -140,6 +140,7 @@ impl Holder {
         let key = DhtKey::from_bytes(key.map_err(|_| Verdict::Invalid)?);
         let token = release.token.as_slice().try_into();
         let token = token.map_err(|_| Verdict::Invalid)?;
-        Ok(self.store.release(&key, |part| is_opened_by(part, &token)))
+        let is_opened = |part: &VerifiedRecord| is_opened_by(part, &token);
+        Ok(self.store.release(&key, is_opened, clock::now()))
     }
 }

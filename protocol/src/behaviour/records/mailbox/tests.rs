@@ -10,18 +10,21 @@ use a2al_proto::v1::{
 use libp2p::PeerId;
 use tokio::sync::watch;
 
+use super::super::store::{Outcome, Totals};
 use super::super::{Holder, Query, Source, Store, Verifier};
 use crate::behaviour::agents::Newest;
 use crate::clock;
 use crate::credential::Credential;
 use crate::dht_key::DhtKey;
 use crate::key::SigningKey;
-use crate::limits::MAX_NOTES_PER_SENDER;
+use crate::limits::{
+    MAX_NOTES_PER_SENDER, MAX_PART_BYTES, MAX_PART_BYTES_PER_SOURCE, MAX_REMOVAL_SHARE_PER_SOURCE,
+};
 use crate::mailbox::{
     Challenge, Lifetime, MessageId, Pass, Recipient, Removal, SealedNote, Work, place_of_parts,
 };
 use crate::network::Routing;
-use crate::record::{Seq, VerifiedRecord};
+use crate::record::{Category, Seq, VerifiedRecord};
 use crate::time::UnixSeconds;
 
 /// A holder to which anybody can write.
@@ -181,6 +184,8 @@ async fn parts_live_at_their_place_until_somebody_shows_the_token() {
     assert!(scene.held(place).is_empty());
     let late = scene.put(source(), placed(place, &note.parts[0])).await;
     assert_eq!(late.verdict(), Verdict::Removed);
+    // What is remembered of it takes none of the keys.
+    assert_eq!(scene.store.with(|inner| inner.places.len()), 0);
     scene
         .store
         .remove_expired(UnixSeconds(clock::now().0 + 3601));
@@ -193,11 +198,68 @@ async fn removals_are_bounded_and_end_with_what_they_are_about() {
     for n in 0..2000_u32 {
         let id = MessageId::of_payload(&n.to_be_bytes());
         let removal = Removal::sign(&bob, &[id], clock::now());
-        scene.store.remove_notes(removal);
+        scene.store.remove_notes(removal, Source::Own);
     }
     assert!(scene.store.bytes() <= crate::limits::MAX_REMOVAL_BYTES);
     assert!(scene.store.removals().len() > 500);
     let eight_days = UnixSeconds(clock::now().0 + 8 * 24 * 3600);
     scene.store.remove_expired(eight_days);
     assert_eq!((scene.store.bytes(), scene.store.removals().len()), (0, 0));
+}
+
+#[tokio::test]
+async fn removals_of_throwaway_agents_close_no_store() {
+    let (scene, flood, alice, bob) = (Scene::new(), source(), agent(), agent());
+    let ids: Vec<_> = (0..64_u8).map(|n| MessageId::of_payload(&[n])).collect();
+    let remove = |by: &Credential| {
+        let removal = Removal::sign(by, &ids, clock::now());
+        scene.store.remove_notes(removal, flood)
+    };
+    let full = |outcome: &Outcome| matches!(outcome, Outcome::Refused(Verdict::Full));
+    let stored = (0..1000).take_while(|_| !full(&remove(&agent()))).count();
+    assert!((300..500).contains(&stored), "{stored}");
+    assert!(scene.store.bytes() <= MAX_REMOVAL_SHARE_PER_SOURCE);
+    // Others are heard, and what the crowded source says of notes that are held is done.
+    let note = sealed(&alice, &bob, b"hello", 3600);
+    let outcome = scene
+        .put(source(), placed(bob.aid().key(), &note.record))
+        .await;
+    assert_eq!(outcome.verdict(), Verdict::Stored);
+    let mut taken = ids.clone();
+    taken[0] = note.id();
+    let removal = Removal::sign(&bob, &taken, clock::now());
+    let done = scene.store.remove_notes(removal.clone(), flood);
+    assert!(matches!(done, Outcome::Stored));
+    assert!(scene.held(bob.aid().key()).is_empty());
+    let other = scene.store.remove_notes(removal, source());
+    assert!(matches!(other, Outcome::Stored));
+    // Room comes back with time.
+    let eight_days = UnixSeconds(clock::now().0 + 8 * 24 * 3600);
+    scene.store.remove_expired(eight_days);
+    assert!(!full(&remove(&agent())));
+}
+
+#[tokio::test]
+async fn parts_have_a_share_of_the_store_and_each_source_one_of_that() {
+    let (scene, alice, bob) = (Scene::new(), agent(), agent());
+    let (crowd, flood) = (source(), source());
+    let hold = |source, bytes| {
+        let add = |totals: &mut Totals| totals.add(source, Category::NotePart, bytes);
+        scene.store.with(|inner| add(&mut inner.totals));
+    };
+    let put = async |source| {
+        let note = sealed(&alice, &bob, &[7; 9000], 3600);
+        let place = place_of_parts(&note.parts[0]).unwrap();
+        let outcome = scene.put(source, placed(place, &note.parts[0])).await;
+        outcome.verdict()
+    };
+    hold(flood, MAX_PART_BYTES_PER_SOURCE);
+    assert_eq!(put(flood).await, Verdict::Stored);
+    hold(crowd, MAX_PART_BYTES / 4);
+    assert_eq!(put(flood).await, Verdict::Quota);
+    assert_eq!(put(source()).await, Verdict::Stored);
+    hold(crowd, MAX_PART_BYTES / 4 * 3);
+    assert_eq!(put(source()).await, Verdict::Full);
+    let note = scene.put(flood, addressed(&alice, &bob)).await;
+    assert_eq!(note.verdict(), Verdict::Stored);
 }

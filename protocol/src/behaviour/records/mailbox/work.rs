@@ -12,7 +12,7 @@ use crate::mailbox::{Challenge, Work};
 
 /// Checks proofs of work off the network's threads, one at a time, and remembers those that were right.
 #[derive(Clone, Debug)]
-pub(in super::super) struct WorkCheck {
+pub(crate) struct WorkCheck {
     known: Arc<Mutex<LruCache<(Challenge, Work), ()>>>,
     waiting: Arc<Semaphore>,
     turn: Arc<Semaphore>,
@@ -31,7 +31,7 @@ impl Default for WorkCheck {
 
 impl WorkCheck {
     /// Whether the proof is right; `None` if too many wait for an answer already.
-    pub(super) async fn is_right(&self, challenge: Challenge, work: Work) -> Option<bool> {
+    pub(crate) async fn is_right(&self, challenge: Challenge, work: Work) -> Option<bool> {
         if self.with(|known| known.get(&(challenge, work)).is_some()) {
             return Some(true);
         }

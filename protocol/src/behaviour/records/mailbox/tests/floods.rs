@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use super::*;
 use crate::limits::{MAX_MAILBOX_NOTES, MAX_WORK_BITS, MIN_WORK_BITS, RESERVED_PASS_NOTES};
+use crate::record::SignedRecord;
 
 const HOSTILE: usize = 10_000;
 const HONEST: usize = 20;
@@ -30,6 +31,23 @@ static CAST: LazyLock<Cast> = LazyLock::new(|| {
         owner,
     }
 });
+
+/// A proof that is none: one try in 512 would be right by luck.
+fn wrong(note: &PlacedRecord, bits: u32) -> v1::Work {
+    let record = SignedRecord::decode(&note.record).unwrap();
+    let record = record.verify(clock::now()).unwrap();
+    let key = DhtKey::from_bytes(note.key.as_slice().try_into().unwrap());
+    let challenge = Challenge::new(&key, &record);
+    let is_wrong = |nonce: &u64| {
+        let bits = u8::try_from(bits).unwrap_or(u8::MAX);
+        !challenge.is_met_by(Work {
+            bits,
+            nonce: *nonce,
+        })
+    };
+    let nonce = (0..100).find(is_wrong).unwrap();
+    v1::Work { bits, nonce }
+}
 
 fn note_to(owner: &Credential, sender: &Credential) -> VerifiedRecord {
     sealed(sender, owner, b"hello", 3600).record
@@ -213,7 +231,7 @@ async fn passes_of_others_and_wrong_work_buy_nothing() {
     let mut work = Vec::new();
     for bits in [0, 8, 9, 13, 14, 255, 256] {
         let mut note = addressed(&eve, siege.owner);
-        note.work = Some(v1::Work { bits, nonce: 3 });
+        note.work = Some(wrong(&note, bits));
         work.push(siege.scene.put(source, note).await.verdict());
     }
     assert_eq!(work, [Verdict::WorkRequired; 7]);

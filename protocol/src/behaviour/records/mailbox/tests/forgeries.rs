@@ -144,7 +144,7 @@ async fn of_a_thousand_false_notes_none_is_shown() {
             let record = record.verify(clock::now()).unwrap();
             let id = MessageId::of_payload(record.payload());
             let removal = Removal::sign(&bob, &[id], clock::now());
-            scene.store.remove_notes(removal);
+            scene.store.remove_notes(removal, Source::Own);
         } else {
             // A holder that lies gives it to the reader as it is.
             shown += usize::from(is_shown(&bytes, &bob));
