@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use a2al_protocol::limits::{
-    DEFAULT_RECORD_TTL, MAX_SERVICES_PER_AGENT, MAX_TOPIC_BRIEF_CHARS, MAX_TOPIC_LEN, MAX_TOPIC_TTL,
+    DEFAULT_RECORD_TTL, MAX_TOPIC_BRIEF_CHARS, MAX_TOPIC_LEN, MAX_TOPIC_TTL,
 };
 use a2al_protocol::record::PayloadError;
 use a2al_protocol::{Aid, Credential, Draft, RecordKind, Topic};
@@ -65,11 +65,6 @@ impl Service {
         let entries = entries(request)?;
         let names = entries.iter().map(|entry| entry.topic.clone());
         let names: Vec<String> = names.collect();
-        let held = agent.offers.keys();
-        let all = held.chain(&names).collect::<BTreeSet<_>>();
-        if all.len() > MAX_SERVICES_PER_AGENT {
-            return Err(Input::TooManyServices.into());
-        }
         let change = Change::PutOffers {
             aid,
             entries,
@@ -186,22 +181,28 @@ impl Service {
         .await;
     }
 
-    /// Publishes that an entry is not there any more, for as long as it would have lived.
+    /// Publishes that an entry is not there any more.
     pub(crate) async fn publish_entry_withdrawal(
         &self,
         credential: &Credential,
         offer: &Offer,
     ) -> Result<(), Error> {
         let service = &offer.entry.topic;
-        let payload = Topic::new(service).encode();
-        let withdrawal = Withdrawal {
-            kind: RecordKind::TOPIC_WITHDRAWN,
-            payload: payload.map_err(|_| Error::NotFound)?,
-            ttl_secs: offer.ttl_secs,
-        };
+        let withdrawal = withdrawal(service)?;
         let is_back = |agent: &Agent| agent.offers.contains_key(service);
         self.send_withdrawal(credential, withdrawal, is_back).await
     }
+}
+
+/// What takes an entry back: for the longest time that one can live, since one with a longer life may
+/// have been published before the last.
+fn withdrawal(service: &str) -> Result<Withdrawal, Error> {
+    let payload = Topic::new(service).encode();
+    Ok(Withdrawal {
+        kind: RecordKind::TOPIC_WITHDRAWN,
+        payload: payload.map_err(|_| Error::NotFound)?,
+        ttl_secs: ttl(u32::MAX),
+    })
 }
 
 /// An agent's services as its view shows them; none is `None`.
@@ -317,6 +318,11 @@ mod tests {
         ] {
             assert_eq!(ttl(asked), given);
         }
+    }
+
+    #[test]
+    fn a_withdrawal_outlives_every_entry() {
+        assert_eq!(withdrawal("a").unwrap().ttl_secs, 7200);
     }
 
     #[test]
