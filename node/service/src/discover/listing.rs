@@ -23,8 +23,9 @@ const PAGE_PATIENCE: Duration = Duration::from_secs(1);
 /// How often a search may fail before it counts as ended.
 const MAX_FAILURES: u32 = 2;
 
-/// Most agents that were found for some, and not yet for all, of several services. Ours: about 30 MB.
-const MAX_INCOMPLETE: usize = 20_000;
+/// Most agents that were found for some, and not yet for all, of several services. Ours: about 15 MB for
+/// one search, and 240 MB for all that wait.
+const MAX_INCOMPLETE: usize = 10_000;
 
 /// A verified entry for a service.
 #[derive(Clone, Debug)]
@@ -45,6 +46,8 @@ pub(crate) struct Page {
     pub(crate) entries: Vec<Found>,
     /// Whether more may follow.
     pub(crate) has_more: bool,
+    /// Whether agents were left out, as there were more than can be compared.
+    pub(crate) is_truncated: bool,
 }
 
 /// One search for each service, and what they brought so far.
@@ -60,6 +63,7 @@ pub(crate) struct Listing {
     /// What can be given out, in order.
     ready: Vec<Found>,
     has_found: bool,
+    is_truncated: bool,
     failure: Option<network::Error>,
 }
 
@@ -101,6 +105,7 @@ impl Listing {
             incomplete: HashMap::new(),
             ready: Vec::new(),
             has_found: false,
+            is_truncated: false,
             failure: None,
         }
     }
@@ -153,6 +158,7 @@ impl Listing {
         Ok(Page {
             entries: self.ready.drain(..count).collect(),
             has_more: self.may_bring_more(),
+            is_truncated: self.is_truncated,
         })
     }
 
@@ -214,6 +220,7 @@ impl Listing {
         let aid = found.record.aid();
         let has_room = self.incomplete.len() < MAX_INCOMPLETE;
         if !has_room && !self.incomplete.contains_key(&aid) {
+            self.is_truncated = true;
             return;
         }
         let parts = self.incomplete.entry(aid).or_default();
