@@ -246,6 +246,10 @@ fn entries(request: model::RegisterServices) -> Result<Vec<Topic>, Input> {
     if names.is_empty() {
         return Err(Input::NoServices);
     }
+    // URLs drop these, so nobody could take such a name back by its path.
+    if names.contains(".") || names.contains("..") {
+        return Err(Input::ServiceName);
+    }
     let entry = Topic {
         name: request.name.unwrap_or_default(),
         protocols: request.protocols,
@@ -351,7 +355,11 @@ mod tests {
             (r#"{"services":[]}"#.to_owned(), "services required"),
             (
                 r#"{"services":["a",""]}"#.to_owned(),
-                "service register failed: a name is empty",
+                "service register failed: a name is empty, \".\" or \"..\"",
+            ),
+            (
+                r#"{"services":["a",".."]}"#.to_owned(),
+                "service register failed: a name is empty, \".\" or \"..\"",
             ),
             (
                 format!(r#"{{"services":["a"],"brief":"{}"}}"#, "é".repeat(141)),

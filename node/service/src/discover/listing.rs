@@ -236,3 +236,39 @@ impl Listing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use a2al_protocol::{Credential, Draft, RecordKind, Seq, SigningKey};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_left_out_is_told() {
+        let services = ["a", "b"].map(str::to_owned).to_vec();
+        let wanted = Wanted::new(Some(services), None).unwrap();
+        let key = SigningKey::generate();
+        let mut listing = Listing::new(Vec::new(), wanted, Order::new(&key));
+        let draft = Draft {
+            kind: RecordKind::TOPIC,
+            payload: Topic::new("a").encode().unwrap(),
+            seq: Seq(1),
+            timestamp: clock::now(),
+            ttl_secs: 60,
+        };
+        let record = draft.sign(&Credential::node(key)).unwrap();
+        let found = listing.counted(0, record).unwrap();
+        listing.sort_in(0, found.clone());
+        assert!(!listing.page(1).await.unwrap().is_truncated);
+        listing.incomplete.clear();
+        for at in 0..MAX_INCOMPLETE as u64 {
+            let mut bytes = [0xa0; Aid::LEN];
+            bytes[1..9].copy_from_slice(&at.to_be_bytes());
+            let aid = Aid::from_bytes(&bytes).unwrap();
+            listing.incomplete.insert(aid, Parts::default());
+        }
+        listing.sort_in(0, found);
+        assert_eq!(listing.incomplete.len(), MAX_INCOMPLETE);
+        assert!(listing.page(1).await.unwrap().is_truncated);
+    }
+}
