@@ -219,7 +219,7 @@ async fn an_agent_card_is_imported() {
     let args = ["publish", "tool.sum", "--from", &from, "--tag", "mine"];
     let told = host.fails(2, &args).await;
     assert!(told.contains("-y"), "nobody was asked: {told}");
-    let agents = host.json(&["agents"]).await.to_string();
+    let agents = host.json(&["agents", "list"]).await.to_string();
     assert!(!agents.contains(&service.address), "left alone: {agents}");
     let ended = host.run(&[&args[..], &["-y"]].concat()).await;
     assert_eq!(ended.code(), Some(0), "{}", ended.stderr);
