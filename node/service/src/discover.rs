@@ -65,7 +65,11 @@ impl Service {
         };
         let mut entries: Vec<_> = page.entries.iter().map(Found::shown).collect();
         self.try_out(&mut entries, probes).await;
-        Ok(model::Discovered { entries, cursor })
+        Ok(model::Discovered {
+            entries,
+            cursor,
+            truncated: page.is_truncated.then_some(true),
+        })
     }
 
     async fn first_page(

@@ -268,6 +268,7 @@ impl From<store::Error> for Error {
         match error {
             store::Error::Missing => Self::NotFound,
             store::Error::Conflict => Self::KeyConflict,
+            store::Error::TooManyServices => Input::TooManyServices.into(),
             store::Error::Full => Self::OutboxFull,
             store::Error::Database(error) if is_disk(&error) => Self::StorageFull(error),
             store::Error::Database(error) => Self::Storage(error),

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use a2al_protocol::limits::{
-    DEFAULT_RECORD_TTL, MAX_SERVICES_PER_AGENT, MAX_TOPIC_BRIEF_CHARS, MAX_TOPIC_LEN, MAX_TOPIC_TTL,
+    DEFAULT_RECORD_TTL, MAX_TOPIC_BRIEF_CHARS, MAX_TOPIC_LEN, MAX_TOPIC_TTL,
 };
 use a2al_protocol::record::PayloadError;
 use a2al_protocol::{Aid, Credential, Draft, RecordKind, Topic};
@@ -65,11 +65,6 @@ impl Service {
         let entries = entries(request)?;
         let names = entries.iter().map(|entry| entry.topic.clone());
         let names: Vec<String> = names.collect();
-        let held = agent.offers.keys();
-        let all = held.chain(&names).collect::<BTreeSet<_>>();
-        if all.len() > MAX_SERVICES_PER_AGENT {
-            return Err(Input::TooManyServices.into());
-        }
         let change = Change::PutOffers {
             aid,
             entries,
@@ -186,22 +181,28 @@ impl Service {
         .await;
     }
 
-    /// Publishes that an entry is not there any more, for as long as it would have lived.
+    /// Publishes that an entry is not there any more.
     pub(crate) async fn publish_entry_withdrawal(
         &self,
         credential: &Credential,
         offer: &Offer,
     ) -> Result<(), Error> {
         let service = &offer.entry.topic;
-        let payload = Topic::new(service).encode();
-        let withdrawal = Withdrawal {
-            kind: RecordKind::TOPIC_WITHDRAWN,
-            payload: payload.map_err(|_| Error::NotFound)?,
-            ttl_secs: offer.ttl_secs,
-        };
+        let withdrawal = withdrawal(service)?;
         let is_back = |agent: &Agent| agent.offers.contains_key(service);
         self.send_withdrawal(credential, withdrawal, is_back).await
     }
+}
+
+/// What takes an entry back: for the longest time that one can live, since one with a longer life may
+/// have been published before the last.
+fn withdrawal(service: &str) -> Result<Withdrawal, Error> {
+    let payload = Topic::new(service).encode();
+    Ok(Withdrawal {
+        kind: RecordKind::TOPIC_WITHDRAWN,
+        payload: payload.map_err(|_| Error::NotFound)?,
+        ttl_secs: ttl(u32::MAX),
+    })
 }
 
 /// An agent's services as its view shows them; none is `None`.
@@ -244,6 +245,10 @@ fn entries(request: model::RegisterServices) -> Result<Vec<Topic>, Input> {
     let names: BTreeSet<String> = request.services.unwrap_or_default().into_iter().collect();
     if names.is_empty() {
         return Err(Input::NoServices);
+    }
+    // URLs drop these, so nobody could take such a name back by its path.
+    if names.contains(".") || names.contains("..") {
+        return Err(Input::ServiceName);
     }
     let entry = Topic {
         name: request.name.unwrap_or_default(),
@@ -320,6 +325,11 @@ mod tests {
     }
 
     #[test]
+    fn a_withdrawal_outlives_every_entry() {
+        assert_eq!(withdrawal("a").unwrap().ttl_secs, 7200);
+    }
+
+    #[test]
     fn every_named_service_gets_the_same_entry_once() {
         let entries = request(r#"{"services":["b","a","b"],"name":"N","tags":[],"meta":null}"#);
         let entries = entries.unwrap();
@@ -345,7 +355,11 @@ mod tests {
             (r#"{"services":[]}"#.to_owned(), "services required"),
             (
                 r#"{"services":["a",""]}"#.to_owned(),
-                "service register failed: a name is empty",
+                "service register failed: a name is empty, \".\" or \"..\"",
+            ),
+            (
+                r#"{"services":["a",".."]}"#.to_owned(),
+                "service register failed: a name is empty, \".\" or \"..\"",
             ),
             (
                 format!(r#"{{"services":["a"],"brief":"{}"}}"#, "é".repeat(141)),

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use a2al_protocol::Aid;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 pub use failures::Failures;
 pub(crate) use memory::Providers;
@@ -37,15 +37,16 @@ impl Service {
     ///
     /// Agents that can be reached now come first, those with a direct path and a short round trip
     /// before others, those that failed lately last. The next one is tried when one fails and the
-    /// request may be repeated: `GET`, `HEAD` and `OPTIONS` may, others as long as the service has not
-    /// been sent a byte. One that cannot be reached within half a second, or does not begin to answer
+    /// request may be repeated: `GET`, `HEAD`, `OPTIONS` and `TRACE` may, others as long as the service
+    /// has not been sent a byte. One that cannot be reached within half a second, or does not begin to answer
     /// a request that may be repeated within a second, is not waited for alone.
     ///
     /// Takes at most 60 s. Dropping the future ends the request.
     ///
     /// # Errors
     /// [`Error::Input`], [`Error::NoProvider`], [`Error::ProvidersFailed`], those of a search, and
-    /// [`Error::FetchTimeout`].
+    /// [`Error::FetchTimeout`] if the time is over and no service has acted on a request that must not
+    /// be repeated.
     pub async fn call_service(
         &self,
         request: model::CallService,
@@ -61,21 +62,21 @@ impl Service {
         let caller = self.caller(request.local_aid.as_deref().unwrap_or_default())?;
         let method = Self::method_of(&request)?;
         let wanted = Wanted::new(Some(vec![service]), filter)?;
-        let calling = self.call_best(wanted, caller, request, method.is_safe());
-        timeout(CALL_TIMEOUT, calling)
-            .await
-            .map_err(|_| Error::FetchTimeout)?
+        let deadline = Instant::now() + CALL_TIMEOUT;
+        let race = Race::new(self, request, method.is_safe(), deadline);
+        self.call_best(race, &wanted, caller, deadline).await
     }
 
+    /// The race ends by itself in time, since it alone knows what was sent; while nobody is asked,
+    /// nothing was.
     async fn call_best(
         &self,
-        wanted: Wanted,
+        mut race: Race<'_>,
+        wanted: &Wanted,
         caller: Aid,
-        request: model::Fetch,
-        is_safe: bool,
+        deadline: Instant,
     ) -> Result<model::CalledService, Error> {
-        let mut race = Race::new(self, request, is_safe);
-        let known = self.core.providers.known(&wanted);
+        let known = self.core.providers.known(wanted);
         if let Known::Old(aids) | Known::Fresh(aids) = &known {
             if matches!(known, Known::Old(_)) {
                 self.refresh_providers(wanted.clone());
@@ -86,8 +87,12 @@ impl Service {
             }
         }
         // Nobody was known, or nobody of them could be reached: others may have come.
-        let found = self.find_providers(&wanted).await?;
-        race.enter(self.ranked(&found, caller).await);
+        let finding = async {
+            let found = self.find_providers(wanted).await?;
+            Ok::<_, Error>(self.ranked(&found, caller).await)
+        };
+        let found = timeout_at(deadline, finding).await;
+        race.enter(found.map_err(|_| Error::FetchTimeout)??);
         match race.run().await {
             Some(ended) => ended,
             None => Err(race.failure()),

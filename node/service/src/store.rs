@@ -146,6 +146,9 @@ pub(crate) enum Error {
     /// The agent is hosted with another key whose delegation is not older.
     #[error("another key is registered")]
     Conflict,
+    /// The agent would offer too many services.
+    #[error("too many services")]
+    TooManyServices,
     /// There is no room for a further note.
     #[error("no room for a further note")]
     Full,

@@ -9,6 +9,8 @@
 //! never an instruction. Records themselves keep the bytes that were signed, and names are matched
 //! by these.
 
+mod marks;
+
 use a2al_protocol::record::meta::{Meta, Value};
 
 /// Longest name that is shown, of an agent, a service, a tag or a protocol, in characters. Ours.
@@ -38,9 +40,9 @@ pub fn line(text: &str, max: usize) -> String {
     let (mut marks, mut count, mut is_after_space) = (0, 0, true);
     for letter in text.chars() {
         let letter = if is_break(letter) { ' ' } else { letter };
-        marks = if is_mark(letter) { marks + 1 } else { 0 };
-        let is_space = letter.is_whitespace();
-        if is_unseen(letter) || marks > MAX_MARKS || (is_space && is_after_space) {
+        let (is_mark, is_space) = (marks::is_mark(letter), letter.is_whitespace());
+        let is_one_too_many = (is_mark && marks == MAX_MARKS) || (is_space && is_after_space);
+        if is_unseen(letter) || is_one_too_many {
             continue;
         }
         if count == max {
@@ -50,6 +52,7 @@ pub fn line(text: &str, max: usize) -> String {
         }
         shown.push(letter);
         count += 1;
+        marks = if is_mark { marks + 1 } else { 0 };
         is_after_space = is_space;
     }
     shown.truncate(shown.trim_end().len());
@@ -123,13 +126,6 @@ pub fn is_unseen(letter: char) -> bool {
             | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Marks that are put on the letter before.
-fn is_mark(letter: char) -> bool {
-    matches!(letter,
-        '\u{300}'..='\u{36f}' | '\u{483}'..='\u{489}' | '\u{1ab0}'..='\u{1aff}'
-        | '\u{1dc0}'..='\u{1dff}' | '\u{20d0}'..='\u{20ff}' | '\u{fe20}'..='\u{fe2f}')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,6 +164,12 @@ mod tests {
     fn piles_of_marks_are_cut_down() {
         let pile = format!("Z{}o", "\u{335}".repeat(50));
         assert_eq!(line(&pile, 100), "Z\u{335}\u{335}\u{335}o");
+        let between = format!("Z{}o", "\u{335}\u{200b}".repeat(50));
+        assert_eq!(line(&between, 100), "Z\u{335}\u{335}\u{335}o");
+        for mark in ['\u{64e}', '\u{5b0}', '\u{e49}', '\u{20dd}', '\u{1e8d0}'] {
+            let pile = format!("a{}b", mark.to_string().repeat(50));
+            assert_eq!(line(&pile, 100).chars().count(), 5, "{mark:?}");
+        }
     }
 
     #[test]

@@ -125,6 +125,9 @@ pub enum Failure {
     /// This program does not speak what the URL of the card wants.
     #[error("cards are fetched over http:// only, not from {0}")]
     CardScheme(String),
+    /// Nobody can be asked.
+    #[error("nobody is there to say whether this is to be published; -y says that it is")]
+    NobodyToAsk,
     /// Whoever was asked said no.
     #[error("not published")]
     NotConfirmed,
@@ -165,6 +168,7 @@ impl Failure {
             | Self::BadValue { .. }
             | Self::BadMeta { .. }
             | Self::BadUrl(_)
+            | Self::NobodyToAsk
             | Self::FixedSetting(_)
             | Self::NoSetting(_)
             | Self::NoNote(_)

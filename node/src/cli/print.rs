@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 //! How commands speak: data to stdout, remarks to stderr.
 
+use std::borrow::Cow;
 use std::fmt::Display;
+use std::io::IsTerminal as _;
 
 use serde::Serialize;
 
@@ -37,12 +39,13 @@ impl Printer {
         }
     }
 
-    /// Prints `bytes` as they are, or `value` as JSON if that was asked for.
+    /// Prints `bytes` of somebody else's, or `value` as JSON if that was asked for. A terminal shows
+    /// them as [`harmless`] text; whatever else reads them gets them as they are.
     pub(super) fn bytes<T: Serialize>(self, value: &T, bytes: &[u8]) {
         if self.json {
             output::data(json(value));
         } else {
-            output::raw(bytes);
+            output::raw(&fit(bytes, std::io::stdout().is_terminal()));
         }
     }
 
@@ -51,6 +54,16 @@ impl Printer {
         if !self.quiet {
             output::note(remark);
         }
+    }
+}
+
+/// `bytes` as they may be written, to a terminal or elsewhere.
+fn fit(bytes: &[u8], is_terminal: bool) -> Cow<'_, [u8]> {
+    if is_terminal {
+        let text = String::from_utf8_lossy(bytes);
+        Cow::Owned(harmless(&text).into_bytes())
+    } else {
+        Cow::Borrowed(bytes)
     }
 }
 
@@ -131,6 +144,11 @@ mod tests {
         let hostile = "a\u{1b}[2J\r\n\tb\rc\u{202e}d\u{9b}e\u{e0041}f\u{200d}";
         let shown = "a\u{fffd}[2J\n\tb\u{fffd}c\u{fffd}d\u{fffd}e\u{fffd}f\u{fffd}";
         assert_eq!(harmless(hostile), shown);
+        assert_eq!(
+            &*fit(b"\x1b[2J\xff", true),
+            "\u{fffd}[2J\u{fffd}".as_bytes()
+        );
+        assert_eq!(&*fit(b"\x1b[2J\xff", false), b"\x1b[2J\xff");
         assert_eq!(harmless("grüße, 你好 🙂"), "grüße, 你好 🙂");
     }
 

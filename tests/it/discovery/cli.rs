@@ -217,7 +217,11 @@ async fn an_agent_card_is_imported() {
     host.json(&["register", "--save-master", "m.key"]).await;
     let from = format!("http://{}", service.address);
     let args = ["publish", "tool.sum", "--from", &from, "--tag", "mine"];
-    let ended = host.run(&args).await;
+    let told = host.fails(2, &args).await;
+    assert!(told.contains("-y"), "nobody was asked: {told}");
+    let agents = host.json(&["agents", "list"]).await.to_string();
+    assert!(!agents.contains(&service.address), "left alone: {agents}");
+    let ended = host.run(&[&args[..], &["-y"]].concat()).await;
     assert_eq!(ended.code(), Some(0), "{}", ended.stderr);
     for taken in ["Carded", "From a card", "a2a, jsonrpc", "mine", "/rpc"] {
         assert!(

@@ -23,8 +23,9 @@ const PAGE_PATIENCE: Duration = Duration::from_secs(1);
 /// How often a search may fail before it counts as ended.
 const MAX_FAILURES: u32 = 2;
 
-/// Most agents that were found for some, and not yet for all, of several services. Ours: about 30 MB.
-const MAX_INCOMPLETE: usize = 20_000;
+/// Most agents that were found for some, and not yet for all, of several services. Ours: about 15 MB for
+/// one search, and 240 MB for all that wait.
+const MAX_INCOMPLETE: usize = 10_000;
 
 /// A verified entry for a service.
 #[derive(Clone, Debug)]
@@ -45,6 +46,8 @@ pub(crate) struct Page {
     pub(crate) entries: Vec<Found>,
     /// Whether more may follow.
     pub(crate) has_more: bool,
+    /// Whether agents were left out, as there were more than can be compared.
+    pub(crate) is_truncated: bool,
 }
 
 /// One search for each service, and what they brought so far.
@@ -60,6 +63,7 @@ pub(crate) struct Listing {
     /// What can be given out, in order.
     ready: Vec<Found>,
     has_found: bool,
+    is_truncated: bool,
     failure: Option<network::Error>,
 }
 
@@ -101,6 +105,7 @@ impl Listing {
             incomplete: HashMap::new(),
             ready: Vec::new(),
             has_found: false,
+            is_truncated: false,
             failure: None,
         }
     }
@@ -153,6 +158,7 @@ impl Listing {
         Ok(Page {
             entries: self.ready.drain(..count).collect(),
             has_more: self.may_bring_more(),
+            is_truncated: self.is_truncated,
         })
     }
 
@@ -214,6 +220,7 @@ impl Listing {
         let aid = found.record.aid();
         let has_room = self.incomplete.len() < MAX_INCOMPLETE;
         if !has_room && !self.incomplete.contains_key(&aid) {
+            self.is_truncated = true;
             return;
         }
         let parts = self.incomplete.entry(aid).or_default();
@@ -227,5 +234,41 @@ impl Listing {
             self.ready
                 .extend(parts.found.drain().flat_map(|(_, found)| found));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use a2al_protocol::{Credential, Draft, RecordKind, Seq, SigningKey};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_left_out_is_told() {
+        let services = ["a", "b"].map(str::to_owned).to_vec();
+        let wanted = Wanted::new(Some(services), None).unwrap();
+        let key = SigningKey::generate();
+        let mut listing = Listing::new(Vec::new(), wanted, Order::new(&key));
+        let draft = Draft {
+            kind: RecordKind::TOPIC,
+            payload: Topic::new("a").encode().unwrap(),
+            seq: Seq(1),
+            timestamp: clock::now(),
+            ttl_secs: 60,
+        };
+        let record = draft.sign(&Credential::node(key)).unwrap();
+        let found = listing.counted(0, record).unwrap();
+        listing.sort_in(0, found.clone());
+        assert!(!listing.page(1).await.unwrap().is_truncated);
+        listing.incomplete.clear();
+        for at in 0..MAX_INCOMPLETE as u64 {
+            let mut bytes = [0xa0; Aid::LEN];
+            bytes[1..9].copy_from_slice(&at.to_be_bytes());
+            let aid = Aid::from_bytes(&bytes).unwrap();
+            listing.incomplete.insert(aid, Parts::default());
+        }
+        listing.sort_in(0, found);
+        assert_eq!(listing.incomplete.len(), MAX_INCOMPLETE);
+        assert!(listing.page(1).await.unwrap().is_truncated);
     }
 }

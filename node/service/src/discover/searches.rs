@@ -19,8 +19,9 @@ use crate::error::Input;
 /// How long a search waits to be continued. Ours.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(600);
 
-/// Searches that wait; the one that has waited longest ends. Ours: each keeps up to two pages.
-const CAPACITY: NonZeroUsize = NonZeroUsize::new(64).expect("not zero");
+/// Searches that wait; the one that has waited longest ends. Ours: each keeps up to two pages,
+/// and what was found for some of several services.
+const CAPACITY: NonZeroUsize = NonZeroUsize::new(16).expect("not zero");
 
 /// Requests that wait for a page of one search. A client asks for one after the other.
 const QUEUE_LEN: usize = 4;

@@ -124,8 +124,8 @@ pub enum Input {
     /// No service is named.
     #[error("services required")]
     NoServices,
-    /// A service is named by the empty text.
-    #[error("service register failed: a name is empty")]
+    /// A service has no name, or one that no client can put into a path.
+    #[error("service register failed: a name is empty, \".\" or \"..\"")]
     ServiceName,
     /// The agent would be registered for too many services.
     #[error("service register failed: an agent has at most {MAX_SERVICES_PER_AGENT} services")]

@@ -117,7 +117,8 @@ impl Call<'_> {
     /// opened. Whatever became of it, a request whose beginning is not there any more is not sent
     /// again.
     pub(super) async fn run(&self, request: Outgoing) -> Result<Answered, Error> {
-        let is_repeatable = request.is_idempotent();
+        // Where another provider may be asked instead, whoever has sent keeps the turn for good.
+        let is_repeatable = request.is_idempotent() && !self.turn.is_exclusive();
         if let Some(connection) = self.pooled(is_repeatable && request.is_short()).await? {
             let route = connection.route.clone();
             let failure = match self.exchange(connection, &request).await {

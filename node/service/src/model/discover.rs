@@ -66,6 +66,10 @@ pub struct Discovered {
     /// cursor may be sent again until the next one was used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
+    /// `true` if agents that offer all of the services may be missing, since the node compares at most
+    /// 10,000 of those that offer some of them; absent otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub truncated: Option<bool>,
 }
 
 /// An agent's entry for a service. Its signature and authority were checked.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use a2al_protocol::Aid;
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 use super::failures::Failures;
@@ -46,10 +46,13 @@ pub(super) struct Race<'a> {
     attempts: JoinSet<Ended>,
     tried: usize,
     failures: Failures,
+    /// When nobody is waited for any more.
+    deadline: Instant,
 }
 
 struct Running {
     candidate: Candidate,
+    attempt: Id,
     turn: Arc<Turn>,
     since: Instant,
 }
@@ -60,7 +63,12 @@ struct Ended {
 }
 
 impl<'a> Race<'a> {
-    pub(super) fn new(service: &'a Service, request: model::Fetch, is_safe: bool) -> Self {
+    pub(super) fn new(
+        service: &'a Service,
+        request: model::Fetch,
+        is_safe: bool,
+        deadline: Instant,
+    ) -> Self {
         Self {
             service,
             request: Arc::new(request),
@@ -72,6 +80,7 @@ impl<'a> Race<'a> {
             attempts: JoinSet::new(),
             tried: 0,
             failures: Failures::default(),
+            deadline,
         }
     }
 
@@ -89,15 +98,18 @@ impl<'a> Race<'a> {
             let next = self.next_start();
             tokio::select! {
                 ended = self.attempts.join_next() => {
-                    // One that panicked is missing among the failures; the panic was reported.
-                    let Some(Ok(ended)) = ended else { return None };
-                    if let Some(ended) = self.end(ended) {
-                        return Some(ended);
+                    let ended = match ended? {
+                        Ok(ended) => self.end(ended),
+                        Err(error) => self.crash(&error),
+                    };
+                    if ended.is_some() {
+                        return ended;
                     }
                     if self.running.is_empty() && !self.try_next() {
                         return None;
                     }
                 }
+                () = sleep_until(self.deadline) => return Some(Err(self.expire())),
                 () = at(next) => {
                     if self.is_start_due(Instant::now()) {
                         self.try_next();
@@ -131,12 +143,13 @@ impl<'a> Race<'a> {
         });
         let (service, request) = (self.service.clone(), Arc::clone(&self.request));
         let (aid, used) = (candidate.aid, Arc::clone(&turn));
-        self.attempts.spawn(async move {
+        let attempt = self.attempts.spawn(async move {
             let result = service.fetch_in_turn(aid, &request, &used).await;
             Ended { aid, result }
         });
         self.running.push(Running {
             candidate,
+            attempt: attempt.id(),
             turn,
             since: Instant::now(),
         });
@@ -188,11 +201,51 @@ impl<'a> Race<'a> {
                 if !matches!(error, Error::RelayRequired) {
                     self.service.core.providers.failed(aid);
                 }
-                self.failures.add(aid, error, may_have_acted);
-                let failures = may_have_acted.then(|| std::mem::take(&mut self.failures));
-                failures.map(|failures| Err(Error::ProvidersFailed(failures)))
+                self.fail(aid, error, may_have_acted)
             }
         }
+    }
+
+    /// Takes in that an attempt panicked, which was reported; returns how the race has ended by it.
+    fn crash(&mut self, error: &JoinError) -> Option<Result<model::CalledService, Error>> {
+        let crashed = |one: &Running| one.attempt == error.id();
+        let at = self.running.iter().position(crashed)?;
+        let crashed = self.running.remove(at);
+        let may_have_acted = !self.is_safe && crashed.turn.stage() != Stage::Unseen;
+        self.fail(crashed.candidate.aid, Error::Stopped, may_have_acted)
+    }
+
+    /// Notes a failure; it ends the race if the service may have acted.
+    fn fail(
+        &mut self,
+        aid: Aid,
+        error: Error,
+        may_have_acted: bool,
+    ) -> Option<Result<model::CalledService, Error>> {
+        self.failures.add(aid, error, may_have_acted);
+        let failures = may_have_acted.then(|| std::mem::take(&mut self.failures));
+        failures.map(|failures| Err(Error::ProvidersFailed(failures)))
+    }
+
+    /// Why the race has brought nothing in time.
+    fn expire(&mut self) -> Error {
+        // Taken for good where nobody has it, so that no attempt begins to send from now on.
+        let has_sent = match self.place.try_acquire() {
+            Ok(place) => {
+                place.forget();
+                false
+            }
+            Err(_) => !self.is_safe,
+        };
+        if !has_sent {
+            return Error::FetchTimeout;
+        }
+        for late in self.running.drain(..) {
+            let may_have_acted = late.turn.stage() != Stage::Unseen;
+            let aid = late.candidate.aid;
+            self.failures.add(aid, Error::FetchTimeout, may_have_acted);
+        }
+        Error::ProvidersFailed(std::mem::take(&mut self.failures))
     }
 
     fn won(&self, winner: &Running, answer: model::FetchAnswer) -> model::CalledService {
@@ -237,3 +290,6 @@ async fn at(next: Option<Instant>) {
         None => pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

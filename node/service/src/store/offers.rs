@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What agents are registered for, and what they say about themselves.
 
+use std::collections::BTreeSet;
+
+use a2al_protocol::limits::MAX_SERVICES_PER_AGENT;
 use a2al_protocol::{Aid, Profile, RecordKind, Topic};
 use rusqlite::{Connection, Row, named_params, params};
 
@@ -60,6 +63,11 @@ pub(super) fn put(
     entries: &[Topic],
     ttl_secs: u32,
 ) -> Result<(), Error> {
+    let mut names = services(connection, aid)?;
+    names.extend(entries.iter().map(|entry| entry.topic.clone()));
+    if names.len() > MAX_SERVICES_PER_AGENT {
+        return Err(Error::TooManyServices);
+    }
     start_publishing(connection, aid)?;
     let mut insert = connection.prepare_cached(
         "INSERT INTO offers (aid, service, entry, ttl) VALUES (:aid, :service, :entry, :ttl)
@@ -74,6 +82,13 @@ pub(super) fn put(
         })?;
     }
     Ok(())
+}
+
+/// What the agent is registered for.
+fn services(connection: &Connection, aid: &Aid) -> Result<BTreeSet<String>, Error> {
+    let mut select = connection.prepare_cached("SELECT service FROM offers WHERE aid = ?1")?;
+    let names = select.query_map([aid.as_bytes()], |row| row.get(0))?;
+    Ok(names.collect::<Result<_, _>>()?)
 }
 
 /// Ends one registration.

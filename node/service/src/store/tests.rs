@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use a2al_protocol::delegation::Terms;
+use a2al_protocol::limits::MAX_SERVICES_PER_AGENT;
 use a2al_protocol::private_files;
 use a2al_protocol::{DelegationProof, Draft, RecordKind, Seq, SigningKey};
 use tempfile::TempDir;
@@ -202,6 +203,25 @@ async fn services_and_profiles_are_kept_until_taken_back() {
     store.close().await;
     let saved = file.saved();
     assert!(saved.offers.is_empty() && saved.profiles.is_empty());
+}
+
+#[tokio::test]
+async fn an_agent_offers_so_many_services_at_most() {
+    let file = File::new();
+    let agent = credential(&SigningKey::generate(), 100);
+    let store = file.store();
+    store.write(register(&agent)).await.unwrap();
+    let names: Vec<_> = (0..=MAX_SERVICES_PER_AGENT)
+        .map(|at| at.to_string())
+        .collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    let (last, first) = names.split_last().unwrap();
+    // Twice: those that it has already do not count again.
+    for _ in 0..2 {
+        store.write(offers(&agent, first, "")).await.unwrap();
+    }
+    let one_more = store.write(offers(&agent, &[last], "")).await;
+    assert!(matches!(one_more, Err(Error::TooManyServices)));
 }
 
 #[tokio::test]

@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Services, where agents move and nodes restart.
 
+use std::time::Duration;
+
 use a2al_protocol::Aid;
 use a2al_service::Service;
-use a2al_service::model::{Discover, RegisterServices, SetProfile};
+use a2al_service::model::{CallService, Discover, Fetch, RegisterServices, SetProfile};
+use tokio::io::AsyncReadExt as _;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use crate::harness::Node;
 
@@ -101,4 +107,50 @@ async fn nobody_else_is_needed() {
     assert_eq!(providers(&guest.service, "lang.a").await, [aid]);
     let entry = alone.service.agent(aid).unwrap().services.unwrap();
     assert_eq!((entry[0].ttl, entry.len()), (3600, 1));
+}
+
+/// A service that never answers, and its address; told of each connection that brought something.
+async fn silent() -> (String, mpsc::Receiver<TcpStream>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let (asked, heard) = mpsc::channel(8);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            if stream.read_u8().await.is_ok() {
+                asked.send(stream).await.unwrap();
+            }
+        }
+    });
+    (address, heard)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_put_that_was_sent_waits_for_no_other_when_its_path_breaks() {
+    let one = Node::first().await;
+    let two = Node::beside(&one).await;
+    let (address, mut heard) = silent().await;
+    let aid = two.published(&address).await;
+    let registered = two
+        .service
+        .register_services(aid, registration("tool.a", 60));
+    registered.await.unwrap();
+    let caller = one.service.clone();
+    let calling = tokio::spawn(async move {
+        let request = Fetch {
+            method: Some("PUT".to_owned()),
+            ..Fetch::default()
+        };
+        let call = CallService {
+            service: "tool.a".to_owned(),
+            filter: None,
+            request,
+        };
+        caller.call_service(call).await
+    });
+    let _open = heard.recv().await.unwrap();
+    two.service.shutdown().await;
+    let ended = timeout(Duration::from_secs(20), calling).await;
+    let failure = ended.expect("an end in time").unwrap().unwrap_err();
+    assert!(failure.to_string().contains("not repeated"), "{failure}");
+    assert!(!failure.wire().retryable);
 }

@@ -149,21 +149,20 @@ impl Offer {
     }
 
     async fn publish(mut self, context: &Context, aid: Aid) -> Result<(), Failure> {
-        if let Some(Target { service_tcp, path }) = self.target {
-            if !path.is_empty() && path != "/" {
-                let meta = self.request.meta.get_or_insert_default();
-                let path = Value::Text(path);
-                meta.entry("path".to_owned()).or_insert(path);
-            }
-            let patch = PatchAgent {
-                service_tcp: Some(service_tcp),
-                ..PatchAgent::default()
-            };
-            let agent = format!("/agents/{aid}");
-            let _: Updated = context.client.patch(&agent, &patch).await?;
+        if let Some(Target { path, .. }) = &self.target
+            && !path.is_empty()
+            && path != "/"
+        {
+            let meta = self.request.meta.get_or_insert_default();
+            let path = Value::Text(path.clone());
+            meta.entry("path".to_owned()).or_insert(path);
         }
         let path = format!("/agents/{aid}/services");
         let registered: ServicesRegistered = context.client.post(&path, &self.request).await?;
+        // Only now: what is refused is to leave the agent as it is.
+        if let Some(Target { service_tcp, .. }) = self.target {
+            redirect(context, aid, service_tcp).await?;
+        }
         let names = self.request.services.unwrap_or_default().join(" ");
         let shown = text::line(&names, text::MAX_NAME_CHARS);
         context
@@ -176,16 +175,35 @@ impl Offer {
     }
 }
 
+/// Lets an agent stand in front of another service, and says so.
+async fn redirect(context: &Context, aid: Aid, service_tcp: String) -> Result<(), Failure> {
+    let shown = text::line(&service_tcp, text::MAX_VALUE_CHARS);
+    let patch = PatchAgent {
+        service_tcp: Some(service_tcp),
+        ..PatchAgent::default()
+    };
+    let agent = format!("/agents/{aid}");
+    let _: Updated = context.client.patch(&agent, &patch).await?;
+    context
+        .print
+        .note(format_args!("calls to {aid} now go to {shown}"));
+    Ok(())
+}
+
 /// Reads an object of free-form values.
 fn object(text: &str) -> Result<Meta, Failure> {
     serde_json::from_str(text).map_err(|source| Failure::BadMeta { source })
 }
 
-/// Says what was taken from a card, and asks whether it is to be published, unless nobody is there.
+/// Says what was taken from a card, and asks whether it is to be published. A card may be anybody's, so where
+/// nobody can be asked, it has to be said beforehand.
 fn confirm(context: &Context, offer: &Offer, aid: Aid, yes: bool) -> Result<(), Failure> {
     context.print.note(offer.shown());
-    if yes || !std::io::stdin().is_terminal() {
+    if yes {
         return Ok(());
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::NobodyToAsk);
     }
     output::note(format_args!("publish this for {aid}? [y/N]"));
     let mut answer = String::new();

@@ -42,12 +42,18 @@ pub(super) async fn search(context: &Context, args: Search) -> Result<(), Failur
         let more: Discovered = context.client.post("/discover", &request).await?;
         found.entries.extend(more.entries);
         found.cursor = more.cursor;
+        found.truncated = more.truncated;
     }
     context.print.data(&found, |found| listed(found, probe));
     if found.entries.is_empty() {
         context.print.note("nobody offers that");
     } else if found.cursor.is_some() {
         context.print.note("there may be more; --all shows them");
+    }
+    if found.truncated == Some(true) {
+        let note =
+            "some may be missing: more agents offer a part of these services than are compared";
+        context.print.note(note);
     }
     Ok(())
 }
