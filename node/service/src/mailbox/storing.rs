@@ -34,7 +34,12 @@ impl Service {
         }
         let note = match self.sealed_note(&message).await {
             Ok(Some(note)) => note,
-            Ok(None) => return,
+            Ok(None) => {
+                // Settled meanwhile, or the sender may not sign any more.
+                let error = "the note is not in force";
+                outbox.store_failed(&message, error, Instant::now());
+                return;
+            }
             Err(error) => {
                 outbox.store_failed(&message, &error.to_string(), Instant::now());
                 return;
