@@ -41,6 +41,10 @@ const STORING: Backoff = Backoff {
 /// Ours: as often as records of other kinds are renewed.
 const STORE_AGAIN: Duration = Duration::from_secs(1800);
 
+/// How often a recipient's node may find that a note does not open before it is given up: the
+/// recipient has another key by now.
+const MAX_REFUSALS: u32 = 3;
+
 /// How far a note has come.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Progress {
@@ -91,6 +95,8 @@ struct UnderWay {
     progress: watch::Sender<Progress>,
     attempts: u32,
     last_error: Option<String>,
+    /// How often the recipient's node could not open it.
+    refusals: u32,
     is_storing: bool,
     store_failures: u32,
     store_at: Instant,
@@ -113,7 +119,7 @@ pub(super) struct Shown {
     pub(super) progress: Progress,
     pub(super) attempts: u32,
     pub(super) last_error: Option<String>,
-    /// `None` while something is tried.
+    /// `None` while something is tried, or nothing is any more.
     pub(super) next_attempt: Option<Instant>,
 }
 
@@ -267,6 +273,43 @@ impl Outbox {
         }
     }
 
+    /// Tries the notes of a sender soon, and with new hope: it has another delegation.
+    pub(super) fn renewed(&self, sender: &Aid, at: Instant) {
+        let mut guard = self.state();
+        let State { notes, pairs, .. } = &mut *guard;
+        for note in notes.values_mut() {
+            if note.facts.sender != *sender {
+                continue;
+            }
+            note.refusals = 0;
+            note.store_at = note.store_at.min(at);
+            let calls = pairs.entry(Pair::of(&note.facts));
+            let calls = calls.or_insert_with(|| Calls::due_at(at));
+            calls.notes.insert(note.place, note.facts.message);
+            calls.call_at = calls.call_at.min(at);
+        }
+    }
+
+    /// The recipient's node could not open the note. After some times it is not tried any more; it
+    /// is shown until its time is over, with the reason.
+    pub(super) fn refused(&self, message: &MessageId, error: &str) {
+        let mut state = self.state();
+        let Some(note) = state.notes.get_mut(message) else {
+            return;
+        };
+        note.refusals += 1;
+        if note.is_given_up() {
+            note.tried(error);
+            // What others keep of it, nobody opens.
+            note.progress.send_replace(Progress::Queued);
+            let (pair, place) = (Pair::of(&note.facts), note.place);
+            if let Some(calls) = state.pairs.get_mut(&pair) {
+                calls.notes.remove(&place);
+            }
+            state.drop_if_empty(pair);
+        }
+    }
+
     /// The recipients of all notes.
     pub(super) fn recipients(&self) -> Vec<Aid> {
         let state = self.state();
@@ -282,7 +325,7 @@ impl Outbox {
         let Some(note) = state.notes.get_mut(message) else {
             return false;
         };
-        let may = !note.is_storing && note.store_at <= now;
+        let may = note.may_be_stored() && note.store_at <= now;
         note.is_storing |= may;
         may
     }
@@ -306,7 +349,7 @@ impl Outbox {
         } else {
             note.store_later(now);
         }
-        if replicas > 0 {
+        if replicas > 0 && !note.is_given_up() {
             // The recipient may have taken it meanwhile.
             note.progress.send_if_modified(|progress| {
                 let is_news = *progress != Progress::Delivered;
@@ -335,7 +378,7 @@ impl Outbox {
         for (message, note) in &state.notes {
             if note.facts.expires_at < wall {
                 due.expired.push(*message);
-            } else if !note.is_storing && note.store_at <= now {
+            } else if note.may_be_stored() && note.store_at <= now {
                 due.stores.push(*message);
             }
         }
@@ -350,7 +393,7 @@ impl Outbox {
     /// When something is due next; `None` while nothing is under way.
     pub(super) fn next_due(&self) -> Option<Instant> {
         let state = self.state();
-        let stores = state.notes.values().filter(|note| !note.is_storing);
+        let stores = state.notes.values().filter(|note| note.may_be_stored());
         let calls = state.pairs.values().filter(|calls| !calls.is_calling);
         stores
             .map(|note| note.store_at)
@@ -381,16 +424,15 @@ impl State {
             progress,
             attempts: 0,
             last_error: None,
+            refusals: 0,
             is_storing: false,
             store_failures: 0,
             store_at,
         };
-        let calls = self.pairs.entry(Pair::of(&facts)).or_insert_with(|| Calls {
-            notes: BTreeMap::new(),
-            is_calling: false,
-            failures: 0,
-            call_at: Instant::now(),
-        });
+        let calls = self
+            .pairs
+            .entry(Pair::of(&facts))
+            .or_insert_with(|| Calls::due_at(Instant::now()));
         calls.notes.insert(place, facts.message);
         self.notes.insert(facts.message, note);
         told
@@ -423,18 +465,35 @@ impl State {
             progress: *note.progress.borrow(),
             attempts: note.attempts,
             last_error: note.last_error.clone(),
-            next_attempt: (!is_busy).then_some(next),
+            next_attempt: (!is_busy && !note.is_given_up()).then_some(next),
         }
     }
 }
 
 impl Calls {
+    fn due_at(call_at: Instant) -> Self {
+        Self {
+            notes: BTreeMap::new(),
+            is_calling: false,
+            failures: 0,
+            call_at,
+        }
+    }
+
     fn messages(&self) -> Vec<MessageId> {
         self.notes.values().copied().collect()
     }
 }
 
 impl UnderWay {
+    fn is_given_up(&self) -> bool {
+        self.refusals >= MAX_REFUSALS
+    }
+
+    fn may_be_stored(&self) -> bool {
+        !self.is_storing && !self.is_given_up()
+    }
+
     fn is_queued(&self) -> bool {
         *self.progress.borrow() == Progress::Queued
     }
@@ -442,9 +501,7 @@ impl UnderWay {
     fn tried(&mut self, error: &str) {
         self.attempts = self.attempts.saturating_add(1);
         self.last_error = Some(error.to_owned());
-        if !self.is_queued() {
-            self.sealed = None;
-        }
+        self.sealed = None;
     }
 
     fn store_later(&mut self, now: Instant) {

@@ -6,19 +6,17 @@ use std::time::Duration;
 use a2al_protocol::limits::{
     CROWD_OF_STRANGERS, MAX_UNREAD_OF_STRANGERS, MIN_WORK_BITS, NOTE_MEMORY_MARGIN,
 };
-use a2al_protocol::mailbox::{self, MessageId, Note, OpenError, Opened, Pass, SealedNote};
+use a2al_protocol::mailbox::{self, MessageId, Note, OpenError, Opened, SealedNote};
 use a2al_protocol::network::{self, Delivered, IncomingCall};
 use a2al_protocol::{Aid, Credential, UnixSeconds, VerifiedRecord};
 use futures::future::join_all;
 
 use super::outbox::Pair;
+use super::postage::kept;
 use crate::model::{NoteSource, NotesReceived};
-use crate::store::mail::{Body, KeptPass, MailChange, OutgoingFacts, Received};
+use crate::store::mail::{Body, MailChange, OutgoingFacts, Received};
 use crate::store::{self};
 use crate::{Service, clock};
-
-/// Longest time for an answer about one note: a commit on a slow disk.
-const KEEP_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What became of a note that has come in.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -67,18 +65,15 @@ impl Service {
         }
         let mut received = self.incoming(aid, &delivered.note, note);
         received.has_pass = delivered.has_pass;
-        received.reply = delivered.reply.as_ref().map(kept);
+        received.reply = delivered.reply.as_ref().and_then(kept);
         let service = self.clone();
         // Goes on when the caller leaves: a note that is committed is told of.
         let keeping = self.core.tasks.spawn(async move {
             let notes = vec![received];
             service.take_in(aid, notes, NoteSource::QuicDirect).await
         });
-        let kept = tokio::time::timeout(KEEP_TIMEOUT, keeping).await;
-        let verdict = kept
-            .ok()
-            .and_then(Result::ok)
-            .and_then(|kept| kept.into_iter().next());
+        let kept = keeping.await;
+        let verdict = kept.ok().and_then(|kept| kept.into_iter().next());
         match verdict {
             Some(Ok(Verdict::Received)) => network::Receipt::Accepted,
             Some(Ok(Verdict::Known)) => network::Receipt::Duplicate,
@@ -189,14 +184,6 @@ impl Service {
 pub(super) fn last_second(record: &VerifiedRecord) -> UnixSeconds {
     let life = Duration::from_secs(record.ttl_secs().into());
     record.timestamp().saturating_add(life)
-}
-
-/// A permission to write back, for the disk.
-pub(super) fn kept(pass: &Pass) -> KeptPass {
-    KeptPass {
-        encoded: pass.encode(),
-        expires_at: pass.expires_at(),
-    }
 }
 
 /// Opens a note whose parts are all there.

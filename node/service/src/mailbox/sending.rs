@@ -297,6 +297,11 @@ impl Service {
             .mail
             .outbox
             .insert(facts, Arc::new(note), store_at);
+        // Whoever deletes an agent takes it from the registry first.
+        if self.core.registry.get(&facts.sender).is_none() {
+            self.core.mail.outbox.remove(&facts.message);
+            return Err(Error::NotFound);
+        }
         Ok((async move { Ok(saving.await?) }, progress))
     }
 }

@@ -45,7 +45,7 @@ impl Service {
                 return;
             }
         };
-        let postage = self.postage(facts.sender, facts.recipient);
+        let postage = self.postage(facts.sender, facts.recipient).await;
         let deposit = timeout(STORE_TIMEOUT, self.core.client.deposit(&note, &postage)).await;
         match deposit.unwrap_or(Err(network::Error::Timeout)) {
             Ok(Deposit::Kept(kept)) => {

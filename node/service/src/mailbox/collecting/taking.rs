@@ -9,7 +9,8 @@ use a2al_protocol::{Aid, Credential, RecordKind};
 use futures::StreamExt as _;
 use tokio::time::{Instant, timeout_at};
 
-use super::super::receiving::{Verdict, kept};
+use super::super::postage::kept;
+use super::super::receiving::Verdict;
 use crate::model::NoteSource;
 use crate::store::mail::Received;
 use crate::{Service, clock, store};
@@ -192,7 +193,7 @@ impl Service {
             parts: Vec::new(),
         };
         let mut received = self.incoming(aid, &sealed, note);
-        received.reply = found.reply.as_ref().map(kept);
+        received.reply = found.reply.as_ref().and_then(kept);
         received
     }
 }
