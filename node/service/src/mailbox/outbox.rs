@@ -5,7 +5,9 @@
 //! call at a time, and wait together while the recipient cannot be reached. Each note is stored in
 //! the network by itself.
 
-use std::collections::{BTreeMap, HashMap};
+mod entry;
+
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,6 +18,7 @@ use tokio::time::Instant;
 
 use super::backoff::Backoff;
 use crate::store::mail::{OutgoingFacts, SavedMail};
+use entry::{Calls, UnderWay};
 
 /// Waits between two calls of a recipient for whom nobody keeps the notes.
 const CALLS_WHILE_QUEUED: Backoff = Backoff {
@@ -30,20 +33,10 @@ const CALLS_WHILE_STORED: Backoff = Backoff {
     last: Duration::from_secs(600),
 };
 
-/// Waits between two attempts to store a note of which too few copies are held.
-const STORING: Backoff = Backoff {
-    first: Duration::from_secs(2),
-    last: Duration::from_secs(300),
-};
-
 /// How often a stored note is stored again, since holders come and go.
 ///
 /// Ours: as often as records of other kinds are renewed.
 const STORE_AGAIN: Duration = Duration::from_secs(1800);
-
-/// How often a recipient's node may find that a note does not open before it is given up: the
-/// recipient has another key by now.
-const MAX_REFUSALS: u32 = 3;
 
 /// How far a note has come.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -82,34 +75,6 @@ struct State {
     pairs: HashMap<Pair, Calls>,
     /// Number of the next note; keeps them in their order.
     next: u64,
-}
-
-/// One note under way.
-#[derive(Debug)]
-struct UnderWay {
-    facts: OutgoingFacts,
-    place: u64,
-    /// The note itself, in the run in which it was sent and until it was tried; afterwards it is read
-    /// from the disk when it is needed.
-    sealed: Option<Arc<SealedNote>>,
-    progress: watch::Sender<Progress>,
-    attempts: u32,
-    last_error: Option<String>,
-    /// How often the recipient's node could not open it.
-    refusals: u32,
-    is_storing: bool,
-    store_failures: u32,
-    store_at: Instant,
-}
-
-/// What is known of calling one recipient.
-#[derive(Debug)]
-struct Calls {
-    /// The notes in their order.
-    notes: BTreeMap<u64, MessageId>,
-    is_calling: bool,
-    failures: u32,
-    call_at: Instant,
 }
 
 /// What a note under way looks like from outside.
@@ -467,46 +432,6 @@ impl State {
             last_error: note.last_error.clone(),
             next_attempt: (!is_busy && !note.is_given_up()).then_some(next),
         }
-    }
-}
-
-impl Calls {
-    fn due_at(call_at: Instant) -> Self {
-        Self {
-            notes: BTreeMap::new(),
-            is_calling: false,
-            failures: 0,
-            call_at,
-        }
-    }
-
-    fn messages(&self) -> Vec<MessageId> {
-        self.notes.values().copied().collect()
-    }
-}
-
-impl UnderWay {
-    fn is_given_up(&self) -> bool {
-        self.refusals >= MAX_REFUSALS
-    }
-
-    fn may_be_stored(&self) -> bool {
-        !self.is_storing && !self.is_given_up()
-    }
-
-    fn is_queued(&self) -> bool {
-        *self.progress.borrow() == Progress::Queued
-    }
-
-    fn tried(&mut self, error: &str) {
-        self.attempts = self.attempts.saturating_add(1);
-        self.last_error = Some(error.to_owned());
-        self.sealed = None;
-    }
-
-    fn store_later(&mut self, now: Instant) {
-        self.store_at = now + STORING.wait(self.store_failures);
-        self.store_failures = self.store_failures.saturating_add(1);
     }
 }
 

@@ -106,7 +106,7 @@ mod tests {
     fn a_newer_delegation_keeps_notes_in_force() {
         let master = SigningKey::generate();
         let (old, new) = (agent(&master, 1, true), agent(&master, 2, false));
-        let note = sealed_by(&old, &[7; 20_000], 7 * 24 * 3600);
+        let note = sealed_by(&old, &vec![7; 20_000], 7 * 24 * 3600);
         let later = clock::now().saturating_add(Duration::from_secs(3 * 24 * 3600));
         let read = decode(&encode(&note), note.record.timestamp()).unwrap();
         assert_eq!(

@@ -3,6 +3,7 @@
 
 use a2al_protocol::SigningKey;
 
+use super::entry::MAX_REFUSALS;
 use super::*;
 
 fn aid() -> Aid {
