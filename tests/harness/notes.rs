@@ -66,6 +66,32 @@ impl Api {
         sent
     }
 
+    /// Sends a note, waits until it has arrived, and returns the answer of the sending. On a busy
+    /// machine others may keep it first.
+    pub(crate) async fn delivered_note(&self, sender: &str, recipient: &str, body: &[u8]) -> Value {
+        let sent = self.sent_note(sender, recipient, body).await;
+        self.outbox_is_empty(sender).await;
+        sent
+    }
+
+    /// Sends a note to an agent that is off, waits until others keep it, and returns its name.
+    pub(crate) async fn stored_note(&self, sender: &str, recipient: &str, body: &[u8]) -> String {
+        let sent = self.sent_note(sender, recipient, body).await;
+        let id = sent["message_id"].as_str().expect("a name").to_owned();
+        if sent["status"] == "stored" {
+            assert!(sent["replicas"].as_u64() > Some(0), "{sent}");
+            return id;
+        }
+        assert_eq!(sent["status"], "queued", "{sent}");
+        eventually("others keep the note", ARRIVAL_DEADLINE, async || {
+            let kept = self.outbox(sender).await;
+            let is_stored = |note: &Value| note["message_id"] == *id && note["status"] == "stored";
+            kept.iter().any(is_stored).then_some(())
+        })
+        .await;
+        id
+    }
+
     /// Takes the notes that wait.
     pub(crate) async fn poll(&self, aid: &str) -> Vec<Note> {
         let path = format!("/agents/{aid}/mailbox/poll");

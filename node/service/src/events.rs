@@ -40,6 +40,8 @@ pub(crate) struct Events {
 
 #[derive(Debug)]
 struct State {
+    /// Number after which this run began.
+    first: u64,
     /// Number of the newest event.
     last: u64,
     agents: HashMap<Aid, History>,
@@ -57,6 +59,7 @@ impl Events {
     /// Without any event; numbers begin after `now_millis`, which no earlier run can have reached.
     pub(crate) fn new(now_millis: u64) -> Self {
         let state = State {
+            first: now_millis,
             last: now_millis,
             agents: HashMap::new(),
         };
@@ -98,7 +101,7 @@ impl Events {
             oldest_seq: history
                 .and_then(|history| history.events.front())
                 .map_or(0, |event| event.seq),
-            truncated: history.is_some_and(|history| after < history.forgotten && after > 0),
+            truncated: after > 0 && after < state.forgotten_of(history),
         }
     }
 
@@ -129,6 +132,13 @@ impl Events {
 }
 
 impl State {
+    /// Number up to which events of an agent may be missing: those of earlier runs are.
+    fn forgotten_of(&self, history: Option<&History>) -> u64 {
+        history
+            .map_or(0, |history| history.forgotten)
+            .max(self.first)
+    }
+
     /// Number of the newest event of an agent, or, where it has none, of any before it.
     fn last_of(&self, history: Option<&History>) -> u64 {
         history
@@ -283,6 +293,8 @@ mod tests {
         assert_eq!((seqs(&all), all.last_seq), (vec![101, 103], 103));
         assert_eq!(seqs(&events.since(&one, 101)), [103]);
         assert!(seqs(&events.since(&one, all.last_seq)).is_empty());
+        let told = [0, 99, 100, 101].map(|after| events.since(&one, after).truncated);
+        assert_eq!(told, [false, true, false, false], "99 is of an earlier run");
         events.forget(&one);
         assert!(events.since(&one, 0).events.is_empty());
     }

@@ -38,7 +38,6 @@ use crate::{Error, Service, clock};
 use collecting::Collections;
 use inbox::Inboxes;
 use outbox::{Outbox, Progress, Shown};
-use postage::Passes;
 
 pub(crate) use receiving::answer;
 pub(crate) use retries::run;
@@ -49,7 +48,6 @@ pub(crate) struct Mail {
     inboxes: Arc<Inboxes>,
     outbox: Outbox,
     collections: Collections,
-    passes: Passes,
     /// Wakes those who try again, and those who collect.
     retry: Notify,
     collect: Notify,
@@ -62,7 +60,6 @@ impl Mail {
             inboxes: Arc::new(Inboxes::new(saved)),
             outbox: Outbox::new(saved, Instant::now()),
             collections: Collections::default(),
-            passes: Passes::new(saved),
             retry: Notify::new(),
             collect: Notify::new(),
         }
@@ -71,12 +68,7 @@ impl Mail {
     /// Follows a change that was committed.
     pub(crate) fn apply(&self, change: &MailChange) {
         match change {
-            MailChange::Receive(note) => {
-                self.inboxes.received(note);
-                if let Some(pass) = &note.reply {
-                    self.passes.put(note.aid, note.sender, pass);
-                }
-            }
+            MailChange::Receive(note) => self.inboxes.received(note),
             MailChange::Take { aid, ids } => self.inboxes.taken(aid, ids),
             MailChange::Settle { message } => {
                 self.outbox.remove(message);
@@ -98,7 +90,12 @@ impl Mail {
     pub(crate) fn restore(&self, saved: &SavedMail) {
         self.inboxes.add(saved);
         self.outbox.add(saved, Instant::now());
-        self.passes.add(saved);
+        self.retry.notify_one();
+    }
+
+    /// Tries the notes again of an agent that has another delegation: they are signed anew.
+    pub(crate) fn renewed(&self, aid: &Aid) {
+        self.outbox.renewed(aid, Instant::now());
         self.retry.notify_one();
     }
 
@@ -107,7 +104,6 @@ impl Mail {
         self.inboxes.forget(aid);
         self.outbox.forget(aid);
         self.collections.forget(aid);
-        self.passes.forget(aid);
     }
 }
 

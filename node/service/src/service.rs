@@ -311,6 +311,12 @@ impl Service {
         });
     }
 
+    /// Waits so long; false if the node stops meanwhile, which ends the wait.
+    pub(crate) async fn rest(&self, wait: Duration) -> bool {
+        let waiting = tokio::time::sleep(wait);
+        self.core.stop.run_until_cancelled(waiting).await.is_some()
+    }
+
     /// Saves peers and records of others for the next start.
     pub(crate) async fn save_cache(&self) {
         let client = &self.core.client;
@@ -361,8 +367,13 @@ impl Followers {
 
     /// Follows a change: who is registered, who answers and calls from here, and what waits for whom.
     fn follow(&self, change: Change) {
+        let mut before = None;
         let hosted = match &change {
-            Change::Register { credential, .. } => Some(credential.aid()),
+            Change::Register { credential, .. } => {
+                let aid = credential.aid();
+                before = self.registry.get(&aid);
+                Some(aid)
+            }
             Change::Delete { aid, .. } => Some(*aid),
             Change::Restore { aid, mail } => {
                 self.mail.restore(mail.get_or_init(SavedMail::default));
@@ -380,6 +391,10 @@ impl Followers {
         if let Some(agent) = self.registry.get(&aid) {
             self.client.host(Arc::clone(&agent.credential));
             self.mail.hosted(aid);
+            let issued_at = agent.credential.issued_at();
+            if before.is_some_and(|before| before.credential.issued_at() < issued_at) {
+                self.mail.renewed(&aid);
+            }
         } else {
             self.client.unhost(&aid);
             self.mail.forget(&aid);

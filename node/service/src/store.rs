@@ -275,6 +275,12 @@ impl Store {
             .await
     }
 
+    /// The pass by which `issuer` lets an agent write.
+    pub(crate) async fn pass(&self, aid: Aid, issuer: Aid) -> Result<Option<Vec<u8>>, Error> {
+        self.read(move |connection| mail::pass(connection, &aid, &issuer))
+            .await
+    }
+
     /// How full the room for notes of strangers is, and whether `sender` counts as one.
     pub(crate) async fn strangers(&self, aid: Aid, sender: Aid) -> Result<(usize, bool), Error> {
         self.read(move |connection| {

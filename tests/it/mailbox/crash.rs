@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tokio::time::timeout;
@@ -19,6 +19,13 @@ const WANTED_KILLS: usize = 20;
 /// Longest life of one run of a daemon, in milliseconds, and the shortest.
 const MAX_LIFE_MS: usize = 900;
 const MIN_LIFE_MS: usize = 50;
+
+/// How much longer a daemon may live after each kill, in milliseconds: on a busy machine it takes a
+/// while until it meets others.
+const LIFE_GROWS_MS: usize = 20;
+
+/// Longest time until everybody is content.
+const LIVES_DEADLINE: Duration = Duration::from_secs(400);
 
 /// Longest time for one run of a caller's work; it ends when its daemon is killed.
 const RUN_DEADLINE: Duration = Duration::from_secs(60);
@@ -80,9 +87,16 @@ struct Scene {
 impl Scene {
     /// Starts and kills a daemon until everybody is content.
     async fn lives(&self, role: Role, mut setup: Setup) -> Setup {
+        let started = Instant::now();
         while !self.ledger.borrow().is_content() {
+            assert!(
+                started.elapsed() < LIVES_DEADLINE,
+                "not content: {:?}",
+                self.ledger.borrow().kills
+            );
             let daemon = setup.start().await;
-            let span = MAX_LIFE_MS - MIN_LIFE_MS;
+            let kills = self.ledger.borrow().kills[role as usize];
+            let span = MAX_LIFE_MS - MIN_LIFE_MS + LIFE_GROWS_MS * kills;
             let life = MIN_LIFE_MS + self.dice.borrow_mut().below(span);
             let life = Duration::from_millis(u64::try_from(life).expect("a small number"));
             let api = daemon.api.clone();

@@ -13,6 +13,9 @@ use crate::harness::{Daemon, Net};
 /// Longest wait for an event.
 const DEADLINE: Duration = Duration::from_secs(20);
 
+/// How a note comes from another node: brought, or kept by others first if the machine is busy.
+const FROM_ELSEWHERE: [&str; 2] = ["quic_direct", "stored"];
+
 /// An open stream of events.
 struct Events {
     body: futures::stream::BoxStream<'static, Vec<u8>>,
@@ -101,10 +104,9 @@ async fn a_note_is_told_to_whoever_follows_and_to_whoever_comes_back() {
     assert_eq!(first.kind, "mailbox.received");
     let id = first.id.expect("a number");
     assert_eq!(first.data["type"], "mailbox.received");
-    assert_eq!(
-        first.data["data"],
-        json!({ "count": 1, "source": "quic_direct" })
-    );
+    assert_eq!(first.data["data"]["count"], 1);
+    let source = first.data["data"]["source"].as_str().expect("text");
+    assert!(FROM_ELSEWHERE.contains(&source), "{source}");
     assert!(first.data["at"].as_str().expect("a time").ends_with('Z'));
     assert!(first.data.get("aid").is_none(), "{first:?}");
     let told = all.next().await.expect("an event");
@@ -115,7 +117,7 @@ async fn a_note_is_told_to_whoever_follows_and_to_whoever_comes_back() {
     drop(events);
     let local = host.api.agent().await.aid;
     host.api.sent_note(&local, &recipient, b"second").await;
-    from.api.sent_note(&sender, &recipient, b"third").await;
+    from.api.delivered_note(&sender, &recipient, b"third").await;
     let by_query = format!("{path}?last_event_id={id}");
     for mut events in [
         Events::open(host, &path, Some(id)).await,
@@ -127,11 +129,12 @@ async fn a_note_is_told_to_whoever_follows_and_to_whoever_comes_back() {
         assert_eq!((pending.id, pending.kind.as_str()), (None, "pending"));
         assert_eq!(pending.data, json!({ &recipient: { "mailbox": 3 } }));
         let mut last = id;
-        for source in ["local", "quic_direct"] {
+        for sources in [&["local"][..], &FROM_ELSEWHERE] {
             let event = events.next().await.expect("an event");
             assert!(event.id > Some(last), "{event:?}");
             last = event.id.expect("a number");
-            assert_eq!(event.data["data"]["source"], source);
+            let source = event.data["data"]["source"].as_str().expect("text");
+            assert!(sources.contains(&source), "{source}");
         }
     }
 }

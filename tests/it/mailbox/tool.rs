@@ -13,18 +13,26 @@ async fn notes_are_sent_and_read_on_the_command_line() {
     let told = from
         .done(&["note", "send", &recipient, "good morning"])
         .await;
-    assert!(told.starts_with("delivered"), "{told}");
+    let is_told = |word: &&str| told.starts_with(word);
+    // Others may keep it first on a busy machine.
+    assert!(
+        ["delivered", "stored", "queued"].iter().any(is_told),
+        "{told}"
+    );
+    net.nodes[0].api.outbox_is_empty(&sender).await;
     let sent = from
         .json(&[
             "note", "send", &recipient, "second", "--type", "200", "--ttl", "60",
         ])
         .await;
-    assert_eq!(sent["status"], "delivered", "{sent}");
+    assert_eq!(sent["ok"], true, "{sent}");
+    net.nodes[0].api.outbox_is_empty(&sender).await;
     std::fs::write(from.home().join("body"), [0xff, 0x00, 0x1b]).expect("our own directory");
     from.done(&[
         "note", "send", &recipient, "--file", "body", "--aid", &sender,
     ])
     .await;
+    net.nodes[0].api.outbox_is_empty(&sender).await;
 
     let listed = to.done(&["note", "list"]).await;
     for shown in ["good morning", "second", sender.as_str(), "3 bytes"] {

@@ -95,7 +95,13 @@ impl Service {
                         self.core.mail.outbox.delivered(&message);
                         self.settle(message);
                     }
-                    Err(failure) => refused = Some(failure),
+                    Err(failure) => {
+                        if matches!(failure, Failure::Invalid) {
+                            let outbox = &self.core.mail.outbox;
+                            outbox.refused(&message, &failure.to_string());
+                        }
+                        refused = Some(failure);
+                    }
                 }
             }
         }
@@ -122,11 +128,20 @@ impl Service {
         &self,
         message: &MessageId,
     ) -> Result<Option<SealedNote>, store::Error> {
-        if let Some(note) = self.core.mail.outbox.sealed(message) {
-            return Ok(Some(SealedNote::clone(&note)));
-        }
-        let bytes = self.core.store.under_way(*message).await?;
-        Ok(bytes.and_then(|bytes| sealed::decode(&bytes, clock::now())))
+        let outbox = &self.core.mail.outbox;
+        let Some(facts) = outbox.facts(message) else {
+            return Ok(None);
+        };
+        let note = if let Some(note) = outbox.sealed(message) {
+            Some(SealedNote::clone(&note))
+        } else {
+            let bytes = self.core.store.under_way(*message).await?;
+            bytes.and_then(|bytes| sealed::decode(&bytes, facts.sent_at))
+        };
+        let agent = self.core.registry.get(&facts.sender);
+        Ok(note
+            .zip(agent)
+            .and_then(|(note, agent)| sealed::current(note, &agent.credential, clock::now())))
     }
 
     /// Hands notes to an agent that is on this node by now.
@@ -178,7 +193,7 @@ impl Service {
         endpoint: &VerifiedRecord,
         notes: &[SealedNote],
     ) -> Result<Vec<Receipt>, Failure> {
-        let postage = self.postage(pair.sender, pair.recipient);
+        let postage = self.postage(pair.sender, pair.recipient).await;
         let client = &self.core.client;
         let delivering = client.deliver(pair.sender, endpoint, self.paths(), notes, &postage);
         let delivered = timeout(DELIVERY_TIMEOUT, delivering).await;

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Looking for the notes that other nodes keep for agents of this one.
 
+mod taking;
+
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use a2al_protocol::mailbox::{self, Head, MessageId, Opened, SealedNote};
-use a2al_protocol::network::{self, FoundNote};
+use a2al_protocol::mailbox::MessageId;
+use a2al_protocol::network;
 use a2al_protocol::{Aid, Credential};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::backoff::{Backoff, jittered};
-use super::receiving::{Verdict, kept};
-use crate::model::NoteSource;
-use crate::store::mail::Received;
-use crate::{Service, store};
+use crate::Service;
+use taking::Taken;
 
 /// How often notes are looked for: more and more rarely while none come, since whoever sends one
 /// also tries to bring it.
@@ -27,6 +27,12 @@ const ROUNDS: Backoff = Backoff {
 
 /// When it is tried again after nobody could be asked.
 const AGAIN: Duration = Duration::from_secs(2);
+
+/// When parts of a long note are looked for again that were not found.
+const PARTS_AGAIN: Backoff = Backoff {
+    first: Duration::from_secs(15),
+    last: Duration::from_secs(1800),
+};
 
 /// Rounds that are under way at one time.
 const AT_ONCE: usize = 16;
@@ -53,8 +59,20 @@ struct Rounds {
     /// Rounds in a row in which nothing came.
     idle: u32,
     is_running: bool,
+    /// Whether another round is wanted right after the one that is running.
+    is_wanted: bool,
+    /// The heads whose parts were not found.
+    incomplete: HashMap<MessageId, Incomplete>,
     /// When the last round ended.
     ended: watch::Sender<Option<Instant>>,
+}
+
+/// A head whose parts were not found.
+#[derive(Clone, Copy, Debug)]
+struct Incomplete {
+    failures: u32,
+    /// When they are looked for again.
+    next: Instant,
 }
 
 impl Rounds {
@@ -63,8 +81,15 @@ impl Rounds {
             next,
             idle: 0,
             is_running: false,
+            is_wanted: false,
+            incomplete: HashMap::new(),
             ended: watch::Sender::new(None),
         }
+    }
+
+    fn make_due(&mut self, now: Instant) {
+        (self.next, self.idle) = (now, 0);
+        self.is_wanted = self.is_running;
     }
 }
 
@@ -74,7 +99,15 @@ impl Collections {
         let now = Instant::now();
         let mut all = self.all();
         let rounds = all.entry(aid).or_insert_with(|| Rounds::due_at(now));
-        (rounds.next, rounds.idle) = (now, 0);
+        rounds.make_due(now);
+    }
+
+    /// Notes of all agents are looked for at once: this node has met others again.
+    pub(super) fn make_all_due(&self) {
+        let now = Instant::now();
+        for rounds in self.all().values_mut() {
+            rounds.make_due(now);
+        }
     }
 
     pub(super) fn forget(&self, aid: &Aid) {
@@ -121,6 +154,38 @@ impl Collections {
                 }
                 Outcome::Alone => now + jittered(AGAIN),
             };
+            if std::mem::take(&mut rounds.is_wanted) {
+                rounds.next = now;
+            }
+        }
+    }
+
+    /// Forgets the heads that nobody keeps any more, and tells for which of `heads` parts are looked
+    /// for now: those that have failed least come first.
+    fn heads_due(&self, aid: &Aid, heads: &[MessageId]) -> Vec<MessageId> {
+        let now = Instant::now();
+        let mut all = self.all();
+        let Some(rounds) = all.get_mut(aid) else {
+            return Vec::new();
+        };
+        rounds.incomplete.retain(|head, _| heads.contains(head));
+        let state = |head: &MessageId| rounds.incomplete.get(head);
+        let is_due = |head: &&MessageId| state(head).is_none_or(|known| known.next <= now);
+        let mut due: Vec<_> = heads.iter().filter(is_due).copied().collect();
+        due.sort_by_key(|head| state(head).map_or(0, |known| known.failures));
+        due
+    }
+
+    /// The parts of a head were not found.
+    fn incomplete(&self, aid: &Aid, head: MessageId) {
+        let now = Instant::now();
+        if let Some(rounds) = self.all().get_mut(aid) {
+            let known = rounds.incomplete.entry(head).or_insert(Incomplete {
+                failures: 0,
+                next: now,
+            });
+            known.next = now + PARTS_AGAIN.wait(known.failures);
+            known.failures = known.failures.saturating_add(1);
         }
     }
 
@@ -150,17 +215,6 @@ enum Outcome {
     Asked { found: usize },
     /// Nobody could be asked.
     Alone,
-}
-
-/// What a round has taken.
-#[derive(Debug, Default)]
-struct Taken {
-    /// Notes that are safe here, new or not.
-    ids: Vec<MessageId>,
-    /// The heads of long ones among them.
-    heads: Vec<Head>,
-    /// How many of the notes are new.
-    new: usize,
 }
 
 /// Looks for notes of all agents until the service stops.
@@ -216,104 +270,81 @@ impl Service {
             collections.ended(&aid, Outcome::Alone);
             return;
         };
-        let taken = self.collect_for(&agent.credential).await;
-        collections.ended(&aid, Outcome::Asked { found: taken.new });
+        let mut taken = Taken::default();
+        let outcome = match self.collect_for(&agent.credential, &mut taken).await {
+            Ok(()) => Outcome::Asked { found: taken.new },
+            Err(error) => {
+                tracing::debug!(%aid, %error, "nobody told of notes");
+                Outcome::Alone
+            }
+        };
+        collections.ended(&aid, outcome);
         // Whoever waits for the notes need not wait for this.
-        self.acknowledge(&agent.credential, &taken).await;
+        self.acknowledge(&agent.credential, taken).await;
     }
 
     /// Takes in what others keep for an agent.
-    async fn collect_for(&self, credential: &Credential) -> Taken {
+    async fn collect_for(
+        &self,
+        credential: &Credential,
+        taken: &mut Taken,
+    ) -> Result<(), network::Error> {
         let aid = credential.aid();
         let asked = timeout(ASK_TIMEOUT, self.core.client.notes(aid)).await;
-        let taken = match asked.unwrap_or(Err(network::Error::Timeout)) {
-            Ok(found) if found.is_empty() => return Taken::default(),
-            Ok(found) => self.take_found(credential, found).await,
-            Err(error) => {
-                tracing::debug!(%aid, %error, "nobody told of notes");
-                return Taken::default();
-            }
-        };
-        taken.unwrap_or_else(|error| {
+        let found = asked.unwrap_or(Err(network::Error::Timeout))?;
+        if !found.is_empty()
+            && let Err(error) = self.take_found(credential, found, taken).await
+        {
             tracing::warn!(%aid, %error, "notes that others keep were not taken");
-            Taken::default()
-        })
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use a2al_protocol::SigningKey;
+
+    use super::*;
+
+    fn agent() -> (Collections, Aid) {
+        let (collections, aid) = (
+            Collections::default(),
+            SigningKey::generate().public().aid(),
+        );
+        collections.make_due(aid);
+        (collections, aid)
     }
 
-    async fn take_found(
-        &self,
-        credential: &Credential,
-        found: Vec<FoundNote>,
-    ) -> Result<Taken, store::Error> {
-        let aid = credential.aid();
-        let id = |note: &FoundNote| MessageId::of_payload(note.record.payload());
-        let seen = self.core.store.seen(aid, found.iter().map(id).collect());
-        let mut taken = Taken {
-            ids: seen.await?,
-            ..Taken::default()
-        };
-        let (mut opened, mut heads) = (Vec::new(), Vec::new());
-        for note in found {
-            if !taken.ids.contains(&id(&note))
-                && let Some((received, head)) = self.opened(credential, note).await
-            {
-                heads.push((received.message, head));
-                opened.push(received);
-            }
-        }
-        let verdicts = self.take_in(aid, opened, NoteSource::Stored).await;
-        for ((message, head), verdict) in heads.into_iter().zip(verdicts) {
-            match verdict {
-                Ok(verdict @ (Verdict::Received | Verdict::Known)) => {
-                    taken.new += usize::from(verdict == Verdict::Received);
-                    taken.ids.push(message);
-                    taken.heads.extend(head);
-                }
-                // It stays where it is until there is room.
-                Ok(Verdict::Full) | Err(_) => {}
-            }
-        }
-        Ok(taken)
+    fn head(number: u8) -> MessageId {
+        MessageId::of_payload(&[number])
     }
 
-    /// Has others drop what was taken.
-    async fn acknowledge(&self, credential: &Credential, taken: &Taken) {
-        if taken.ids.is_empty() {
-            return;
-        }
-        let client = &self.core.client;
-        let told = client.remove_notes(credential, &taken.ids).await;
-        tracing::debug!(aid = %credential.aid(), notes = taken.ids.len(), told, "notes acknowledged");
-        for head in &taken.heads {
-            client.release_parts(head).await;
-        }
+    #[test]
+    fn after_a_failure_it_is_tried_again_soon_and_after_sleep_at_once() {
+        let (collections, aid) = agent();
+        let soon = || Instant::now() + AGAIN * 2;
+        assert_eq!(collections.begin_due(1), [aid]);
+        collections.ended(&aid, Outcome::Alone);
+        assert!(collections.next_due().is_some_and(|next| next < soon()));
+        collections.begin(aid);
+        collections.ended(&aid, Outcome::Asked { found: 0 });
+        assert!(collections.next_due().is_some_and(|next| next > soon()));
+        collections.make_all_due();
+        assert_eq!(collections.begin_due(1), [aid]);
+        collections.make_all_due();
+        collections.ended(&aid, Outcome::Asked { found: 0 });
+        assert_eq!(collections.begin_due(1), [aid], "wanted meanwhile");
     }
 
-    /// A note that others keep, its parts included, and its head if it is a long one; `None` if it
-    /// cannot be opened (yet).
-    async fn opened(
-        &self,
-        credential: &Credential,
-        found: FoundNote,
-    ) -> Option<(Received, Option<Head>)> {
-        let (aid, record) = (credential.aid(), found.record);
-        let (note, head) = match mailbox::open(&record, aid, credential.signing_key()) {
-            Ok(Opened::Note(note)) => (note, None),
-            Ok(Opened::Head(head)) => {
-                let whole = self.core.client.whole_note(&head).await;
-                let incomplete = |error: &network::Error| {
-                    tracing::debug!(%aid, %error, "a long note is not complete yet");
-                };
-                (whole.inspect_err(incomplete).ok()?, Some(head))
-            }
-            Err(error) => {
-                tracing::debug!(%aid, sender = %record.aid(), %error, "a note does not open");
-                return None;
-            }
-        };
-        let parts = Vec::new();
-        let mut received = self.incoming(aid, &SealedNote { record, parts }, note);
-        received.reply = found.reply.as_ref().map(kept);
-        Some((received, head))
+    #[test]
+    fn heads_without_parts_wait_and_are_forgotten() {
+        let (collections, aid) = agent();
+        let both = [head(1), head(2)];
+        assert_eq!(collections.heads_due(&aid, &both), both);
+        collections.incomplete(&aid, head(1));
+        assert_eq!(collections.heads_due(&aid, &both), [head(2)]);
+        assert_eq!(collections.heads_due(&aid, &[head(2)]), [head(2)]);
+        assert_eq!(collections.heads_due(&aid, &both), both, "it was gone");
     }
 }

@@ -5,7 +5,9 @@
 //! call at a time, and wait together while the recipient cannot be reached. Each note is stored in
 //! the network by itself.
 
-use std::collections::{BTreeMap, HashMap};
+mod entry;
+
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,6 +18,7 @@ use tokio::time::Instant;
 
 use super::backoff::Backoff;
 use crate::store::mail::{OutgoingFacts, SavedMail};
+use entry::{Calls, UnderWay};
 
 /// Waits between two calls of a recipient for whom nobody keeps the notes.
 const CALLS_WHILE_QUEUED: Backoff = Backoff {
@@ -28,12 +31,6 @@ const CALLS_WHILE_QUEUED: Backoff = Backoff {
 const CALLS_WHILE_STORED: Backoff = Backoff {
     first: Duration::from_secs(5),
     last: Duration::from_secs(600),
-};
-
-/// Waits between two attempts to store a note of which too few copies are held.
-const STORING: Backoff = Backoff {
-    first: Duration::from_secs(2),
-    last: Duration::from_secs(300),
 };
 
 /// How often a stored note is stored again, since holders come and go.
@@ -80,32 +77,6 @@ struct State {
     next: u64,
 }
 
-/// One note under way.
-#[derive(Debug)]
-struct UnderWay {
-    facts: OutgoingFacts,
-    place: u64,
-    /// The note itself, in the run in which it was sent and until it was tried; afterwards it is read
-    /// from the disk when it is needed.
-    sealed: Option<Arc<SealedNote>>,
-    progress: watch::Sender<Progress>,
-    attempts: u32,
-    last_error: Option<String>,
-    is_storing: bool,
-    store_failures: u32,
-    store_at: Instant,
-}
-
-/// What is known of calling one recipient.
-#[derive(Debug)]
-struct Calls {
-    /// The notes in their order.
-    notes: BTreeMap<u64, MessageId>,
-    is_calling: bool,
-    failures: u32,
-    call_at: Instant,
-}
-
 /// What a note under way looks like from outside.
 #[derive(Debug)]
 pub(super) struct Shown {
@@ -113,7 +84,7 @@ pub(super) struct Shown {
     pub(super) progress: Progress,
     pub(super) attempts: u32,
     pub(super) last_error: Option<String>,
-    /// `None` while something is tried.
+    /// `None` while something is tried, or nothing is any more.
     pub(super) next_attempt: Option<Instant>,
 }
 
@@ -272,6 +243,43 @@ impl Outbox {
         }
     }
 
+    /// Tries the notes of a sender soon, and with new hope: it has another delegation.
+    pub(super) fn renewed(&self, sender: &Aid, at: Instant) {
+        let mut guard = self.state();
+        let State { notes, pairs, .. } = &mut *guard;
+        for note in notes.values_mut() {
+            if note.facts.sender != *sender {
+                continue;
+            }
+            note.refusals = 0;
+            note.store_at = note.store_at.min(at);
+            let calls = pairs.entry(Pair::of(&note.facts));
+            let calls = calls.or_insert_with(|| Calls::due_at(at));
+            calls.notes.insert(note.place, note.facts.message);
+            calls.call_at = calls.call_at.min(at);
+        }
+    }
+
+    /// The recipient's node could not open the note. After some times it is not tried any more; it
+    /// is shown until its time is over, with the reason.
+    pub(super) fn refused(&self, message: &MessageId, error: &str) {
+        let mut state = self.state();
+        let Some(note) = state.notes.get_mut(message) else {
+            return;
+        };
+        note.refusals += 1;
+        if note.is_given_up() {
+            note.tried(error);
+            // What others keep of it, nobody opens.
+            note.progress.send_replace(Progress::Queued);
+            let (pair, place) = (Pair::of(&note.facts), note.place);
+            if let Some(calls) = state.pairs.get_mut(&pair) {
+                calls.notes.remove(&place);
+            }
+            state.drop_if_empty(pair);
+        }
+    }
+
     /// The recipients of all notes.
     pub(super) fn recipients(&self) -> Vec<Aid> {
         let state = self.state();
@@ -287,7 +295,7 @@ impl Outbox {
         let Some(note) = state.notes.get_mut(message) else {
             return false;
         };
-        let may = !note.is_storing && note.store_at <= now;
+        let may = note.may_be_stored() && note.store_at <= now;
         note.is_storing |= may;
         may
     }
@@ -311,7 +319,7 @@ impl Outbox {
         } else {
             note.store_later(now);
         }
-        if replicas > 0 {
+        if replicas > 0 && !note.is_given_up() {
             // The recipient may have taken it meanwhile.
             note.progress.send_if_modified(|progress| {
                 let is_news = *progress != Progress::Delivered;
@@ -340,7 +348,7 @@ impl Outbox {
         for (message, note) in &state.notes {
             if note.facts.expires_at < wall {
                 due.expired.push(*message);
-            } else if !note.is_storing && note.store_at <= now {
+            } else if note.may_be_stored() && note.store_at <= now {
                 due.stores.push(*message);
             }
         }
@@ -355,7 +363,7 @@ impl Outbox {
     /// When something is due next; `None` while nothing is under way.
     pub(super) fn next_due(&self) -> Option<Instant> {
         let state = self.state();
-        let stores = state.notes.values().filter(|note| !note.is_storing);
+        let stores = state.notes.values().filter(|note| note.may_be_stored());
         let calls = state.pairs.values().filter(|calls| !calls.is_calling);
         stores
             .map(|note| note.store_at)
@@ -386,16 +394,15 @@ impl State {
             progress,
             attempts: 0,
             last_error: None,
+            refusals: 0,
             is_storing: false,
             store_failures: 0,
             store_at,
         };
-        let calls = self.pairs.entry(Pair::of(&facts)).or_insert_with(|| Calls {
-            notes: BTreeMap::new(),
-            is_calling: false,
-            failures: 0,
-            call_at: Instant::now(),
-        });
+        let calls = self
+            .pairs
+            .entry(Pair::of(&facts))
+            .or_insert_with(|| Calls::due_at(Instant::now()));
         calls.notes.insert(place, facts.message);
         self.notes.insert(facts.message, note);
         told
@@ -428,33 +435,8 @@ impl State {
             progress: *note.progress.borrow(),
             attempts: note.attempts,
             last_error: note.last_error.clone(),
-            next_attempt: (!is_busy).then_some(next),
+            next_attempt: (!is_busy && !note.is_given_up()).then_some(next),
         }
-    }
-}
-
-impl Calls {
-    fn messages(&self) -> Vec<MessageId> {
-        self.notes.values().copied().collect()
-    }
-}
-
-impl UnderWay {
-    fn is_queued(&self) -> bool {
-        *self.progress.borrow() == Progress::Queued
-    }
-
-    fn tried(&mut self, error: &str) {
-        self.attempts = self.attempts.saturating_add(1);
-        self.last_error = Some(error.to_owned());
-        if !self.is_queued() {
-            self.sealed = None;
-        }
-    }
-
-    fn store_later(&mut self, now: Instant) {
-        self.store_at = now + STORING.wait(self.store_failures);
-        self.store_failures = self.store_failures.saturating_add(1);
     }
 }
 

@@ -6,14 +6,28 @@
 //! out again, marked as such: nothing is lost, and a reader that keeps the names of marked notes
 //! sees each once.
 
+use std::time::Duration;
+
 use a2al_protocol::Aid;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use tokio::time::Instant;
 
+use super::backoff::Backoff;
 use super::inbox::{Chosen, Claim};
 use crate::model::{Message, MessageList};
 use crate::store::mail::{MailChange, Received};
-use crate::{Error, Service, clock};
+use crate::{Error, Service, clock, store};
+
+/// How long after the last byte was given to the connection an answer counts as handed over. If
+/// the node is killed before, the notes come again, marked.
+const HANDING: Duration = Duration::from_millis(250);
+
+/// Waits between two attempts to remove notes that were read.
+const TAKING: Backoff = Backoff {
+    first: Duration::from_secs(1),
+    last: Duration::from_secs(60),
+};
 
 /// Notes that are to be handed to a reader.
 #[derive(Debug)]
@@ -39,16 +53,44 @@ impl Receipt {
         if ids.is_empty() {
             return;
         }
-        let store = self.service.core.store.clone();
-        self.service.core.tasks.spawn(async move {
-            if let Err(error) = store.mail(MailChange::Take { aid, ids }).await {
-                tracing::warn!(%aid, %error, "notes that were read come again after a restart");
-            }
-        });
+        let service = self.service.clone();
+        self.service
+            .core
+            .tasks
+            .spawn(async move { service.take_away(aid, ids).await });
     }
 }
 
 impl Service {
+    /// Removes notes that were read, once the answer can be written to its end; a full disk is
+    /// waited for, since they take room until then.
+    async fn take_away(&self, aid: Aid, ids: Vec<u64>) {
+        self.rest(HANDING).await;
+        let mut failures = 0;
+        loop {
+            let ids = ids.clone();
+            match self.core.store.mail(MailChange::Take { aid, ids }).await {
+                Err(store::Error::Database(error)) => {
+                    tracing::warn!(%aid, %error, "notes that were read are not removed yet");
+                    if !self.rest(TAKING.wait(failures)).await {
+                        return;
+                    }
+                    failures = failures.saturating_add(1);
+                }
+                Err(error) => {
+                    tracing::warn!(%aid, %error, "notes that were read come again after a restart");
+                    return;
+                }
+                Ok(_) => break,
+            }
+        }
+        // There is room again for what agents of this node have sent.
+        let now = Instant::now();
+        let outbox = &self.core.mail.outbox;
+        outbox.call_again(now, |pair| pair.recipient == aid);
+        self.core.mail.retry.notify_one();
+    }
+
     /// Takes the notes of an agent. When none waits, those that other nodes keep are looked for
     /// first, for up to 2 s.
     ///

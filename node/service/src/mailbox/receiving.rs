@@ -6,19 +6,17 @@ use std::time::Duration;
 use a2al_protocol::limits::{
     CROWD_OF_STRANGERS, MAX_UNREAD_OF_STRANGERS, MIN_WORK_BITS, NOTE_MEMORY_MARGIN,
 };
-use a2al_protocol::mailbox::{self, MessageId, Note, OpenError, Opened, Pass, SealedNote};
+use a2al_protocol::mailbox::{self, MessageId, Note, OpenError, Opened, SealedNote};
 use a2al_protocol::network::{self, Delivered, IncomingCall};
-use a2al_protocol::{Aid, Credential, UnixSeconds};
+use a2al_protocol::{Aid, Credential, UnixSeconds, VerifiedRecord};
 use futures::future::join_all;
 
 use super::outbox::Pair;
+use super::postage::kept;
 use crate::model::{NoteSource, NotesReceived};
-use crate::store::mail::{Body, KeptPass, MailChange, OutgoingFacts, Received};
+use crate::store::mail::{Body, MailChange, OutgoingFacts, Received};
 use crate::store::{self};
 use crate::{Service, clock};
-
-/// Longest time for an answer about one note: a commit on a slow disk.
-const KEEP_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What became of a note that has come in.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -67,18 +65,15 @@ impl Service {
         }
         let mut received = self.incoming(aid, &delivered.note, note);
         received.has_pass = delivered.has_pass;
-        received.reply = delivered.reply.as_ref().map(kept);
+        received.reply = delivered.reply.as_ref().and_then(kept);
         let service = self.clone();
         // Goes on when the caller leaves: a note that is committed is told of.
         let keeping = self.core.tasks.spawn(async move {
             let notes = vec![received];
             service.take_in(aid, notes, NoteSource::QuicDirect).await
         });
-        let kept = tokio::time::timeout(KEEP_TIMEOUT, keeping).await;
-        let verdict = kept
-            .ok()
-            .and_then(Result::ok)
-            .and_then(|kept| kept.into_iter().next());
+        let kept = keeping.await;
+        let verdict = kept.ok().and_then(|kept| kept.into_iter().next());
         match verdict {
             Some(Ok(Verdict::Received)) => network::Receipt::Accepted,
             Some(Ok(Verdict::Known)) => network::Receipt::Duplicate,
@@ -97,6 +92,12 @@ impl Service {
         let strangers = self.core.store.strangers(aid, delivered.note.record.aid());
         let (unread, is_stranger) = strangers.await.ok()?;
         if !is_stranger || unread < CROWD_OF_STRANGERS {
+            return None;
+        }
+        // One that was received before costs no room: its sender is told that it has arrived.
+        let message = delivered.note.id();
+        let seen = self.core.store.seen(aid, vec![message]).await.ok()?;
+        if seen.contains(&message) {
             return None;
         }
         if unread >= MAX_UNREAD_OF_STRANGERS {
@@ -140,7 +141,7 @@ impl Service {
             aid,
             sealed.id(),
             note,
-            (record.timestamp(), record.expires_at()),
+            (record.timestamp(), last_second(record)),
         )
     }
 
@@ -178,12 +179,11 @@ impl Service {
     }
 }
 
-/// A permission to write back, for the disk.
-pub(super) fn kept(pass: &Pass) -> KeptPass {
-    KeptPass {
-        encoded: pass.encode(),
-        expires_at: pass.expires_at(),
-    }
+/// The last second in which anybody can bring a note. The end of the sender's delegation does not
+/// count: it is not signed with the note, so that a third party could bring it with a newer one.
+pub(super) fn last_second(record: &VerifiedRecord) -> UnixSeconds {
+    let life = Duration::from_secs(record.ttl_secs().into());
+    record.timestamp().saturating_add(life)
 }
 
 /// Opens a note whose parts are all there.
@@ -191,5 +191,38 @@ pub(super) fn open(sealed: &SealedNote, credential: &Credential) -> Result<Note,
     match mailbox::open(&sealed.record, credential.aid(), credential.signing_key())? {
         Opened::Note(note) => Ok(note),
         Opened::Head(head) => head.join(&sealed.parts),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use a2al_protocol::delegation::Terms;
+    use a2al_protocol::mailbox::{Lifetime, Recipient};
+    use a2al_protocol::{DelegationProof, Seq, SigningKey};
+
+    use super::*;
+
+    #[test]
+    fn a_delegation_that_ends_early_does_not_end_the_memory_of_a_note() {
+        let (master, key) = (SigningKey::generate(), SigningKey::generate());
+        let mut terms = Terms::new(master.public().aid(), key.public(), clock::now());
+        terms.expires_at = Some(clock::now().saturating_add(Duration::from_secs(60)));
+        let proof = DelegationProof::by_master(&master, terms).unwrap();
+        let sender = Credential::agent(key, proof.verify(clock::now()).unwrap()).unwrap();
+        let recipient = SigningKey::generate().public();
+        let recipient = Recipient {
+            aid: recipient.aid(),
+            key: recipient,
+        };
+        let lifetime = Lifetime {
+            seq: Seq(1),
+            timestamp: clock::now(),
+            ttl_secs: 7 * 24 * 3600,
+        };
+        let note = SealedNote::seal(&sender, &recipient, 3, b"x", lifetime).unwrap();
+        let life = Duration::from_secs(lifetime.ttl_secs.into());
+        let end = lifetime.timestamp.saturating_add(life);
+        assert!(note.record.expires_at() < end);
+        assert_eq!(last_second(&note.record), end);
     }
 }

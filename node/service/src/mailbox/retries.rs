@@ -73,6 +73,8 @@ async fn retry(service: &Service) {
                 let is_alone = state.borrow_and_update().connected_peers == 0;
                 if std::mem::replace(&mut was_alone, is_alone) && !is_alone {
                     outbox.all_again(Instant::now());
+                    service.core.mail.collections.make_all_due();
+                    service.core.mail.collect.notify_one();
                 }
             }
         }

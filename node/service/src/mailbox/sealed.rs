@@ -2,7 +2,7 @@
 //! Sealed notes as bytes, for the disk: each record with its length in front, the note first.
 
 use a2al_protocol::mailbox::SealedNote;
-use a2al_protocol::{SignedRecord, UnixSeconds, VerifiedRecord};
+use a2al_protocol::{Credential, Draft, SignedRecord, UnixSeconds, VerifiedRecord};
 
 /// The records of a note, one after the other.
 pub(super) fn encode(note: &SealedNote) -> Vec<u8> {
@@ -16,7 +16,36 @@ pub(super) fn encode(note: &SealedNote) -> Vec<u8> {
     bytes
 }
 
-/// Reads what [`encode`] wrote; `None` if it is something else, or not in force any more.
+/// A note under the newest delegation of its sender, signed anew if need be: what it says and its
+/// name stay. `None` if it is not in force.
+pub(super) fn current(
+    note: SealedNote,
+    credential: &Credential,
+    now: UnixSeconds,
+) -> Option<SealedNote> {
+    let renewed = |record: VerifiedRecord| {
+        let is_older = record.issued_at() < credential.issued_at();
+        let record = if is_older {
+            let draft = Draft {
+                kind: record.kind(),
+                payload: record.payload().to_vec(),
+                seq: record.seq(),
+                timestamp: record.timestamp(),
+                ttl_secs: record.ttl_secs(),
+            };
+            draft.sign(credential).ok()?
+        } else {
+            record
+        };
+        (!record.is_expired(now)).then_some(record)
+    };
+    Some(SealedNote {
+        record: renewed(note.record)?,
+        parts: note.parts.into_iter().map(renewed).collect::<Option<_>>()?,
+    })
+}
+
+/// Reads what [`encode`] wrote; `None` if it is something else, or not in force at `now`.
 pub(super) fn decode(mut bytes: &[u8], now: UnixSeconds) -> Option<SealedNote> {
     let record = next(&mut bytes, now)?;
     let mut parts = Vec::new();
@@ -36,14 +65,21 @@ fn next(bytes: &mut &[u8], now: UnixSeconds) -> Option<VerifiedRecord> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use a2al_protocol::delegation::Terms;
     use a2al_protocol::mailbox::{Lifetime, Recipient};
-    use a2al_protocol::{Credential, Seq, SigningKey};
+    use a2al_protocol::{DelegationProof, Seq, SigningKey};
 
     use super::*;
     use crate::clock;
 
     fn sealed(body: &[u8]) -> SealedNote {
-        let (sender, recipient) = (SigningKey::generate(), SigningKey::generate().public());
+        sealed_by(&Credential::node(SigningKey::generate()), body, 60)
+    }
+
+    fn sealed_by(sender: &Credential, body: &[u8], ttl_secs: u32) -> SealedNote {
+        let recipient = SigningKey::generate().public();
         let recipient = Recipient {
             aid: recipient.aid(),
             key: recipient,
@@ -51,9 +87,40 @@ mod tests {
         let lifetime = Lifetime {
             seq: Seq(1),
             timestamp: clock::now(),
-            ttl_secs: 60,
+            ttl_secs,
         };
-        SealedNote::seal(&Credential::node(sender), &recipient, 3, body, lifetime).unwrap()
+        SealedNote::seal(sender, &recipient, 3, body, lifetime).unwrap()
+    }
+
+    /// A credential of an agent whose delegation ends after a minute, or never.
+    fn agent(master: &SigningKey, issued_at: u64, ends: bool) -> Credential {
+        let key = SigningKey::generate();
+        let issued_at = UnixSeconds(issued_at);
+        let mut terms = Terms::new(master.public().aid(), key.public(), issued_at);
+        terms.expires_at = ends.then(|| clock::now().saturating_add(Duration::from_secs(60)));
+        let proof = DelegationProof::by_master(master, terms).unwrap();
+        Credential::agent(key, proof.verify(clock::now()).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_newer_delegation_keeps_notes_in_force() {
+        let master = SigningKey::generate();
+        let (old, new) = (agent(&master, 1, true), agent(&master, 2, false));
+        let note = sealed_by(&old, &vec![7; 20_000], 7 * 24 * 3600);
+        let later = clock::now().saturating_add(Duration::from_secs(3 * 24 * 3600));
+        let read = decode(&encode(&note), note.record.timestamp()).unwrap();
+        assert_eq!(
+            current(read.clone(), &old, clock::now()),
+            Some(note.clone())
+        );
+        assert_eq!(current(read.clone(), &old, later), None);
+        let renewed = current(read, &new, later).unwrap();
+        assert_eq!(renewed.id(), note.id());
+        for record in renewed.parts.iter().chain([&renewed.record]) {
+            let signed = SignedRecord::decode(record.encoded()).unwrap();
+            assert!(signed.verify(later).is_ok());
+            assert_eq!(record.public_key(), new.public_key());
+        }
     }
 
     #[test]
@@ -66,7 +133,7 @@ mod tests {
             let later = note
                 .record
                 .expires_at()
-                .saturating_add(std::time::Duration::from_secs(1));
+                .saturating_add(Duration::from_secs(1));
             assert_eq!(decode(&bytes, later), None, "its time is over");
         }
         assert_eq!(decode(&[], clock::now()), None);

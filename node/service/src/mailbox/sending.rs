@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use super::outbox::{Pair, Progress};
-use super::receiving::Verdict;
+use super::receiving::{Verdict, last_second};
 use super::sealed;
 use crate::error::Input;
 use crate::model::{NoteSource, NoteStatus, SendNote, SentNote};
@@ -125,7 +125,7 @@ impl Service {
             msg_type: wanted.msg_type,
             body_len: u32::try_from(wanted.body.len()).unwrap_or(u32::MAX),
             sent_at: note.record.timestamp(),
-            expires_at: note.record.expires_at(),
+            expires_at: last_second(&note.record),
         };
         let service = self.clone();
         let sending = self.core.tasks.spawn(async move {
@@ -297,6 +297,11 @@ impl Service {
             .mail
             .outbox
             .insert(facts, Arc::new(note), store_at);
+        // Whoever deletes an agent takes it from the registry first.
+        if self.core.registry.get(&facts.sender).is_none() {
+            self.core.mail.outbox.remove(&facts.message);
+            return Err(Error::NotFound);
+        }
         Ok((async move { Ok(saving.await?) }, progress))
     }
 }

@@ -34,13 +34,18 @@ impl Service {
         }
         let note = match self.sealed_note(&message).await {
             Ok(Some(note)) => note,
-            Ok(None) => return,
+            Ok(None) => {
+                // Settled meanwhile, or the sender may not sign any more.
+                let error = "the note is not in force";
+                outbox.store_failed(&message, error, Instant::now());
+                return;
+            }
             Err(error) => {
                 outbox.store_failed(&message, &error.to_string(), Instant::now());
                 return;
             }
         };
-        let postage = self.postage(facts.sender, facts.recipient);
+        let postage = self.postage(facts.sender, facts.recipient).await;
         let deposit = timeout(STORE_TIMEOUT, self.core.client.deposit(&note, &postage)).await;
         match deposit.unwrap_or(Err(network::Error::Timeout)) {
             Ok(Deposit::Kept(kept)) => {

@@ -12,7 +12,7 @@ use a2al_protocol::{Aid, mailbox::MessageId};
 
 pub(super) use change::write;
 pub(super) use read::{
-    is_contact, load, seen, seen_endpoint, under_way, unread, unread_of_strangers,
+    is_contact, load, pass, seen, seen_endpoint, under_way, unread, unread_of_strangers,
 };
 
 /// The tables, as a step of the schema.
@@ -212,8 +212,6 @@ pub(crate) struct SavedMail {
     pub(crate) unread: Vec<UnreadFacts>,
     /// Notes on their way out, oldest first.
     pub(crate) under_way: Vec<OutgoingFacts>,
-    /// By whom agents were let in.
-    pub(crate) passes: Vec<(Aid, Aid, KeptPass)>,
 }
 
 impl SavedMail {
@@ -221,7 +219,6 @@ impl SavedMail {
     pub(super) fn of(mut self, agent: &Aid) -> Self {
         self.unread.retain(|note| note.aid == *agent);
         self.under_way.retain(|note| note.sender == *agent);
-        self.passes.retain(|(holder, _, _)| holder == agent);
         self
     }
 }

@@ -16,8 +16,7 @@ use super::{Query, Source};
 use crate::dht_key::DhtKey;
 use crate::limits::{
     DISPLACED_PER_SOURCE, DISPLACED_QUEUE, MAX_HELD_BYTES, MAX_HELD_KEYS, MAX_PART_BYTES,
-    MAX_PART_BYTES_PER_SOURCE, MAX_RATED_SOURCES,
-    MAX_RECORDS_PER_SOURCE,
+    MAX_PART_BYTES_PER_SOURCE, MAX_RATED_SOURCES, MAX_RECORDS_PER_SOURCE,
 };
 use crate::mailbox::Removal;
 use crate::record::{Category, VerifiedRecord};

@@ -3,6 +3,7 @@
 
 use a2al_protocol::SigningKey;
 
+use super::entry::MAX_REFUSALS;
 use super::*;
 
 fn aid() -> Aid {
@@ -151,4 +152,25 @@ fn a_sender_who_is_gone_has_nothing_under_way() {
     outbox.forget(&pair.sender);
     assert!(outbox.of_sender(&pair.sender).is_empty());
     assert!(outbox.next_due().is_none());
+}
+
+#[test]
+fn a_note_that_is_never_opened_is_given_up_until_its_sender_is_renewed() {
+    let (outbox, pair, now) = outbox(1);
+    let later = now + Duration::from_secs(1000);
+    outbox.stored(&id(0), 3, true, now);
+    for _ in 0..MAX_REFUSALS {
+        assert_eq!(outbox.batch(pair, 0, 9).len(), 1);
+        outbox.refused(&id(0), "does not open");
+    }
+    let shown = outbox.of_sender(&pair.sender);
+    assert_eq!(shown[0].progress, Progress::Queued);
+    assert_eq!(shown[0].last_error.as_deref(), Some("does not open"));
+    assert!(shown[0].next_attempt.is_none());
+    let due = outbox.due(later, UnixSeconds(150));
+    assert!(due.calls.is_empty() && due.stores.is_empty());
+    assert_eq!(outbox.due(later, UnixSeconds(201)).expired, [id(0)]);
+    outbox.renewed(&pair.sender, now);
+    assert_eq!(outbox.due(later, UnixSeconds(150)).calls, [pair]);
+    assert!(outbox.begin_store(&id(0), later));
 }

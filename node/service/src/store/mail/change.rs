@@ -145,8 +145,22 @@ fn receive(connection: &Connection, note: &Received) -> Result<bool, Error> {
     Ok(true)
 }
 
-/// Keeps permission to write to the sender of a note, as long as there is room.
+/// Keeps permission to write to the sender of a note, as long as there is room. A contact takes the
+/// place of a stranger if need be.
 fn keep_pass(connection: &Connection, note: &Received, pass: &KeptPass) -> Result<(), Error> {
+    let room = i64::try_from(MAX_PASSES).unwrap_or(i64::MAX);
+    if is_contact(connection, &note.aid, &note.sender)? {
+        connection
+            .prepare_cached(
+                "DELETE FROM passes WHERE aid = ?1
+                 AND (SELECT count(*) FROM passes WHERE aid = ?1 AND issuer <> ?2) >= ?3
+                 AND issuer = (
+                    SELECT issuer FROM passes WHERE aid = ?1 AND issuer <> ?2
+                    AND issuer NOT IN (SELECT contact FROM contacts WHERE aid = ?1)
+                    ORDER BY expires_at LIMIT 1)",
+            )?
+            .execute(params![note.aid.as_bytes(), note.sender.as_bytes(), room])?;
+    }
     connection
         .prepare_cached(
             "INSERT INTO passes SELECT ?1, ?2, ?3, ?4
@@ -159,7 +173,7 @@ fn keep_pass(connection: &Connection, note: &Received, pass: &KeptPass) -> Resul
             note.sender.as_bytes(),
             pass.encoded,
             pass.expires_at.0.cast_signed(),
-            i64::try_from(MAX_PASSES).unwrap_or(i64::MAX),
+            room,
         ])?;
     Ok(())
 }

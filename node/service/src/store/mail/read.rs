@@ -5,7 +5,7 @@ use a2al_protocol::time::UnixSeconds;
 use a2al_protocol::{Aid, mailbox::MessageId};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{Body, KeptPass, OutgoingFacts, Received, SavedMail, SeenEndpoint, UnreadFacts};
+use super::{Body, OutgoingFacts, Received, SavedMail, SeenEndpoint, UnreadFacts};
 use crate::store::state::LoadError;
 
 /// Reads what is kept in memory.
@@ -13,7 +13,6 @@ pub(in crate::store) fn load(connection: &Connection) -> Result<SavedMail, LoadE
     Ok(SavedMail {
         unread: load_unread(connection)?,
         under_way: load_under_way(connection)?,
-        passes: load_passes(connection)?,
     })
 }
 
@@ -53,23 +52,6 @@ fn load_under_way(connection: &Connection) -> Result<Vec<OutgoingFacts>, LoadErr
         });
     }
     Ok(under_way)
-}
-
-fn load_passes(connection: &Connection) -> Result<Vec<(Aid, Aid, KeptPass)>, LoadError> {
-    let mut select = connection.prepare("SELECT aid, issuer, pass, expires_at FROM passes")?;
-    let mut rows = select.query(())?;
-    let mut passes = Vec::new();
-    while let Some(row) = rows.next()? {
-        let broken = || LoadError::Row("a permission to write");
-        let pass = KeptPass {
-            encoded: row.get("pass")?,
-            expires_at: UnixSeconds(number(row, "expires_at")?),
-        };
-        let holder = aid(row, "aid")?.ok_or_else(broken)?;
-        let issuer = aid(row, "issuer")?.ok_or_else(broken)?;
-        passes.push((holder, issuer, pass));
-    }
-    Ok(passes)
 }
 
 fn message(row: &Row<'_>) -> rusqlite::Result<MessageId> {
@@ -164,6 +146,18 @@ pub(in crate::store) fn seen_endpoint(
                 seen_at: UnixSeconds(number(row, "seen_at")?),
             })
         })
+        .optional()
+}
+
+/// The pass by which `issuer` lets an agent write.
+pub(in crate::store) fn pass(
+    connection: &Connection,
+    aid: &Aid,
+    issuer: &Aid,
+) -> rusqlite::Result<Option<Vec<u8>>> {
+    connection
+        .prepare_cached("SELECT pass FROM passes WHERE aid = ?1 AND issuer = ?2")?
+        .query_row(params![aid.as_bytes(), issuer.as_bytes()], |row| row.get(0))
         .optional()
 }
 

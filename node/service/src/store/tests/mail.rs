@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Notes on disk: what was received is not received again, and what was not handed over is still there.
 
-use a2al_protocol::limits::{MAX_OUTBOX_NOTES, MAX_UNREAD_OF_STRANGERS};
+use a2al_protocol::limits::{MAX_OUTBOX_NOTES, MAX_PASSES, MAX_UNREAD_OF_STRANGERS};
 
 use super::*;
 use crate::store::mail::{Body, KeptPass, Outgoing, OutgoingFacts, SavedMail, SeenEndpoint};
@@ -249,17 +249,42 @@ async fn permissions_and_endpoints_are_remembered() {
     store.mail(send(10, aid, other)).await.unwrap();
     let seen = store.seen_endpoint(aid, other).await.unwrap().unwrap();
     assert_eq!((seen.encoded, seen.seen_at), (vec![7], UnixSeconds(4)));
-    store.close().await;
-    let passes = mail(&file).passes;
-    assert_eq!(passes.len(), 1);
-    let (holder, issuer, pass) = &passes[0];
-    assert_eq!(
-        (*holder, *issuer, pass.encoded.as_slice()),
-        (aid, other, [2].as_slice())
-    );
-    let store = file.store();
+    assert_eq!(store.pass(aid, other).await.unwrap(), Some(vec![2]));
     let now = UnixSeconds(91);
     store.mail(MailChange::Forget { now }).await.unwrap();
+    assert_eq!(store.pass(aid, other).await.unwrap(), None);
     store.close().await;
-    assert!(mail(&file).passes.is_empty());
+}
+
+#[tokio::test]
+async fn strangers_leave_room_for_the_passes_of_contacts() {
+    let file = File::new();
+    let (store, aid) = hosting(&file).await;
+    let contact = stranger();
+    store
+        .mail(MailChange::Befriend { aid, contact })
+        .await
+        .unwrap();
+    let receive = async |number: u64, sender| {
+        let mut note = received(number, aid, sender);
+        note.reply = Some(KeptPass {
+            encoded: vec![7],
+            expires_at: UnixSeconds(1000 + number),
+        });
+        store.mail(MailChange::Receive(note.into())).await.unwrap();
+        let ids = vec![number];
+        store.mail(MailChange::Take { aid, ids }).await.unwrap();
+    };
+    let (first, second) = (stranger(), stranger());
+    receive(0, first).await;
+    for number in 1..MAX_PASSES as u64 {
+        receive(number, stranger()).await;
+    }
+    let room = MAX_PASSES as u64;
+    receive(room, second).await;
+    assert_eq!(store.pass(aid, second).await.unwrap(), None);
+    receive(room + 1, contact).await;
+    assert!(store.pass(aid, contact).await.unwrap().is_some());
+    assert_eq!(store.pass(aid, first).await.unwrap(), None);
+    store.close().await;
 }
