@@ -186,7 +186,7 @@ impl Holder {
         if self.routing.borrow().closer_to(&key, &self.local) >= MAX_CLOSER_PEERS {
             return Err(Verdict::TooFar);
         }
-        let record = self.verifier.verify(&placed.record);
+        let record = self.verifier.check(&placed.record);
         let record = record.map_err(|_| Verdict::Invalid)?;
         if !self.newest.accept(record.aid(), record.issued_at()) {
             return Err(Verdict::Invalid);
@@ -195,7 +195,11 @@ impl Holder {
             let beside = Beside::of_message(placed);
             return self.keep_note(key, record, source, beside).await;
         }
-        Ok(self.store.put(key, record, writer, clock::now()))
+        let outcome = self.store.put(key, record.clone(), writer, clock::now());
+        if matches!(outcome, Outcome::Stored) {
+            self.verifier.remember(&placed.record, &record);
+        }
+        Ok(outcome)
     }
 
     pub(super) fn quota(&self) -> MutexGuard<'_, Quota> {

@@ -35,16 +35,27 @@ impl Verifier {
     /// # Errors
     /// As [`SignedRecord::decode`] and [`SignedRecord::verify`].
     pub(crate) fn verify(&self, bytes: &[u8]) -> Result<VerifiedRecord, Error> {
-        let (digest, now) = (Sha256::digest(bytes).into(), clock::now());
+        let record = self.check(bytes)?;
+        self.remember(bytes, &record);
+        Ok(record)
+    }
+
+    /// The same, remembering nothing: whoever writes here what is then refused must not have others forgotten.
+    pub(super) fn check(&self, bytes: &[u8]) -> Result<VerifiedRecord, Error> {
+        let (digest, now): ([u8; 32], _) = (Sha256::digest(bytes).into(), clock::now());
         let known = self.with(|known| known.get(&digest).cloned());
         if let Some(record) = known {
             // Nothing but time can have changed.
             let known = Some(record).filter(|record| !record.is_expired(now));
             return known.ok_or(Error::Expired);
         }
-        let record = SignedRecord::decode(bytes)?.verify(now)?;
+        SignedRecord::decode(bytes)?.verify(now)
+    }
+
+    /// Remembers a record that [`Self::check`] found genuine.
+    pub(super) fn remember(&self, bytes: &[u8], record: &VerifiedRecord) {
+        let digest = Sha256::digest(bytes).into();
         self.with(|known| known.put(digest, record.clone()));
-        Ok(record)
     }
 
     /// The record of an answer, if it is genuine, in force and what was asked for.
