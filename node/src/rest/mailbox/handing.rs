@@ -10,7 +10,7 @@ use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
 /// A body that signs `receipt` when all of `text` but the last byte was handed to the connection.
 ///
-/// The server then only has to write a line end: whoever reads the answer has the notes, and one
+/// The notes are taken a moment later, when the server has written it: whoever reads the answer has the notes, and one
 /// that was cut off before is known by its length.
 pub(super) fn body(text: Vec<u8>, receipt: Receipt) -> Body {
     let mut all = Bytes::from(text);
