@@ -262,6 +262,7 @@ fn entries(request: model::RegisterServices) -> Result<Vec<Topic>, Input> {
 
 /// The entry, if a record takes it.
 fn checked(entry: Topic) -> Result<Topic, Input> {
+    naming::check(&entry.topic)?;
     // Read again: what others refuse must not be kept either.
     match entry.encode().and_then(|entry| Topic::decode(&entry)) {
         Ok(_) => Ok(entry),
