@@ -201,9 +201,11 @@ async fn what_cannot_be_offered_is_said() {
         .fails(1, &["publish", "a.b", "--brief", &"x".repeat(141)])
         .await;
     assert!(told.contains("141 characters"), "{told}");
-    let told = cli.run(&["publish", "odd"]).await;
+    let told = cli.run(&["publish", "odd", "--ttl", "7201"]).await;
     assert_eq!(told.code(), Some(0));
-    assert!(told.stderr.contains("category"), "{}", told.stderr);
+    for remark in ["category", "ttl is 7200 s"] {
+        assert!(told.stderr.contains(remark), "{}", told.stderr);
+    }
 
     let file = daemon.data_dir().join("bad.json");
     std::fs::write(&file, r#"{"a":1}"#).expect("a file");

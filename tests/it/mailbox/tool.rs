@@ -26,6 +26,13 @@ async fn notes_are_sent_and_read_on_the_command_line() {
     ])
     .await;
 
+    let agents = to.done(&["agents", "list"]).await;
+    let counts: Vec<_> = agents
+        .lines()
+        .filter_map(|line| line.split(' ').next_back())
+        .collect();
+    assert_eq!(counts, ["UNREAD", "3"], "{agents}");
+    assert!(to.done(&["status"]).await.contains("3 note(s)"));
     let listed = to.done(&["note", "list"]).await;
     for shown in ["good morning", "second", sender.as_str(), "3 bytes"] {
         assert!(listed.contains(shown), "{shown} in {listed}");
@@ -60,6 +67,27 @@ async fn notes_that_are_no_text_are_saved_whole() {
     let saved = std::fs::read(cli.home().join("notes").join(name)).expect("a file");
     assert!(saved == body, "{} bytes were saved", saved.len());
     assert!(api.peek(&agent).await.is_empty());
+}
+
+#[tokio::test]
+async fn giving_up_says_who_still_keeps_a_note() {
+    let mut net = Net::of(3).await;
+    let asleep = net.nodes.pop().expect("three nodes");
+    let recipient = asleep.api.reader().await;
+    let node = &net.nodes[0];
+    node.api.agent().await;
+    node.api.resolve(&recipient).await;
+    let setup = asleep.stop().await;
+    let cli = Cli::of(node);
+    let sent = cli.json(&["note", "send", &recipient, "kept"]).await;
+    assert_eq!(sent["status"], "stored", "{sent}");
+    let name = sent["message_id"].as_str().expect("a name");
+    let ended = cli.run(&["note", "outbox", "--cancel", &name[..8]]).await;
+    assert_eq!(ended.code(), Some(0), "{}", ended.stderr);
+    assert!(ended.stdout.contains(name), "{}", ended.stdout);
+    assert!(ended.stderr.contains("may still"), "{}", ended.stderr);
+    cli.fails(2, &["note", "outbox", "--cancel", name]).await;
+    drop(setup);
 }
 
 #[tokio::test]

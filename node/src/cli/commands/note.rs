@@ -210,7 +210,7 @@ async fn cancel(context: &Context, aid: Option<Aid>, name: &str) -> Result<(), F
         .data(&done, |_| format!("given up {}", note.message_id));
     if note.replicas > 0 {
         context.print.note(format_args!(
-            "{} other nodes keep it; it may still arrive",
+            "{} other node(s) keep it; it may still arrive",
             note.replicas
         ));
     }
