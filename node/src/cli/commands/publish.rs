@@ -56,9 +56,12 @@ pub(super) async fn unpublish(context: &Context, args: Unpublish) -> Result<(), 
     let path = format!("/agents/{aid}/services/{}", encoded(&service));
     let done: Done = context.client.delete(&path).await?;
     let shown = text::name(&service, text::MAX_NAME_CHARS);
-    context.print.data(&done, |_| match was_offered {
-        true => format!("{aid} does not offer {shown} any more"),
-        false => String::new(),
+    context.print.data(&done, |_| {
+        if was_offered {
+            format!("{aid} does not offer {shown} any more")
+        } else {
+            String::new()
+        }
     });
     if !was_offered {
         context
