@@ -111,7 +111,10 @@ async fn an_agent_is_registered_published_and_called() {
     host.done(&["agents", "update", aid, "--service-tcp", ""])
         .await;
     let told = caller.fails(5, &["get", aid, "/name"]).await;
-    assert!(told.contains("no inbound"), "{told}");
+    assert!(
+        told.contains("no inbound") && told.contains("a2al doctor"),
+        "{told}"
+    );
     host.done(&["agents", "del", aid]).await;
     host.fails(4, &["agents", "get", aid]).await;
 }

@@ -255,6 +255,24 @@ async fn every_route_is_described_and_in_the_readme() {
     assert!(missing.is_empty(), "not in README.md: {missing:?}");
 }
 
+#[tokio::test]
+async fn headers_are_described_as_lists_of_texts() {
+    let daemon = Daemon::alone().await;
+    let described = daemon.api.get("/openapi.json").await.ok();
+    let schemas = &described["components"]["schemas"];
+    for name in ["Fetch", "FetchAnswer"] {
+        let headers = &schemas[name]["properties"]["headers"];
+        let values = &headers["additionalProperties"];
+        assert_eq!(values["type"], "array", "{name}: {headers}");
+        assert_eq!(values["items"]["type"], "string", "{name}: {headers}");
+    }
+    for name in ["Status", "AgentList"] {
+        let pending = &schemas[name]["properties"]["pending"];
+        let values = &pending["additionalProperties"]["$ref"];
+        assert_eq!(values, "#/components/schemas/Pending", "{name}: {pending}");
+    }
+}
+
 #[test]
 fn the_tree_has_what_readers_look_for() {
     let root = root();

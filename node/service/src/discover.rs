@@ -133,7 +133,7 @@ impl Found {
             service: if self.is_asked_for {
                 topic.clone()
             } else {
-                text::line(topic, text::MAX_NAME_CHARS)
+                text::name(topic, text::MAX_NAME_CHARS)
             },
             name: text::line(name, text::MAX_NAME_CHARS),
             protocols: protocols.as_deref().map(text::lines),

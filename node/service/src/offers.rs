@@ -61,7 +61,8 @@ impl Service {
     ) -> Result<model::ServicesRegistered, Error> {
         let agent = self.agent_here(&aid)?;
         agent.live.beat();
-        let ttl_secs = ttl(request.ttl.unwrap_or_default());
+        let asked_ttl = request.ttl.unwrap_or_default();
+        let ttl_secs = ttl(asked_ttl);
         let entries = entries(request)?;
         let names = entries.iter().map(|entry| entry.topic.clone());
         let names: Vec<String> = names.collect();
@@ -72,6 +73,9 @@ impl Service {
         };
         self.core.store.write(change).await?;
         let mut warnings: Vec<String> = names.iter().flat_map(|n| naming::remarks(n)).collect();
+        if asked_ttl > ttl_secs {
+            warnings.push(format!("ttl is {ttl_secs} s, the longest life of an entry"));
+        }
         let service = self.clone();
         let publishing = self
             .core
@@ -250,10 +254,11 @@ fn entries(request: model::RegisterServices) -> Result<Vec<Topic>, Input> {
     if names.contains(".") || names.contains("..") {
         return Err(Input::ServiceName);
     }
+    let named = |list: Vec<String>| list.into_iter().filter(|text| !text.is_empty()).collect();
     let entry = Topic {
         name: request.name.unwrap_or_default(),
-        protocols: request.protocols,
-        tags: request.tags,
+        protocols: request.protocols.map(named),
+        tags: request.tags.map(named),
         brief: request.brief.unwrap_or_default(),
         meta: request.meta.unwrap_or_default(),
         ..Topic::new("")
@@ -267,6 +272,7 @@ fn entries(request: model::RegisterServices) -> Result<Vec<Topic>, Input> {
 
 /// The entry, if a record takes it.
 fn checked(entry: Topic) -> Result<Topic, Input> {
+    naming::check(&entry.topic)?;
     // Read again: what others refuse must not be kept either.
     match entry.encode().and_then(|entry| Topic::decode(&entry)) {
         Ok(_) => Ok(entry),
@@ -337,6 +343,9 @@ mod tests {
         assert_eq!(names, ["a", "b"]);
         assert_eq!((&*entries[1].name, &entries[1].tags), ("N", &Some(vec![])));
         assert_eq!(entries[0].protocols, None, "written differently from []");
+        let entries = request(r#"{"services":["a"],"tags":["","de"],"protocols":[""]}"#).unwrap();
+        assert_eq!(entries[0].tags, Some(vec!["de".to_owned()]));
+        assert_eq!(entries[0].protocols, Some(vec![]));
     }
 
     #[test]

@@ -59,6 +59,34 @@ pub fn line(text: &str, max: usize) -> String {
     shown
 }
 
+/// The name of a service on one line, with at most `max` characters of it. What is not seen, or looks
+/// like a space, is written as an escape such as `\u{200b}`: two names that differ never look alike
+/// for that.
+pub fn name(text: &str, max: usize) -> String {
+    let (mut shown, mut marks) = (String::new(), 0);
+    for (at, letter) in text.chars().enumerate() {
+        if at == max {
+            shown.push(CUT);
+            break;
+        }
+        marks = if is_mark(letter) { marks + 1 } else { 0 };
+        let is_odd_space = letter.is_whitespace() && letter != ' ';
+        if is_unseen(letter) || is_odd_space || marks > MAX_MARKS {
+            shown.extend(letter.escape_unicode());
+        } else {
+            shown.push(letter);
+        }
+    }
+    shown
+}
+
+/// Whether all of a name is seen as it is: nothing in it is unseen, and no space stands at an end,
+/// beside another one, or is of another kind than U+0020.
+pub fn is_plain(name: &str) -> bool {
+    let has_odd_space = name.chars().any(|one| one.is_whitespace() && one != ' ');
+    !has_odd_space && line(name, usize::MAX) == name
+}
+
 /// A list of names, such as tags; what is empty afterwards is left out.
 pub fn lines(texts: &[String]) -> Vec<String> {
     let shown = texts.iter().map(|text| line(text, MAX_NAME_CHARS));
@@ -157,6 +185,24 @@ mod tests {
             ("e\u{301}", "e\u{301}"),
         ] {
             assert_eq!(line(nasty, 100), shown, "{nasty:?}");
+        }
+    }
+
+    #[test]
+    fn names_hide_nothing() {
+        for (given, shown) in [
+            ("lang.translate", "lang.translate"),
+            ("Bad Name/é", "Bad Name/é"),
+            ("lang.\u{200b}x", "lang.\\u{200b}x"),
+            ("a\u{a0}b\n", "a\\u{a0}b\\u{a}"),
+            ("\u{e0041}\u{202e}", "\\u{e0041}\\u{202e}"),
+        ] {
+            assert_eq!(name(given, 100), shown);
+            assert_eq!(is_plain(given), given == shown, "{given:?}");
+        }
+        assert_eq!(name("abcdef", 5), "abcde…");
+        for odd in [" ", " a", "a ", "a  b", "a\u{3000}b", "a\tb"] {
+            assert!(!is_plain(odd), "{odd:?}");
         }
     }
 

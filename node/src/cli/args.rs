@@ -367,17 +367,23 @@ pub(super) enum Note {
         aid: Option<Aid>,
     },
     /// Take the notes that wait for an agent of this node
+    ///
+    /// Notes that are no text are taken with --out or --json only; without, all stay.
     Poll {
         /// The agent; may be left out where there is one only
         #[arg(long)]
         aid: Option<Aid>,
+        /// Save what each note says in this directory, in a file of the note's name
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
     },
     /// The notes of an agent of this node that are on their way
     Outbox {
         /// The agent; may be left out where there is one only
         #[arg(long)]
         aid: Option<Aid>,
-        /// Give up this note
+        /// Give up this note; the beginning of its name is enough. What other nodes keep of it may
+        /// still arrive
         #[arg(long, value_name = "NOTE")]
         cancel: Option<String>,
     },
@@ -389,7 +395,6 @@ pub(super) struct SendArgs {
     #[arg(value_name = "AID")]
     pub(super) recipient: Aid,
     /// What it says, at most 64 KiB; - reads stdin
-    #[arg(required_unless_present = "file")]
     pub(super) text: Option<String>,
     /// The file that holds what it says
     #[arg(long, value_name = "FILE", conflicts_with = "text")]
@@ -401,7 +406,7 @@ pub(super) struct SendArgs {
     #[arg(long, value_name = "MINE")]
     pub(super) aid: Option<Aid>,
     /// Seconds after which it is not delivered any more; a week when absent
-    #[arg(long, value_name = "SECS")]
+    #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u64).range(..=604_800))]
     pub(super) ttl: Option<u64>,
 }
 

@@ -57,11 +57,17 @@ pub enum Failure {
     /// The text is no name of a tunnel.
     #[error("{0:?} is not the name of a tunnel")]
     NoTunnel(String),
-    /// The text is no name of a note.
-    #[error("{0:?} is not the name of a note")]
+    /// The text is not the name of one note on its way, nor the beginning of it.
+    #[error("{0:?} does not name one note on its way")]
     NoNote(String),
+    /// A note was to be sent that says nothing.
+    #[error("the note says nothing: give a text, --file FILE, or - to read stdin")]
+    NoNoteText,
+    /// Notes wait that are no text, which printing would lose.
+    #[error("{0} note(s) are no text, so all notes stay where they are")]
+    NotesUnshown(usize),
     /// No agent of this node was named, and there is not exactly one.
-    #[error("{}", if agents.is_empty() { "this node hosts no agent".to_owned() } else { format!("name one of: {}", agents.join(" ")) })]
+    #[error("{}", if agents.is_empty() { "this node hosts no agent".to_owned() } else { format!("name one with --aid: {}", agents.join(" ")) })]
     WhichAgent {
         /// Those there are.
         agents: Vec<String>,
@@ -172,11 +178,13 @@ impl Failure {
             | Self::FixedSetting(_)
             | Self::NoSetting(_)
             | Self::NoNote(_)
+            | Self::NoNoteText
             | Self::NoTunnel(_)
             | Self::WhichAgent { .. } => 2,
             Self::Upstream(_)
             | Self::CutOff(_)
             | Self::Attention(_)
+            | Self::NotesUnshown(_)
             | Self::NotOurs { .. }
             | Self::NoCard { .. }
             | Self::CardNotFetched { .. }
@@ -209,6 +217,9 @@ impl Failure {
             Self::RelayForbidden => Some("call without --disable-relay"),
             Self::NoSetting(_) => Some("`a2al config get` lists the settings"),
             Self::NoNote(_) => Some("`a2al note outbox` shows the notes on their way"),
+            Self::NotesUnshown(_) => {
+                Some("`a2al note poll --out DIR` saves what they say, --json prints it as base64")
+            }
             Self::NoTunnel(_) => Some("`a2al tunnel list` shows the open tunnels"),
             Self::FixedSetting(_) => Some("edit config.toml and restart a2ald"),
             Self::CardScheme(_) => Some("`curl -s URL | a2al publish SERVICE --from -` reads it"),
@@ -240,14 +251,20 @@ fn hint(status: StatusCode, code: &str) -> Option<&'static str> {
         (_, "port_in_use") => Some("choose another --local-port, or none for a free one"),
         (_, "not_found") => Some("`a2al agents list` shows the agents of this node"),
         (_, "resolve_failed") => Some("its record may have ended, or it was never published"),
-        (_, "no_provider") => Some("`a2al search` shows who offers what"),
+        (_, "no_provider") => {
+            Some("`a2al search` shows who offers what; a filter may leave nobody")
+        }
         (_, "not_connected") => Some("`a2al doctor` says why"),
-        (_, "no_inbound") => Some("its owner binds a service with `a2al agents update`"),
+        (_, "no_inbound") => {
+            Some("its owner binds a service with `a2al agents update`; `a2al doctor AID` says more")
+        }
         (_, "relay_required") => {
             Some("`a2al config set disable_relay false` lets calls take relays")
         }
         (_, "connect_failed") => Some("`a2al doctor AID` says why"),
-        (_, "inbound_unreachable") => Some("the agent's node is up, its service is not"),
+        (_, "inbound_unreachable") => {
+            Some("the agent's node is up, its service is not; `a2al doctor AID` says more")
+        }
         (_, "no_address") => Some(
             "`a2al config set disable_relay false`, then restart a2ald; `a2al doctor` says more",
         ),

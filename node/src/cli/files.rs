@@ -23,6 +23,30 @@ pub(super) fn write_secret(path: &Path, secret: &str) -> Result<(), Failure> {
         .map_err(failed)
 }
 
+/// Writes a file that only its owner can read, as a whole or not at all; one that is there stays as
+/// it is.
+pub(super) fn write_once(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let failed = |source| Failure::File {
+        path: path.to_owned(),
+        source,
+    };
+    let directory = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(directory).map_err(failed)?;
+    if path.exists() {
+        return Ok(());
+    }
+    let part = path.with_extension("part");
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&part).map_err(failed)?;
+    file.write_all(bytes)
+        .and_then(|()| file.sync_all())
+        .and_then(|()| fs::rename(&part, path))
+        .map_err(failed)
+}
+
 /// All of the file at `path`; `-` is stdin.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     let read = if path == Path::new("-") {

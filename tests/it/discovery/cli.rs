@@ -129,7 +129,7 @@ async fn a_service_is_offered_found_and_taken_back() {
         (&json!(600), &json!(true))
     );
     let listed = caller.done(&["search", "lang.translate", "--probe"]).await;
-    for part in [aid, "Übersetzer", "de,fr", "yes"] {
+    for part in [aid, "Übersetzer", "de,fr", "NODE UP", "yes"] {
         assert!(listed.contains(part), "{part}: {listed}");
     }
     let args = ["search", "lang.translate", "--filter-tag", "x"];
@@ -142,11 +142,15 @@ async fn a_service_is_offered_found_and_taken_back() {
         about.contains("lang.translate") && about.contains("skills"),
         "{about}"
     );
+    let about = caller.run(&["info", aid]).await;
+    assert!(about.stderr.contains("profile"), "{}", about.stderr);
     let about = caller.json(&["info", aid]).await;
     assert_eq!(about["services"][0]["service"], "lang.translate");
     assert!(about["records"].is_array());
 
     host.done(&["publish", aid]).await;
+    let odd = host.run(&["unpublish", "lang.none"]).await;
+    assert!(odd.stderr.contains("did not offer"), "{}", odd.stderr);
     host.done(&["unpublish", "lang.translate"]).await;
     eventually("nobody offers it", DEADLINE, async || {
         let found = caller.json(&["search", "lang.translate", "--all"]).await;
@@ -175,6 +179,9 @@ async fn a_service_is_called_by_its_name() {
     assert_eq!(ended.code(), Some(1));
     let told = caller.fails(4, &["call", "lang.none", "/"]).await;
     assert!(told.contains("a2al search"), "{told}");
+    let args = ["call", "lang.translate", "/", "--filter-tag", "zz"];
+    let told = caller.fails(4, &args).await;
+    assert!(told.contains("filter"), "{told}");
 }
 
 #[tokio::test]
@@ -186,14 +193,26 @@ async fn what_cannot_be_offered_is_said() {
     cli.fails(2, &["publish", "a.b", "--meta", "[1"]).await;
     cli.fails(2, &["publish", "a.b", "--url", "nonsense"]).await;
     cli.fails(2, &["publish", "a.b", "--yes"]).await;
+    for name in [" ", "lang.*", "lang.\u{200b}translate"] {
+        cli.fails(1, &["publish", name]).await;
+    }
+    cli.fails(2, &["search", ""]).await;
     let told = cli
         .fails(1, &["publish", "a.b", "--brief", &"x".repeat(141)])
         .await;
     assert!(told.contains("141 characters"), "{told}");
-    let told = cli.run(&["publish", "odd"]).await;
+    let told = cli.run(&["publish", "odd", "--ttl", "7201"]).await;
     assert_eq!(told.code(), Some(0));
-    assert!(told.stderr.contains("category"), "{}", told.stderr);
+    for remark in ["category", "ttl is 7200 s"] {
+        assert!(told.stderr.contains(remark), "{}", told.stderr);
+    }
 
+    let file = daemon.data_dir().join("bad.json");
+    std::fs::write(&file, r#"{"a":1}"#).expect("a file");
+    let from = file.display().to_string();
+    let args = ["publish", "a.b", "--from", &*from, "-y"];
+    let told = cli.fails(1, &args).await;
+    assert!(told.contains("not an agent card: no name"), "{told}");
     let file = daemon.data_dir().join("card.json");
     std::fs::write(&file, "[]").expect("a file");
     for from in [

@@ -70,6 +70,20 @@ async fn what_cannot_be_registered_is_named() {
         (json!({ "services": null }), "services required"),
         (json!({ "services": "a" }), "invalid json"),
         (json!({ "services": [""] }), "service register failed"),
+        (json!({ "services": [" "] }), "service register failed"),
+        (
+            json!({ "services": ["lang.x", "lang.\u{200b}translate"] }),
+            "service register failed",
+        ),
+        (
+            json!({ "services": ["lang.translate\u{e0041}"] }),
+            "service register failed",
+        ),
+        (
+            json!({ "services": ["lang.\u{202e}x"] }),
+            "service register failed",
+        ),
+        (json!({ "services": ["lang.*"] }), "service register failed"),
         (
             json!({ "services": ["a"], "brief": long }),
             "service register failed",

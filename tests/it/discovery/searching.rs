@@ -123,7 +123,7 @@ async fn text_of_strangers_is_shown_clean() {
     let net = Net::of(2).await;
     let aid = net.nodes[0].api.agent().await.aid;
     let body = json!({
-        "services": ["gen.text", "gen.\u{202e}txt"],
+        "services": ["gen.text"],
         "name": "Pay\u{200b}Pal \u{1b}[31m", "brief": "ignore\nthe above\u{e0041}",
         "tags": ["a\u{202e}b"], "meta": { "k\u{0}": { "n": "v\u{2066}" } },
     });
@@ -136,22 +136,12 @@ async fn text_of_strangers_is_shown_clean() {
     assert_eq!(entry["brief"], "ignore the above");
     assert_eq!(entry["tags"], json!(["ab"]));
     assert_eq!(entry["meta"], json!({ "k": { "n": "v" } }));
-    // Bytes stay as they are: filters and names go by them.
+    // Bytes stay as they are: filters go by them.
     let filter = json!({ "tags": ["a\u{202e}b"] });
     let found = api
         .discover(json!({ "services": ["gen.text"], "filter": filter }))
         .await;
     assert_eq!(found.len(), 1);
-    let asked = api
-        .discover(json!({ "services": ["gen.\u{202e}txt"] }))
-        .await;
-    assert_eq!(
-        asked[0]["service"], "gen.\u{202e}txt",
-        "what was asked for comes back"
-    );
-    let browsed = api.discover(json!({ "services": ["gen.*"] })).await;
-    let names: Vec<_> = browsed.iter().map(|entry| &entry["service"]).collect();
-    assert!(names.contains(&&json!("gen.txt")), "{names:?}");
 }
 
 #[tokio::test]

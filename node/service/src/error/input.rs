@@ -127,6 +127,14 @@ pub enum Input {
     /// A service has no name, or one that no client can put into a path.
     #[error("service register failed: a name is empty, \".\" or \"..\"")]
     ServiceName,
+    /// The name of a service looks different from what it is.
+    #[error(
+        "service register failed: a name has characters that are not seen, or a space at an end or beside another"
+    )]
+    ServiceNameUnseen,
+    /// The name of a service reads as a pattern of names.
+    #[error("service register failed: a name ends with *, which stands for many names in a search")]
+    ServiceNamePattern,
     /// The agent would be registered for too many services.
     #[error("service register failed: an agent has at most {MAX_SERVICES_PER_AGENT} services")]
     TooManyServices,
@@ -234,7 +242,10 @@ impl Input {
             Self::Ttl | Self::TtlTooLong { .. } => "bad_ttl",
             Self::Payload => "bad_payload",
             Self::NoServices => "services_required",
-            Self::ServiceName | Self::CalledService => "bad_service",
+            Self::ServiceName
+            | Self::ServiceNameUnseen
+            | Self::ServiceNamePattern
+            | Self::CalledService => "bad_service",
             Self::TooManyServices | Self::TooManySearched { .. } => "too_many_services",
             Self::BriefTooLong { .. } | Self::EntryTooLong { .. } => "entry_too_long",
             Self::ProfileTooLong { .. } => "profile_too_long",

@@ -130,6 +130,7 @@ pub struct AgentList {
     pub agents: Vec<Agent>,
     /// What waits for them; absent when nothing does.
     #[serde(default, skip_serializing_if = "PendingByAgent::is_empty")]
+    #[schema(value_type = std::collections::BTreeMap<String, super::Pending>)]
     pub pending: PendingByAgent,
 }
 

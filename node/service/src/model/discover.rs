@@ -49,7 +49,7 @@ pub struct Filter {
 
 /// How many of the first results are tried out.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, Serialize, ToSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "probe is true, false or a number")]
 pub enum ProbeResults {
     /// None, or as many as possible.
     All(bool),

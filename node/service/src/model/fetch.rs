@@ -24,7 +24,7 @@ pub struct Fetch {
     pub path: Option<String>,
     /// Headers. Each value is a list. Names that HTTP does not allow and headers about the
     /// connection are left out.
-    #[schema(example = json!({"Accept": ["application/json"]}))]
+    #[schema(value_type = BTreeMap<String, Vec<String>>, example = json!({"Accept": ["application/json"]}))]
     #[serde(
         deserialize_with = "null_as_none",
         skip_serializing_if = "BTreeMap::is_empty"
@@ -49,7 +49,7 @@ pub struct FetchAnswer {
     #[schema(example = 200)]
     pub status: u16,
     /// Headers of the service, names capitalised as in `Content-Type`.
-    #[schema(example = json!({"Content-Type": ["application/json"]}))]
+    #[schema(value_type = BTreeMap<String, Vec<String>>, example = json!({"Content-Type": ["application/json"]}))]
     pub headers: Headers,
     /// Body, base64; at most 4 MiB of it.
     #[schema(example = "eyJhIjoxfQ==")]

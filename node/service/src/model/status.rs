@@ -164,5 +164,6 @@ pub struct Status {
     pub tunnel_bytes_down_total: u64,
     /// What waits for agents of this node; absent when nothing does.
     #[serde(default, skip_serializing_if = "PendingByAgent::is_empty")]
+    #[schema(value_type = std::collections::BTreeMap<String, super::Pending>)]
     pub pending: PendingByAgent,
 }

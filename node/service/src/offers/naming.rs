@@ -4,15 +4,30 @@
 //! A name is `category.function` or `category.function-qualifier`, such as `lang.translate` or
 //! `code.review-rust`. Any other name works as well: whoever asks for exactly those bytes finds it.
 //! But nobody guesses it, and without a category it is not found by browsing. So a departure is
-//! said, and never refused.
+//! said. Refused are only names that pass for others: with what is not seen, or with a star at the
+//! end.
+
+use crate::error::Input;
+use crate::text;
 
 /// The categories of the convention. Source: the reference's list of service categories.
 const CATEGORIES: [&str; 7] = ["lang", "gen", "sense", "data", "reason", "code", "tool"];
 
+/// Refuses a name that passes for others.
+pub(super) fn check(name: &str) -> Result<(), Input> {
+    if !text::is_plain(name) {
+        return Err(Input::ServiceNameUnseen);
+    }
+    if name.ends_with('*') {
+        return Err(Input::ServiceNamePattern);
+    }
+    Ok(())
+}
+
 /// What is unusual about the name of a service, one sentence each; empty for a name by the
 /// convention.
 pub(super) fn remarks(name: &str) -> Vec<String> {
-    let shown = crate::text::line(name, crate::text::MAX_NAME_CHARS);
+    let shown = text::name(name, text::MAX_NAME_CHARS);
     let mut remarks = Vec::new();
     let is_usual = |letter: char| {
         letter.is_ascii_lowercase() || letter.is_ascii_digit() || matches!(letter, '.' | '-')
@@ -59,6 +74,25 @@ mod tests {
             "tool.a-b-c",
         ] {
             assert_eq!(remarks(name), Vec::<String>::new(), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_that_pass_for_others_are_refused() {
+        for name in ["lang.translate", "Bad Name/é", "a*b", "日本語"] {
+            assert!(check(name).is_ok(), "{name}");
+        }
+        for name in [" ", "lang.\u{200b}translate", "a\n", "lang.translate "] {
+            assert!(
+                matches!(check(name), Err(Input::ServiceNameUnseen)),
+                "{name:?}"
+            );
+        }
+        for name in ["*", "lang.*", "lang*"] {
+            assert!(
+                matches!(check(name), Err(Input::ServiceNamePattern)),
+                "{name}"
+            );
         }
     }
 

@@ -75,7 +75,11 @@ pub(in crate::cli) struct FilterOptions {
 #[derive(Debug, Group)]
 pub(in crate::cli) struct Search {
     /// The service, or a category such as 'lang.*'; of several, agents that offer all
-    #[arg(required = true, value_name = "SERVICE")]
+    #[arg(
+        required = true,
+        value_name = "SERVICE",
+        value_parser = clap::builder::NonEmptyStringValueParser::new()
+    )]
     pub(in crate::cli) services: Vec<String>,
     #[command(flatten)]
     pub(in crate::cli) filter: FilterOptions,
@@ -85,7 +89,7 @@ pub(in crate::cli) struct Search {
     /// All entries, however many
     #[arg(long, conflicts_with = "limit")]
     pub(in crate::cli) all: bool,
-    /// Say which of the first 32 agents answer now
+    /// Say of the first 32 agents whether their node is up; their services are sent nothing
     #[arg(long)]
     pub(in crate::cli) probe: bool,
 }

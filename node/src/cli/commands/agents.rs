@@ -37,7 +37,7 @@ pub(super) async fn run(context: &Context, command: Agents) -> Result<(), Failur
 async fn list(context: &Context) -> Result<(), Failure> {
     let list: AgentList = context.client.get("/agents").await?;
     context.print.data(&list, |list| {
-        table(["AID", "SERVICE", "PUBLISHED"], &rows(&list.agents))
+        table(["AID", "SERVICE", "PUBLISHED", "UNREAD"], &rows(list))
     });
     if list.agents.is_empty() {
         context
@@ -47,15 +47,18 @@ async fn list(context: &Context) -> Result<(), Failure> {
     Ok(())
 }
 
-fn rows(agents: &[Agent]) -> Vec<[String; 3]> {
+fn rows(list: &AgentList) -> Vec<[String; 4]> {
     let row = |agent: &Agent| {
+        let aid = agent.aid.to_string();
+        let unread = list.pending.get(&aid).map_or(0, |pending| pending.mailbox);
         [
-            agent.aid.to_string(),
+            aid,
             or_none(&agent.service_tcp),
             yes_or_no(agent.published_to_dht),
+            unread.to_string(),
         ]
     };
-    agents.iter().map(row).collect()
+    list.agents.iter().map(row).collect()
 }
 
 async fn get(context: &Context, aid: Aid) -> Result<(), Failure> {

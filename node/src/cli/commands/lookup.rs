@@ -29,7 +29,7 @@ pub(super) async fn resolve(context: &Context, aid: Aid) -> Result<(), Failure> 
     Ok(())
 }
 
-/// All that is published about an agent.
+/// What can be found that is published about an agent.
 #[derive(Serialize)]
 struct About {
     #[serde(flatten)]
@@ -41,7 +41,9 @@ struct About {
 pub(super) async fn info(context: &Context, aid: Aid) -> Result<(), Failure> {
     let path = format!("/resolve/{aid}/records");
     let list: RecordList = context.client.get(&path).await?;
-    let services = services(context, aid, &list).await?;
+    let agent: Option<Agent> = context.client.get(&format!("/agents/{aid}")).await.ok();
+    let is_here = agent.is_some();
+    let services = services(context, aid, agent, &list).await?;
     let about = About { list, services };
     context.print.data(&about, |about| {
         let records = &about.list.records;
@@ -71,23 +73,30 @@ pub(super) async fn info(context: &Context, aid: Aid) -> Result<(), Failure> {
         context
             .print
             .note(format_args!("nothing is published about {aid}"));
+    } else if !is_here {
+        context
+            .print
+            .note("of its services only those that its profile names, which are three at most");
     }
     Ok(())
 }
 
 /// The entries of an agent for those services of which it can be known that it offers them: entries
 /// are found by their service, not by their agent.
-async fn services(context: &Context, aid: Aid, list: &RecordList) -> Result<Vec<Entry>, Failure> {
+async fn services(
+    context: &Context,
+    aid: Aid,
+    agent: Option<Agent>,
+    list: &RecordList,
+) -> Result<Vec<Entry>, Failure> {
     let profiles = list
         .records
         .iter()
         .filter_map(|record| record.profile.as_ref());
     let skills = profiles.flat_map(|profile| profile.skills.iter().cloned());
     let mut names: BTreeSet<String> = skills.collect();
-    if let Ok(agent) = context.client.get::<Agent>(&format!("/agents/{aid}")).await {
-        let offered = agent.services.into_iter().flatten();
-        names.extend(offered.map(|offered| offered.topic));
-    }
+    let offered = agent.and_then(|agent| agent.services).unwrap_or_default();
+    names.extend(offered.into_iter().map(|offered| offered.topic));
     let mut entries = Vec::new();
     for name in names {
         let request = Discover {

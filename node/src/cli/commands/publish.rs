@@ -8,7 +8,7 @@ use std::io::{BufRead as _, IsTerminal as _};
 
 use a2al_protocol::Aid;
 use a2al_protocol::record::meta::{Meta, Value};
-use a2al_service::model::{Done, PatchAgent, RegisterServices, ServicesRegistered, Updated};
+use a2al_service::model::{Agent, Done, PatchAgent, RegisterServices, ServicesRegistered, Updated};
 use a2al_service::text;
 
 use super::{agents, only_agent};
@@ -50,12 +50,24 @@ pub(super) async fn unpublish(context: &Context, args: Unpublish) -> Result<(), 
         Some(aid) => aid,
         None => only_agent(context).await?,
     };
+    let agent: Agent = context.client.get(&format!("/agents/{aid}")).await?;
+    let mut offered = agent.services.iter().flatten();
+    let was_offered = offered.any(|offered| offered.topic == service);
     let path = format!("/agents/{aid}/services/{}", encoded(&service));
     let done: Done = context.client.delete(&path).await?;
-    let shown = text::line(&service, text::MAX_NAME_CHARS);
-    context
-        .print
-        .data(&done, |_| format!("{aid} does not offer {shown} any more"));
+    let shown = text::name(&service, text::MAX_NAME_CHARS);
+    context.print.data(&done, |_| {
+        if was_offered {
+            format!("{aid} does not offer {shown} any more")
+        } else {
+            String::new()
+        }
+    });
+    if !was_offered {
+        context
+            .print
+            .note(format_args!("{aid} did not offer {shown}"));
+    }
     Ok(())
 }
 
@@ -164,7 +176,7 @@ impl Offer {
             redirect(context, aid, service_tcp).await?;
         }
         let names = self.request.services.unwrap_or_default().join(" ");
-        let shown = text::line(&names, text::MAX_NAME_CHARS);
+        let shown = text::name(&names, text::MAX_NAME_CHARS);
         context
             .print
             .data(&registered, |_| format!("{aid} offers {shown}"));

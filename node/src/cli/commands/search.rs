@@ -82,7 +82,7 @@ fn listed(found: &Discovered, probe: bool) -> String {
         let heading = [
             "AID",
             "SERVICE",
-            "ANSWERS",
+            "NODE UP",
             "NAME",
             "PROTOCOLS",
             "TAGS",
@@ -100,7 +100,7 @@ pub(super) fn row(entry: &Entry) -> [String; 6] {
     let list = |list: &Option<Vec<String>>| text::lines(list.as_deref().unwrap_or(&[])).join(",");
     [
         entry.aid.to_string(),
-        text::line(&entry.service, text::MAX_NAME_CHARS),
+        text::name(&entry.service, text::MAX_NAME_CHARS),
         text::line(&entry.name, text::MAX_NAME_CHARS),
         list(&entry.protocols),
         list(&entry.tags),

@@ -41,6 +41,11 @@ fn text(status: &Status) -> String {
         ("udp", &udp),
         ("listening", &listening),
     ];
+    let unread: u64 = status.pending.values().map(|pending| pending.mailbox).sum();
+    let unread = format!("{unread} note(s); `a2al agents list` says whose");
+    if !unread.starts_with('0') {
+        all.push(("unread", &unread));
+    }
     if !join_with.is_empty() {
         all.push(("join with", &join_with));
     }

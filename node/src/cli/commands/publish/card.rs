@@ -11,6 +11,7 @@ use a2al_service::model::RegisterServices;
 use a2al_service::text;
 use reqwest::Url;
 use serde::Deserialize;
+use serde::de::Error as _;
 use serde_json::{Map, Value};
 
 use crate::cli::args::CardSource;
@@ -77,10 +78,21 @@ impl Card {
 }
 
 impl Written {
-    /// Reads a card. A list is none: serde would take it for the fields in order.
+    /// Reads a card. A list is none: serde would take it for the fields in order. Neither is what
+    /// has no name, or says neither where the agent is called nor what it can do.
     fn parse(bytes: &[u8]) -> serde_json::Result<Self> {
         let fields: Map<String, Value> = serde_json::from_slice(bytes)?;
-        serde_json::from_value(fields.into())
+        let card: Self = serde_json::from_value(fields.into())?;
+        if as_text(&card.name).is_empty() {
+            return Err(serde_json::Error::custom("no name"));
+        }
+        let has_skills = card.skills.as_array().is_some_and(|all| !all.is_empty());
+        if card.interfaces().is_empty() && !has_skills {
+            return Err(serde_json::Error::custom(
+                "no url, no interfaces, no skills",
+            ));
+        }
+        Ok(card)
     }
 
     fn card(&self) -> Card {
@@ -263,7 +275,7 @@ mod tests {
     #[test]
     fn what_makes_no_sense_is_left_out() {
         let odd = card(&json!({
-            "name": 7, "description": ["x"], "skills": [{"tags": "x"}, 3, {"id": "\u{200b}"}],
+            "name": "\u{200b}", "description": ["x"], "skills": [{"tags": "x"}, 3, {"id": "\u{200b}"}],
             "url": "grpc://h:1", "supportedInterfaces": {"url": "http://h"},
         }));
         let expected = Card {
@@ -271,9 +283,17 @@ mod tests {
             ..Card::default()
         };
         assert_eq!(odd, expected);
-        let long = card(&json!({"description": "x".repeat(1000)}));
+        let long = json!({"name": "n", "url": "h:1", "description": "x".repeat(1000)});
+        let long = card(&long);
         assert_eq!(long.brief.chars().count(), 140);
-        assert!(Written::parse(b"[]").is_err());
+        for none in [
+            &b"[]"[..],
+            br#"{"a":1}"#,
+            br#"{"name":7,"url":"http://h"}"#,
+            br#"{"name":"package","description":"x","skills":[]}"#,
+        ] {
+            assert!(Written::parse(none).is_err());
+        }
     }
 
     #[test]
