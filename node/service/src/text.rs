@@ -63,15 +63,15 @@ pub fn line(text: &str, max: usize) -> String {
 /// like a space, is written as an escape such as `\u{200b}`: two names that differ never look alike
 /// for that.
 pub fn name(text: &str, max: usize) -> String {
-    let (mut shown, mut marks) = (String::new(), 0);
+    let (mut shown, mut piled) = (String::new(), 0);
     for (at, letter) in text.chars().enumerate() {
         if at == max {
             shown.push(CUT);
             break;
         }
-        marks = if is_mark(letter) { marks + 1 } else { 0 };
+        piled = if marks::is_mark(letter) { piled + 1 } else { 0 };
         let is_odd_space = letter.is_whitespace() && letter != ' ';
-        if is_unseen(letter) || is_odd_space || marks > MAX_MARKS {
+        if is_unseen(letter) || is_odd_space || piled > MAX_MARKS {
             shown.extend(letter.escape_unicode());
         } else {
             shown.push(letter);
