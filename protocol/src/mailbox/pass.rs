@@ -165,15 +165,15 @@ impl SignedPass {
     /// # Errors
     /// [`StatementError::NotInForce`], [`StatementError::Signature`], [`StatementError::NotDelegated`] or
     /// [`StatementError::Delegation`].
-    pub fn verify(self, now: UnixSeconds) -> Result<Pass, StatementError> {
+    pub fn verify(mut self, now: UnixSeconds) -> Result<Pass, StatementError> {
         let latest = now.saturating_add(MAX_PASS_LIFE + CLOCK_SKEW);
         if self.expires_at < now || self.expires_at > latest {
             return Err(StatementError::NotInForce);
         }
         let message = message(&self.issuer, &self.holder, self.expires_at);
-        let delegation = self.endorsement.verify(self.issuer, &message, now)?;
+        let issued_at = self.endorsement.verify(self.issuer, &message, now)?;
         Ok(Pass {
-            issued_at: delegation.map_or(UnixSeconds(0), |proof| proof.issued_at()),
+            issued_at,
             signed: self,
         })
     }

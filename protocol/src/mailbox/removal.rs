@@ -134,15 +134,15 @@ impl SignedRemoval {
     /// # Errors
     /// [`StatementError::NotInForce`], [`StatementError::Signature`], [`StatementError::NotDelegated`] or
     /// [`StatementError::Delegation`].
-    pub fn verify(self, now: UnixSeconds) -> Result<Removal, StatementError> {
+    pub fn verify(mut self, now: UnixSeconds) -> Result<Removal, StatementError> {
         let is_early = self.timestamp > now.saturating_add(CLOCK_SKEW);
         if is_early || last_second(self.timestamp) < now {
             return Err(StatementError::NotInForce);
         }
         let message = message(&self.recipient, self.timestamp, &self.ids);
-        let delegation = self.endorsement.verify(self.recipient, &message, now)?;
+        let issued_at = self.endorsement.verify(self.recipient, &message, now)?;
         Ok(Removal {
-            issued_at: delegation.map_or(UnixSeconds(0), |proof| proof.issued_at()),
+            issued_at,
             signed: Arc::new(self),
         })
     }

@@ -2,7 +2,7 @@
 //! What an agent states beside its records: a signature by its operational key, and why that key may speak for it.
 
 use crate::{
-    Aid, Credential, Delegation, DelegationProof, PublicKey, Signature, UnixSeconds,
+    Aid, Credential, DelegationProof, PublicKey, Signature, UnixSeconds,
     cbor::{MalformedCbor, Writer},
     delegation,
 };
@@ -55,19 +55,24 @@ impl Endorsement {
         }
     }
 
-    /// Checks that whoever speaks for `aid` signed `message`. The delegation comes back if it takes one.
+    /// Checks that whoever speaks for `aid` signed `message`. Of the delegation nothing is kept but what it says, in its
+    /// canonical form, and only if it takes one.
+    ///
+    /// Returns when the delegation was issued; zero without one.
     pub(super) fn verify(
-        &self,
+        &mut self,
         aid: Aid,
         message: &[u8],
         now: UnixSeconds,
-    ) -> Result<Option<Delegation>, StatementError> {
+    ) -> Result<UnixSeconds, StatementError> {
         let proof = self.proof(aid)?;
         self.public_key
             .verify(message, &self.signature)
             .map_err(|_| StatementError::Signature)?;
         let delegation = proof.map(|proof| proof.verify(now)).transpose();
-        delegation.map_err(StatementError::Delegation)
+        let delegation = delegation.map_err(StatementError::Delegation)?;
+        self.delegation = delegation.as_ref().map(|proof| proof.encoded().to_vec());
+        Ok(delegation.map_or(UnixSeconds(0), |proof| proof.issued_at()))
     }
 
     fn proof(&self, aid: Aid) -> Result<Option<DelegationProof>, StatementError> {

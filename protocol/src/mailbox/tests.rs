@@ -180,3 +180,16 @@ fn parts_live_at_one_place_only_and_do_not_name_the_recipient() {
     }
     assert_eq!(place_of_parts(&note.record), None);
 }
+
+/// Reading is lenient, so a statement is compared and passed on in the one form that everybody writes.
+#[test]
+fn statements_keep_what_delegations_say_and_not_how_they_are_written() {
+    let pass = Pass::issue(&agent(1), agent(2).aid(), NOW);
+    let mut bytes = pass.encode();
+    // The delegation never ends (field 5 is 0), which leaving the field out says as well.
+    let terms = bytes.windows(4).position(|four| four == [5, 0, 6, 1]);
+    bytes[terms.unwrap()] = 10;
+    let changed = SignedPass::decode(&bytes).unwrap();
+    assert_ne!(changed, SignedPass::decode(&pass.encode()).unwrap());
+    assert_eq!(changed.verify(NOW), Ok(pass));
+}
