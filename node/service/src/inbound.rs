@@ -142,66 +142,70 @@ where
         handling,
     } = opened;
     let session = Arc::clone(&service.session);
+    let kept = Lent::new(stream);
     let stream = Replayed {
         head: Bytes::new(),
-        inner: stream,
+        inner: kept.clone(),
         session: Arc::clone(&session),
         is_shut: false,
     };
-    let ended = tokio::select! {
+    let is_whole = tokio::select! {
         biased;
-        () = bridges.cancelled() => None,
+        () = bridges.cancelled() => false,
         // Either side may break off; the other then sees its end, too.
-        ended = carry(stream, service, handling) => ended,
-        () = silence(&session, place) => {
+        is_whole = carry(stream, service, handling) => is_whole,
+        () = silence(&session, place, &kept) => {
             tracing::debug!("a stream without bytes is closed");
-            None
+            false
         }
     };
     // The service's connection is gone, and its port may be another's by now.
     drop(listed);
-    if let Some(stream) = ended {
+    if is_whole {
         // Who takes longer has been told of the end all the same.
-        let _ = timeout(MAX_SILENCE_AFTER_END, stream.finish()).await;
+        let _ = timeout(MAX_SILENCE_AFTER_END, kept.finish()).await;
     }
 }
 
-/// Returns the stream if both sides have said all.
+/// Returns whether both sides have said all.
 async fn carry<C>(
-    stream: Replayed<C>,
+    mut stream: Replayed<C>,
     mut service: Metered<ServiceStream>,
     handling: Handling,
-) -> Option<Lent<C>>
+) -> bool
 where
     C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (mut stream, kept) = stream.lent();
     if let Handling::Watched = handling {
         match raw::watched(&mut stream, &mut service).await {
             Ok(Passed::Http(head)) => stream.head = head,
-            Ok(Passed::Whole) => return Some(kept),
+            Ok(Passed::Whole) => return true,
             Err(error) => {
                 tracing::debug!(%error, "a stream broke off");
                 service.inner.reset();
-                return None;
+                return false;
             }
         }
     }
     // Boxed, because most raw streams never need the room that this takes.
     match Box::pin(http::proxy(stream, service)).await {
-        Ok(()) => Some(kept),
+        Ok(()) => true,
         Err(error) => {
             tracing::debug!(%error, "a stream with HTTP broke off");
-            None
+            false
         }
     }
 }
 
 /// Ends when the bridge has been without a byte for too long.
-async fn silence(session: &Session, place: &Place) {
+async fn silence<C: AsyncRead + Unpin>(session: &Session, place: &Place, caller: &Lent<C>) {
     loop {
         sleep(SILENCE_CHECK).await;
         let is_http = session.is_http.load(Ordering::Relaxed);
+        // While an answer is awaited nobody reads, so nobody else would notice.
+        if is_http && session.silence() >= SILENCE_CHECK && caller.has_ended().await {
+            session.caller_ended.store(true, Ordering::Relaxed);
+        }
         let has_caller_ended = session.caller_ended.load(Ordering::Relaxed);
         let is_open = !has_caller_ended && !session.service_ended.load(Ordering::Relaxed);
         let limit = match (is_http, has_caller_ended) {
@@ -289,6 +293,7 @@ impl Service {
 mod tests {
     use a2al_protocol::SigningKey;
     use a2al_protocol::network::PeerId;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::time::Instant;
 
     use super::*;
@@ -308,8 +313,17 @@ mod tests {
 
     /// How long a bridge without a byte is left alone; `None` for more than an hour.
     async fn lifetime(session: &Session, place: &Place) -> Option<Duration> {
+        let (_caller, stream) = duplex(1);
+        lifetime_of(session, place, &Lent::new(stream)).await
+    }
+
+    async fn lifetime_of(
+        session: &Session,
+        place: &Place,
+        stream: &Lent<DuplexStream>,
+    ) -> Option<Duration> {
         let start = Instant::now();
-        timeout(Duration::from_secs(3600), silence(session, place))
+        timeout(Duration::from_secs(3600), silence(session, place, stream))
             .await
             .ok()?;
         Some(start.elapsed())
@@ -335,6 +349,28 @@ mod tests {
         left.caller_ended.store(true, Ordering::Relaxed);
         let after_caller = Some(MAX_SILENCE_AFTER_CALLER);
         assert_eq!(lifetime(&left, &roomy).await, after_caller);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_that_leaves_is_noticed_though_nobody_reads() {
+        let agent = SigningKey::generate().public().aid();
+        let place = places(100).take(agent, PeerId::random()).unwrap();
+        let http = session();
+        http.is_http.store(true, Ordering::Relaxed);
+        let (mut caller, stream) = duplex(64);
+        let mut stream = Lent::new(stream);
+        // What it still says is not lost, and an end behind it is seen only by whoever reads.
+        caller.write_all(b"more").await.unwrap();
+        drop(caller);
+        let silent = lifetime_of(&http, &place, &stream).await;
+        assert_eq!(silent, Some(MAX_HTTP_SILENCE));
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).await.unwrap();
+        assert_eq!(rest, b"more");
+        let http = session();
+        http.is_http.store(true, Ordering::Relaxed);
+        let silent = lifetime_of(&http, &place, &stream).await;
+        assert_eq!(silent, Some(MAX_SILENCE_AFTER_CALLER));
     }
 
     #[tokio::test(start_paused = true)]

@@ -10,7 +10,6 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::lent::Lent;
 use super::session::Session;
 
 /// A service's connection, whose bytes count for its session.
@@ -28,27 +27,6 @@ pub(super) struct Replayed<S> {
     pub(super) session: Arc<Session>,
     /// Whether our direction was ended.
     pub(super) is_shut: bool,
-}
-
-impl<S> Replayed<S> {
-    /// The same stream, and a handle that keeps it.
-    pub(super) fn lent(self) -> (Replayed<Lent<S>>, Lent<S>) {
-        let inner = Lent::new(self.inner);
-        let kept = inner.clone();
-        let Self {
-            head,
-            session,
-            is_shut,
-            ..
-        } = self;
-        let lent = Replayed {
-            head,
-            inner,
-            session,
-            is_shut,
-        };
-        (lent, kept)
-    }
 }
 
 impl<S: AsyncWrite + Unpin> Replayed<S> {
