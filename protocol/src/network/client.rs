@@ -206,6 +206,11 @@ impl Client {
             .collect()
     }
 
+    /// A number that rises whenever this node keeps or drops a note for others, and may rise otherwise.
+    pub fn held_notes_version(&self) -> u64 {
+        self.store.notes_version()
+    }
+
     /// The peers of the routing table, to be given to [`Config::known_peers`](super::Config::known_peers) after a restart.
     pub async fn known_peers(&self) -> Vec<KnownPeer> {
         self.dialer.known_peers().await

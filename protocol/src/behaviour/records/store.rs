@@ -70,6 +70,8 @@ pub(super) struct Inner {
     pub(super) places: HashMap<DhtKey, Place>,
     pub(super) totals: Totals,
     pub(super) released: Released,
+    /// Rises whenever a note or a part of one is kept or dropped.
+    pub(super) notes_version: u64,
 }
 
 /// What the quotas count.
@@ -239,6 +241,7 @@ impl Store {
                 places,
                 totals,
                 released,
+                ..
             } = inner;
             released.remove_expired(now);
             places.retain(|_, place| {

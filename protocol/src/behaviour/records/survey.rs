@@ -60,6 +60,8 @@ pub(crate) struct Survey {
     query: Query,
     known: Arc<Known>,
     asked: HashSet<libp2p::PeerId>,
+    /// Those of them who have not answered.
+    owing: HashSet<libp2p::PeerId>,
     waiting: VecDeque<Route>,
     asking: FuturesUnordered<Asking>,
     /// Answers that wait to be verified, one after the other: most have much in common, which is then verified once.
@@ -100,6 +102,7 @@ impl Survey {
             query,
             known: Arc::new(known),
             asked: HashSet::new(),
+            owing: HashSet::new(),
             asking: FuturesUnordered::new(),
             told: VecDeque::new(),
             verifying: None,
@@ -134,7 +137,10 @@ impl Survey {
             }
             let is_silent = self.verifying.is_none() && !self.waiting.is_empty();
             tokio::select! {
-                Some(told) = self.asking.next(), if !self.asking.is_empty() => self.told.push_back(told),
+                Some(told) = self.asking.next(), if !self.asking.is_empty() => {
+                    self.owing.remove(&told.0.peer);
+                    self.told.push_back(told);
+                }
                 answer = finished(&mut self.verifying) => {
                     self.verifying = None;
                     self.answers += usize::from(!answer.is_empty());
@@ -155,6 +161,12 @@ impl Survey {
     /// Whether the nodes around the key are known, so that what none of the next ones holds is not there.
     pub(crate) fn has_arrived(&self) -> bool {
         self.knows_all || matches!(self.walk, Walk::Done)
+    }
+
+    /// Whether every connected node that was asked has answered; the others may be dead.
+    pub(crate) fn waits_for_dials_only(&self) -> bool {
+        let mut owing = self.owing.iter();
+        !owing.any(|holder| self.exchange.is_connected(holder))
     }
 
     fn verify_further(&mut self) {
@@ -179,6 +191,7 @@ impl Survey {
                 break;
             };
             if self.asked.insert(holder.peer) {
+                self.owing.insert(holder.peer);
                 let (exchange, known) = (self.exchange.clone(), Arc::clone(&self.known));
                 let asking = ask(exchange, holder, self.query, known);
                 self.asking.push(Box::pin(asking));

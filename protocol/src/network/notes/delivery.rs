@@ -16,11 +16,11 @@ use crate::behaviour::records::{WorkCheck, read_work, write_work};
 use crate::behaviour::streams::{FrameError, read_frame, write_frame};
 use crate::clock;
 use crate::limits::{
-    DELIVERIES_PER_STREAM, DELIVERY_IDLE, KEEP_TIMEOUT, MAX_DELIVERY_LEN, MAX_NOTE_PARTS,
-    NOTES_PER_DELIVERY, RECEIPT_TIMEOUT,
+    DELIVERIES_PER_STREAM, DELIVERY_IDLE, KEEP_TIMEOUT, MAX_DELIVERY_LEN, MAX_MAILBOX_TTL,
+    MAX_NOTE_PARTS, NOTES_PER_DELIVERY, RECEIPT_TIMEOUT,
 };
 use crate::mailbox::{Challenge, Pass, SealedNote, SignedPass, Work, recipient_of};
-use crate::record::{RecordKind, SignedRecord, VerifiedRecord};
+use crate::record::{self, RecordKind, SignedRecord, VerifiedRecord};
 
 /// A note that its sender has brought itself.
 #[derive(Clone, Debug)]
@@ -49,7 +49,7 @@ pub enum Receipt {
     Accepted,
     /// It was accepted before.
     Duplicate,
-    /// There is no room for it at present.
+    /// It cannot be kept at present: there is no room, or its time has not come by the clock there.
     Full,
     /// It is kept only with a proof of work.
     WorkRequired {
@@ -251,8 +251,8 @@ where
         let notes = checks.check(&delivery).await?;
         let kept = join_all(notes.into_iter().map(|note| async {
             match note {
-                Some(note) => keep(note).await,
-                None => Receipt::Invalid,
+                Ok(note) => keep(note).await,
+                Err(refusal) => refusal,
             }
         }));
         let receipts = timeout(KEEP_TIMEOUT, kept).await?;
@@ -273,21 +273,27 @@ struct Checks<'n> {
 }
 
 impl Checks<'_> {
-    /// The notes of a delivery; nothing in the place of those that prove nothing.
+    /// The notes of a delivery; a refusal in the place of those that prove nothing, or not yet.
     ///
     /// # Errors
     /// If a proof of work is wrong.
-    async fn check(&self, delivery: &v1::NoteDelivery) -> io::Result<Vec<Option<Delivered>>> {
+    async fn check(
+        &self,
+        delivery: &v1::NoteDelivery,
+    ) -> io::Result<Vec<Result<Delivered, Receipt>>> {
         let pass = self.pass(&delivery.pass, (self.recipient, self.sender));
         let reply = self.pass(&delivery.reply_pass, (self.sender, self.recipient));
         let mut notes = Vec::with_capacity(delivery.notes.len());
         for message in &delivery.notes {
-            let Some(note) = self.note(message).await else {
-                notes.push(None);
-                continue;
+            let note = match self.note(message).await {
+                Ok(note) => note,
+                Err(refusal) => {
+                    notes.push(Err(refusal));
+                    continue;
+                }
             };
             let work_bits = self.work_bits(&note, message.work.as_ref()).await?;
-            notes.push(Some(Delivered {
+            notes.push(Ok(Delivered {
                 note,
                 has_pass: pass.is_some(),
                 reply: reply.clone(),
@@ -313,36 +319,40 @@ impl Checks<'_> {
         }
     }
 
-    async fn note(&self, message: &v1::DeliveredNote) -> Option<SealedNote> {
+    async fn note(&self, message: &v1::DeliveredNote) -> Result<SealedNote, Receipt> {
         if message.parts.len() > MAX_NOTE_PARTS {
-            return None;
+            return Err(Receipt::Invalid);
         }
         let record = self.record(&message.record)?;
         if recipient_of(&record) != Ok(self.recipient) {
-            return None;
+            return Err(Receipt::Invalid);
         }
         let mut parts = Vec::with_capacity(message.parts.len());
         for bytes in &message.parts {
             let part = self.record(bytes)?;
             if part.kind() != RecordKind::NOTE_PART {
-                return None;
+                return Err(Receipt::Invalid);
             }
             parts.push(part);
             // A long note takes milliseconds to verify: others get their turn in between.
             tokio::task::yield_now().await;
         }
-        Some(SealedNote { record, parts })
+        Ok(SealedNote { record, parts })
     }
 
-    /// A record that the caller signed, under no older delegation than was seen before.
-    fn record(&self, bytes: &[u8]) -> Option<VerifiedRecord> {
-        let record = SignedRecord::decode(bytes).ok()?;
+    /// A record that the caller signed for as long as notes may live, under no older delegation than was seen before.
+    fn record(&self, bytes: &[u8]) -> Result<VerifiedRecord, Receipt> {
+        let record = SignedRecord::decode(bytes).map_err(|_| Receipt::Invalid)?;
         if record.aid() != self.sender {
-            return None;
+            return Err(Receipt::Invalid);
         }
-        let record = record.verify(clock::now()).ok()?;
-        let is_current = self.newest.accept(record.aid(), record.issued_at());
-        is_current.then_some(record)
+        let record = record.verify(clock::now()).map_err(|error| match error {
+            record::Error::FromTheFuture => Receipt::Full,
+            _ => Receipt::Invalid,
+        })?;
+        let is_short = u64::from(record.ttl_secs()) <= MAX_MAILBOX_TTL.as_secs();
+        let is_right = is_short && self.newest.accept(record.aid(), record.issued_at());
+        is_right.then_some(record).ok_or(Receipt::Invalid)
     }
 
     fn pass(&self, bytes: &[u8], parties: (Aid, Aid)) -> Option<Pass> {

@@ -80,7 +80,6 @@ impl Depositor {
     /// case, with another one each time that proofs of work have to be found; the rest is written in the background.
     async fn leave(&self, key: DhtKey, mut round: Round) -> Result<Deposit, Error> {
         let known = self.routing.borrow().closest(&key, REPLICATION);
-        let has_company = !known.is_empty();
         let answering = known.iter().map(|holder| &holder.peer);
         let answering = answering.filter(|peer| !self.exchange.is_silent(peer));
         let wanted = answering.count().min(WRITE_QUORUM);
@@ -93,7 +92,8 @@ impl Depositor {
             self.wait(&mut round, wanted).await;
         }
         let outcome = round.outcome(wanted);
-        if has_company && matches!(outcome, Ok(Deposit::Kept(_))) {
+        // While nobody else has it, it is its sender's alone, who may give it up.
+        if matches!(outcome, Ok(Deposit::Kept(kept)) if kept.replicas > 0) {
             self.keep(&key, &round.load);
         }
         self.tasks.spawn(self.clone().finish(round, key));

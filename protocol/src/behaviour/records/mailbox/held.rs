@@ -38,8 +38,16 @@ impl Store {
         stamp: Stamp,
         now: UnixSeconds,
     ) -> Outcome {
-        let stored = self.with(|inner| inner.put(key, note, stamp.source, Some(stamp), now));
-        stored.0
+        self.with(|inner| {
+            let (outcome, _) = inner.put(key, note, stamp.source, Some(stamp), now);
+            inner.notes_version += 1;
+            outcome
+        })
+    }
+
+    /// A number that rises whenever notes are kept or dropped.
+    pub(crate) fn notes_version(&self) -> u64 {
+        self.with(|inner| inner.notes_version)
     }
 
     /// What says that a note was taken.
@@ -51,6 +59,7 @@ impl Store {
     pub(crate) fn remove_notes(&self, removal: Removal, source: Source) -> Outcome {
         let key = removal.place();
         self.with(|inner| {
+            inner.notes_version += 1;
             let has_room = !inner.is_full(&key, MAX_REMOVAL_LEN)
                 && has_room(&inner.totals.removals, source, &removal);
             let Inner { places, totals, .. } = inner;
@@ -80,6 +89,7 @@ impl Store {
                 places,
                 totals,
                 released,
+                ..
             } = inner;
             let opened = places
                 .get_mut(key)

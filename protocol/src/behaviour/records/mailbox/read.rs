@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Reading mailboxes, and the parts of long notes.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use tokio::time::{Instant, timeout_at};
@@ -10,7 +11,10 @@ use crate::aid::Aid;
 use crate::behaviour::agents::Newest;
 use crate::clock;
 use crate::key::Signature;
-use crate::limits::{MAILBOX_PATIENCE, MAILBOX_QUORUM, READ_TIMEOUT, REPLY_PASS_LEN, SET_QUORUM};
+use crate::limits::{
+    DIALLED_HOLDER_PATIENCE, MAILBOX_PATIENCE, MAILBOX_QUORUM, MAX_MAILBOX_TTL, READ_TIMEOUT,
+    REPLY_PASS_LEN, SET_QUORUM,
+};
 use crate::mailbox::{Head, Note, Pass, SignedPass};
 use crate::network::Error;
 use crate::record::{Category, RecordKind, RecordSet, VerifiedRecord};
@@ -49,9 +53,11 @@ impl Replies {
 }
 
 impl Reader {
-    /// The union of the notes that the holders around an agent's key keep.
+    /// The union of the notes that the holders around an agent's key keep; those first that most of them have, so that what one
+    /// holder alone has does not take the room of the others.
     ///
-    /// Ends when [`MAILBOX_QUORUM`] of them have answered, [`MAILBOX_PATIENCE`] after [`SET_QUORUM`] have, or when all were asked.
+    /// Ends when [`MAILBOX_QUORUM`] of them have answered, [`MAILBOX_PATIENCE`] after [`SET_QUORUM`] have, or when all were asked; once
+    /// somebody had a note, holders that must be dialled are waited for only [`DIALLED_HOLDER_PATIENCE`] longer than the others.
     pub(crate) async fn notes(&self, recipient: Aid) -> Result<Vec<FoundNote>, Error> {
         let query = Query {
             key: recipient.key(),
@@ -59,15 +65,17 @@ impl Reader {
             publisher: None,
         };
         let (mut set, mut replies) = (RecordSet::new(), Replies::default());
+        let mut holders: HashMap<Signature, usize> = HashMap::new();
         let own = self.store.get(&query, clock::now());
         for record in &own {
+            *holders.entry(record.signature()).or_default() += 1;
             if let Some(pass) = self.store.beside(&query.key, record).reply {
                 replies.add(record.signature(), pass);
             }
             set.merge(record.clone());
         }
         let (mut survey, mut answered) = (self.survey(query, own), 0);
-        let mut has_heard = false;
+        let (mut has_heard, mut has_notes) = (false, false);
         let mut deadline = Instant::now() + READ_TIMEOUT;
         while answered < MAILBOX_QUORUM {
             let Ok(Some(answer)) = timeout_at(deadline, survey.next()).await else {
@@ -81,7 +89,12 @@ impl Reader {
             if counts && answered == SET_QUORUM {
                 deadline = Instant::now() + MAILBOX_PATIENCE;
             }
+            has_notes |= !found.records.is_empty();
+            if has_notes && survey.waits_for_dials_only() {
+                deadline = deadline.min(Instant::now() + DIALLED_HOLDER_PATIENCE);
+            }
             for record in found.records {
+                *holders.entry(record.signature()).or_default() += 1;
                 set.merge(record);
             }
             for (note, pass) in found.replies {
@@ -89,7 +102,11 @@ impl Reader {
             }
         }
         let mut records = self.accepted(&set);
-        records.retain(|record| record.kind().category() == Category::Mailbox);
+        records.retain(|record| {
+            let is_note = record.kind().category() == Category::Mailbox;
+            is_note && u64::from(record.ttl_secs()) <= MAX_MAILBOX_TTL.as_secs()
+        });
+        records.sort_by_key(|record| Reverse(holders.get(&record.signature()).copied()));
         if records.is_empty() && !has_heard && !self.routing.borrow().is_empty() {
             return Err(Error::Timeout);
         }
@@ -101,6 +118,10 @@ impl Reader {
     }
 
     /// The note of a head, as soon as all its parts were found.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if everybody who was asked has answered and parts are missing; otherwise [`Error::Timeout`], which says
+    /// nothing about the parts.
     pub(crate) async fn whole_note(&self, head: &Head) -> Result<Note, Error> {
         let query = Query {
             key: head.place(),
@@ -114,15 +135,25 @@ impl Reader {
         }
         let deadline = Instant::now() + READ_TIMEOUT;
         let mut survey = self.survey(query, own);
+        let (mut has_heard, mut is_silent) = (false, false);
         loop {
             if let Ok(note) = head.join(&self.accepted(&set)) {
                 return Ok(note);
             }
             let answer = timeout_at(deadline, survey.next()).await;
-            let answer = answer.map_err(|_| Error::Timeout)?.ok_or(Error::NotFound)?;
+            let Some(answer) = answer.map_err(|_| Error::Timeout)? else {
+                break;
+            };
+            has_heard |= answer.found.is_some();
+            is_silent |= answer.found.is_none();
             for record in answer.found.into_iter().flat_map(|found| found.records) {
                 set.merge(record);
             }
+        }
+        if has_heard && !is_silent {
+            Err(Error::NotFound)
+        } else {
+            Err(Error::Timeout)
         }
     }
 }
