@@ -60,6 +60,7 @@ impl Service {
                 credential,
                 service,
                 at: clock::now(),
+                mail: Arc::default(),
             })
             .await?;
         let agent = self.agent_here(&aid)?;

@@ -56,11 +56,12 @@ struct History {
 }
 
 impl Events {
-    /// Without any event; numbers begin after `now_millis`, which no earlier run can have reached.
-    pub(crate) fn new(now_millis: u64) -> Self {
+    /// Without any event; numbers begin after `first`, which no earlier run has reached: the present in
+    /// milliseconds, or a ceiling of what was given out before, if the clock was set back.
+    pub(crate) fn new(first: u64) -> Self {
         let state = State {
-            first: now_millis,
-            last: now_millis,
+            first,
+            last: first,
             agents: HashMap::new(),
         };
         Self {
@@ -94,14 +95,14 @@ impl Events {
     fn since(&self, aid: &Aid, after: u64) -> model::EventList {
         let state = self.state();
         let history = state.agents.get(aid);
-        let events = history.map_or_else(Vec::new, |history| history.after(after));
+        let events = history.map_or_else(Vec::new, |history| history.after(state.known(after)));
         model::EventList {
             events: events.iter().map(Event::asked_for).collect(),
             last_seq: state.last_of(history),
             oldest_seq: history
                 .and_then(|history| history.events.front())
                 .map_or(0, |event| event.seq),
-            truncated: after > 0 && after < state.forgotten_of(history),
+            truncated: state.is_gap(history, after),
         }
     }
 
@@ -114,7 +115,7 @@ impl Events {
             (Some(aid), Some(after)) => state
                 .agents
                 .get(&aid)
-                .map_or_else(Vec::new, |history| history.after(after)),
+                .map_or_else(Vec::new, |history| history.after(state.known(after))),
             _ => Vec::new(),
         };
         Ok(EventStream {
@@ -137,6 +138,16 @@ impl State {
         history
             .map_or(0, |history| history.forgotten)
             .max(self.first)
+    }
+
+    /// The number that a client knows; 0 for one that nobody was told: it is of another node.
+    fn known(&self, after: u64) -> u64 {
+        if after > self.last { 0 } else { after }
+    }
+
+    /// Whether events may be missing between number `after` and those that are remembered.
+    fn is_gap(&self, history: Option<&History>, after: u64) -> bool {
+        after > self.last || (after > 0 && after < self.forgotten_of(history))
     }
 
     /// Number of the newest event of an agent, or, where it has none, of any before it.
@@ -293,8 +304,13 @@ mod tests {
         assert_eq!((seqs(&all), all.last_seq), (vec![101, 103], 103));
         assert_eq!(seqs(&events.since(&one, 101)), [103]);
         assert!(seqs(&events.since(&one, all.last_seq)).is_empty());
-        let told = [0, 99, 100, 101].map(|after| events.since(&one, after).truncated);
-        assert_eq!(told, [false, true, false, false], "99 is of an earlier run");
+        let told = [0, 99, 100, 101, 104].map(|after| events.since(&one, after).truncated);
+        assert_eq!(
+            told,
+            [false, true, false, false, true],
+            "99 is of an earlier run"
+        );
+        assert_eq!(seqs(&events.since(&one, 104)), [101, 103]);
         events.forget(&one);
         assert!(events.since(&one, 0).events.is_empty());
     }

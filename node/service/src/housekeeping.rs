@@ -19,6 +19,9 @@ const PRUNE_INTERVAL: Duration = Duration::from_secs(5);
 /// How often the cache is saved; what was learnt since is lost when the process is killed.
 const SAVE_INTERVAL: Duration = Duration::from_secs(300);
 
+/// How soon it is saved when it keeps other notes than before: nobody else need have them.
+const SAVE_NOTES_INTERVAL: Duration = Duration::from_secs(5);
+
 /// How often agents are forgotten that were deleted too long ago to be restored.
 const PURGE_INTERVAL: Duration = Duration::from_secs(3600);
 
@@ -26,14 +29,23 @@ const PURGE_INTERVAL: Duration = Duration::from_secs(3600);
 pub(crate) async fn run(service: Service) {
     let mut prune = interval(PRUNE_INTERVAL);
     let mut save = interval(SAVE_INTERVAL);
+    let mut save_notes = interval(SAVE_NOTES_INTERVAL);
+    let mut saved_notes = service.core.client.held_notes_version();
     let mut purge = interval(PURGE_INTERVAL);
     save.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    save_notes.set_missed_tick_behavior(MissedTickBehavior::Skip);
     // The first tick comes at once, and nothing is known yet.
     save.tick().await;
     loop {
         tokio::select! {
             _ = prune.tick() => service.core.pool.prune(),
             _ = save.tick() => service.save_cache().await,
+            _ = save_notes.tick() => {
+                let notes = service.core.client.held_notes_version();
+                if std::mem::replace(&mut saved_notes, notes) != notes {
+                    service.save_cache().await;
+                }
+            }
             _ = purge.tick() => service.purge().await,
         }
     }

@@ -220,6 +220,7 @@ impl Registry {
                 credential,
                 service,
                 at,
+                ..
             } => {
                 register(&mut agents, credential, service, at);
             }
@@ -329,6 +330,7 @@ mod tests {
             credential: Arc::clone(credential),
             service: service.map(|text| text.parse().unwrap()),
             at: UnixSeconds(1),
+            mail: Arc::default(),
         }
     }
 

@@ -352,6 +352,7 @@ impl Followers {
     fn new(mut saved: Saved, client: Client) -> Self {
         let (kept, masters) = (mem::take(&mut saved.kept), mem::take(&mut saved.masters));
         let mail = Mail::new(&saved.mail);
+        let first = clock::now_millis().max(saved.sequence_ceiling);
         let registry = Registry::new(saved);
         for (agent, _) in registry.deleted() {
             mail.forget(&agent.aid());
@@ -361,7 +362,7 @@ impl Followers {
             keystore: Arc::new(Keystore::new(kept, masters)),
             client,
             mail: Arc::new(mail),
-            events: Arc::new(Events::new(clock::now_millis())),
+            events: Arc::new(Events::new(first)),
         }
     }
 
@@ -369,7 +370,12 @@ impl Followers {
     fn follow(&self, change: Change) {
         let mut before = None;
         let hosted = match &change {
-            Change::Register { credential, .. } => {
+            Change::Register {
+                credential, mail, ..
+            } => {
+                if let Some(mail) = mail.get() {
+                    self.mail.restore(mail);
+                }
                 let aid = credential.aid();
                 before = self.registry.get(&aid);
                 Some(aid)

@@ -39,7 +39,8 @@ const QUEUE_LEN: usize = 1024;
 /// One change to the durable state.
 #[derive(Clone, Debug)]
 pub(crate) enum Change {
-    /// Hosts an agent, or takes over its newer delegation.
+    /// Hosts an agent, or takes over its newer delegation. One that was deleted begins anew, but keeps
+    /// its notes.
     Register {
         /// Its keys.
         credential: Arc<Credential>,
@@ -47,6 +48,8 @@ pub(crate) enum Change {
         service: Option<ServiceTcp>,
         /// When this was asked.
         at: UnixSeconds,
+        /// The notes of one that was deleted, which are read along.
+        mail: Arc<OnceLock<SavedMail>>,
     },
     /// Sets or clears an agent's service.
     Bind {

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use a2al_protocol::network::{HeldRecord, KnownPeer};
 use a2al_protocol::private_files::{self, FileError};
+use a2al_protocol::record::Category;
 use a2al_protocol::{DhtKey, SignedRecord, UnixSeconds};
 use rusqlite::{Connection, Row, params};
 
@@ -32,9 +33,12 @@ const MAX_PAGES: u32 = 16 * 1024;
 /// Peers kept.
 const MAX_PEERS: usize = 1000;
 
-/// Records kept, those that live longest. Each is verified again at the next start, which takes
-/// about 0.1 ms.
+/// Records kept, those that live longest, besides notes. Each is verified again at the next start,
+/// which takes about 0.1 ms.
 const MAX_RECORDS: usize = 256;
+
+/// Notes kept, with the parts of long ones: those that live longest.
+const MAX_NOTES: usize = 2048;
 
 /// The open cache; clones share it.
 #[derive(Clone, Debug)]
@@ -206,5 +210,12 @@ fn replace(connection: &mut Connection, cached: &Cached) -> rusqlite::Result<()>
 fn longest_living(held: &[HeldRecord]) -> impl Iterator<Item = &HeldRecord> {
     let mut held: Vec<_> = held.iter().collect();
     held.sort_by_key(|held| std::cmp::Reverse(held.record.expires_at()));
-    held.into_iter().take(MAX_RECORDS)
+    let (notes, others): (Vec<_>, Vec<_>) = held.into_iter().partition(|held| is_of_a_note(held));
+    let notes = notes.into_iter().take(MAX_NOTES);
+    others.into_iter().take(MAX_RECORDS).chain(notes)
+}
+
+fn is_of_a_note(held: &HeldRecord) -> bool {
+    let category = held.record.kind().category();
+    matches!(category, Category::Mailbox | Category::NotePart)
 }

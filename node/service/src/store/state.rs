@@ -212,7 +212,8 @@ pub(super) fn write(connection: &Connection, change: &Change) -> Result<bool, Er
             credential,
             service,
             at,
-        } => register(connection, credential, service.as_ref(), *at),
+            mail,
+        } => register(connection, credential, service.as_ref(), *at, mail),
         Change::Bind { aid, service } => bind(connection, aid, service.as_ref()),
         Change::StartPublishing { aid } => start_publishing(connection, aid),
         Change::PutRecord { record } => put_record(connection, record),
@@ -241,10 +242,13 @@ fn register(
     credential: &Credential,
     service: Option<&ServiceTcp>,
     at: UnixSeconds,
+    notes: &OnceLock<SavedMail>,
 ) -> Result<(), Error> {
     let aid = credential.aid();
-    forget_deleted(connection, &aid)?;
-    if let Some(DelegationProof { terms, .. }) = registered_proof(connection, &aid)? {
+    if begin_anew(connection, &aid, at)? {
+        replace_credential(connection, credential)?;
+        load_notes(connection, &aid, notes)?;
+    } else if let Some(DelegationProof { terms, .. }) = registered_proof(connection, &aid)? {
         let is_newer = credential.issued_at() > terms.issued_at;
         if credential.public_key() != terms.operational && !is_newer {
             return Err(Error::Conflict);
@@ -349,6 +353,14 @@ fn restore(connection: &Connection, aid: &Aid, notes: &OnceLock<SavedMail>) -> R
         )?
         .execute([aid.as_bytes()])?;
     found(changed)?;
+    load_notes(connection, aid, notes)
+}
+
+fn load_notes(
+    connection: &Connection,
+    aid: &Aid,
+    notes: &OnceLock<SavedMail>,
+) -> Result<(), Error> {
     let saved = match mail::load(connection) {
         Ok(saved) => saved,
         Err(LoadError::Database(error)) => return Err(error.into()),
@@ -366,12 +378,25 @@ fn purge(connection: &Connection, until: UnixSeconds) -> Result<(), Error> {
     Ok(())
 }
 
-/// Makes room for an agent that is registered anew instead of being restored.
-fn forget_deleted(connection: &Connection, aid: &Aid) -> Result<(), Error> {
-    connection
-        .prepare_cached("DELETE FROM agents WHERE aid = ?1 AND deleted_at IS NOT NULL")?
-        .execute([aid.as_bytes()])?;
-    Ok(())
+/// Hosts a deleted agent that is registered anew instead of being restored; false if there is none.
+/// Nothing stays of what it offered, but its notes do: whoever sent them was told that they arrived.
+fn begin_anew(connection: &Connection, aid: &Aid, at: UnixSeconds) -> Result<bool, Error> {
+    let changed = connection
+        .prepare_cached(
+            "UPDATE agents SET deleted_at = NULL, service_tcp = NULL, publishing = 0, registered_at = ?2
+             WHERE aid = ?1 AND deleted_at IS NOT NULL",
+        )?
+        .execute(params![aid.as_bytes(), at.0.cast_signed()])?;
+    if changed == 0 {
+        return Ok(false);
+    }
+    for table in ["records", "offers", "profiles"] {
+        connection.execute(
+            &format!("DELETE FROM {table} WHERE aid = ?1"),
+            [aid.as_bytes()],
+        )?;
+    }
+    Ok(true)
 }
 
 fn reserve_sequence(connection: &Connection, ceiling: u64) -> Result<(), Error> {

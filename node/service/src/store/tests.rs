@@ -59,6 +59,7 @@ fn register(credential: &Arc<Credential>) -> Change {
         credential: Arc::clone(credential),
         service: None,
         at: UnixSeconds(7),
+        mail: Arc::default(),
     }
 }
 

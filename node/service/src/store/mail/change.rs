@@ -109,7 +109,16 @@ fn receive(connection: &Connection, note: &Received) -> Result<bool, Error> {
     } else {
         MAX_UNREAD_OF_STRANGERS
     };
-    if unread as usize >= room {
+    let of_sender: u32 = connection
+        .prepare_cached(
+            "SELECT count(*) FROM inbox WHERE aid = ?1 AND is_contact = ?2 AND sender = ?3",
+        )?
+        .query_row(
+            params![note.aid.as_bytes(), is_contact, note.sender.as_bytes()],
+            |row| row.get(0),
+        )?;
+    // Nobody alone closes a mailbox.
+    if unread as usize >= room || of_sender as usize >= room / 2 {
         return Err(Error::Full);
     }
     let changed = connection

@@ -138,7 +138,13 @@ async fn strangers_take_no_room_from_contacts() {
         .await
         .unwrap();
     let room = MAX_UNREAD_OF_STRANGERS as u64;
-    for number in 0..room {
+    let one = stranger();
+    for number in 0..room / 2 {
+        store.mail(receive(number, aid, one)).await.unwrap();
+    }
+    let alone = store.mail(receive(room, aid, one)).await;
+    assert!(matches!(alone, Err(Error::Full)), "half is for others");
+    for number in room / 2..room {
         store.mail(receive(number, aid, stranger())).await.unwrap();
     }
     let full = store.mail(receive(room, aid, stranger())).await;
@@ -174,7 +180,9 @@ async fn strangers_take_no_room_from_contacts() {
 #[tokio::test]
 async fn notes_under_way_read_back_until_they_are_settled() {
     let file = File::new();
-    let (store, sender) = hosting(&file).await;
+    let agent = credential(&SigningKey::generate(), 100);
+    let (store, sender) = (file.store(), agent.aid());
+    store.write(register(&agent)).await.unwrap();
     let recipient = stranger();
     for number in 1..=2 {
         store.mail(send(number, sender, recipient)).await.unwrap();
@@ -203,6 +211,15 @@ async fn notes_under_way_read_back_until_they_are_settled() {
     store.write(restore).await.unwrap();
     let notes: &SavedMail = notes.get().unwrap();
     assert_eq!(notes.under_way.len(), 1, "it comes back with the agent");
+    store.write(Change::Delete { aid, at }).await.unwrap();
+    let notes = Arc::default();
+    let mut again = register(&agent);
+    if let Change::Register { mail, .. } = &mut again {
+        *mail = Arc::clone(&notes);
+    }
+    store.write(again).await.unwrap();
+    let notes: &SavedMail = notes.get().unwrap();
+    assert_eq!(notes.under_way.len(), 1, "and with one that begins anew");
     store.write(Change::Delete { aid, at }).await.unwrap();
     store.write(Change::Purge { until: at }).await.unwrap();
     store.close().await;
