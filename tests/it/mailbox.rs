@@ -230,11 +230,17 @@ async fn a_full_mailbox_keeps_what_it_has_and_senders_keep_the_rest() {
     let net = Net::of(2).await;
     let (from, to) = (&net.nodes[0].api, &net.nodes[1].api);
     let (sender, recipient) = (from.reader().await, to.reader().await);
-    // A stranger beside the recipient fills the room of strangers.
+    // Two strangers beside the recipient fill the room of strangers; one alone cannot.
+    let other = to.agent().await.aid;
     let neighbour = to.agent().await.aid;
     for number in 0..STRANGERS {
+        let from = if number < STRANGERS / 2 {
+            &other
+        } else {
+            &neighbour
+        };
         let body = format!("{number}");
-        let sent = to.sent_note(&neighbour, &recipient, body.as_bytes()).await;
+        let sent = to.sent_note(from, &recipient, body.as_bytes()).await;
         assert_eq!(sent["status"], "delivered", "{number}: {sent}");
     }
     let more = to.sent_note(&neighbour, &recipient, b"one more").await;
@@ -287,10 +293,12 @@ async fn a_note_can_be_given_up_and_ends_by_itself() {
     );
     assert_eq!(api.delete(&path).await.ok(), json!({ "ok": true }));
     api.outbox_is_empty(&sender).await;
+    // Nobody else had them, so nobody can have them now.
+    let back = setup.joining(&kept.addresses().await).start().await;
+    assert!(back.api.poll(&recipient).await.is_empty());
     // It is not found again on the disk either.
     let kept = kept.kill().await.start().await;
     assert!(kept.api.outbox(&sender).await.is_empty());
-    drop(setup);
 }
 
 #[tokio::test]

@@ -23,6 +23,7 @@ mod sending;
 mod storing;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use a2al_protocol::Aid;
 use a2al_protocol::mailbox::MessageId;
@@ -34,13 +35,20 @@ pub use reading::{Polled, Receipt};
 use crate::error::Input;
 use crate::model::{self, NoteStatus, Pending, PendingByAgent};
 use crate::store::mail::{MailChange, SavedMail};
-use crate::{Error, Service, clock};
+use crate::{Error, Service, clock, store};
+use backoff::Backoff;
 use collecting::Collections;
 use inbox::Inboxes;
 use outbox::{Outbox, Progress, Shown};
 
 pub(crate) use receiving::answer;
 pub(crate) use retries::run;
+
+/// Waits between two attempts to remove from the disk what was read or has arrived.
+const REMOVING: Backoff = Backoff {
+    first: Duration::from_secs(1),
+    last: Duration::from_secs(60),
+};
 
 /// The notes of this node's agents, in memory.
 #[derive(Debug)]
@@ -157,14 +165,34 @@ impl Service {
         Ok(model::Done { ok: true })
     }
 
+    /// Commits a change that only removes something, again and again on a disk that takes nothing;
+    /// false if it is left undone, because the node stops.
+    async fn mail_at_last(&self, change: &MailChange) -> bool {
+        let mut failures = 0;
+        loop {
+            match self.core.store.mail(change.clone()).await {
+                Ok(_) => return true,
+                Err(store::Error::Database(error)) => {
+                    tracing::warn!(%error, "what was read or has arrived is not removed yet");
+                    if !self.rest(REMOVING.wait(failures)).await {
+                        return false;
+                    }
+                    failures = failures.saturating_add(1);
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "what was read or has arrived is not removed");
+                    return false;
+                }
+            }
+        }
+    }
+
     /// A note is not under way any more. Is on disk some time later; a note that comes back after a
     /// crash is known to its recipient.
     fn settle(&self, message: MessageId) {
-        let store = self.core.store.clone();
+        let service = self.clone();
         self.core.tasks.spawn(async move {
-            if let Err(error) = store.mail(MailChange::Settle { message }).await {
-                tracing::debug!(%error, "a delivered note stays in the outbox for now");
-            }
+            service.mail_at_last(&MailChange::Settle { message }).await;
         });
     }
 }

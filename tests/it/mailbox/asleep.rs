@@ -113,3 +113,23 @@ async fn notes_outlive_the_daemons_of_their_senders() {
         "known by its name"
     );
 }
+
+/// An agent may start, read once and stop again.
+#[tokio::test]
+async fn the_first_reader_after_a_start_finds_what_others_keep() {
+    let mut net = Net::of(3).await;
+    let asleep = net.nodes.pop().expect("three");
+    let sending = net.nodes.pop().expect("three");
+    let recipient = asleep.api.reader().await;
+    let sender = sending.api.agent().await.aid;
+    sending.api.resolve(&recipient).await;
+    let setup = asleep.stop().await;
+    let id = sending.api.stored_note(&sender, &recipient, b"hi").await;
+    // The holder still knows it, and the reader is told of it.
+    drop(sending.kill().await);
+    let joined = net.nodes[0].addresses().await;
+    let awake = setup.joining(&joined).start().await;
+    let read = awake.api.poll(&recipient).await;
+    let ids: Vec<_> = read.iter().map(|note| &note.id).collect();
+    assert_eq!(ids, [&id]);
+}

@@ -9,7 +9,7 @@ use a2al_protocol::network::{DeliveryError, Receipt, Refusal};
 use a2al_protocol::{Aid, VerifiedRecord};
 use tokio::time::{Instant, timeout};
 
-use super::outbox::Pair;
+use super::outbox::{Outbox, Pair};
 use super::receiving::{self, Verdict};
 use super::sealed;
 use crate::model::NoteSource;
@@ -29,7 +29,7 @@ enum Failure {
     Store(#[from] store::Error),
     #[error("the recipient's node did not answer in time")]
     Timeout,
-    #[error("the recipient's mailbox is full")]
+    #[error("the recipient's mailbox is full, or the clock of its node is behind")]
     Full,
     #[error("the recipient's node asks for a proof of work that was not found")]
     Work,
@@ -37,6 +37,22 @@ enum Failure {
     Invalid,
     #[error("the recipient is not on its node any more")]
     Gone,
+}
+
+/// The turn to call a recipient. Dropped with a failure, also by a panic, it is given up and the call
+/// tried again later.
+struct Turn<'o> {
+    outbox: &'o Outbox,
+    pair: Pair,
+    failure: Option<String>,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if let Some(failure) = &self.failure {
+            self.outbox.call_failed(self.pair, failure, Instant::now());
+        }
+    }
 }
 
 impl Service {
@@ -52,18 +68,25 @@ impl Service {
     /// Brings all notes of a pair, those included that are sent meanwhile. The caller has the turn.
     pub(super) async fn call_pair(&self, pair: Pair) {
         let outbox = &self.core.mail.outbox;
+        let mut turn = Turn {
+            outbox,
+            pair,
+            failure: Some("the call broke off".to_owned()),
+        };
         let mut place = 0;
         loop {
             if let Err(failure) = self.bring(pair, &mut place).await {
                 let error = with_cause(&failure);
                 tracing::debug!(sender = %pair.sender, recipient = %pair.recipient, error, "notes not delivered");
-                outbox.call_failed(pair, &error, Instant::now());
+                turn.failure = Some(error);
                 break;
             }
             if !outbox.end_call(pair, place, Instant::now()) {
+                turn.failure = None;
                 break;
             }
         }
+        drop(turn);
         self.core.mail.retry.notify_one();
     }
 

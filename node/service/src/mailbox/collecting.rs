@@ -12,7 +12,7 @@ use a2al_protocol::network;
 use a2al_protocol::{Aid, Credential};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::backoff::{Backoff, jittered};
 use crate::Service;
@@ -34,6 +34,11 @@ const PARTS_AGAIN: Backoff = Backoff {
     last: Duration::from_secs(1800),
 };
 
+/// How often, and for how long, everybody has to say that parts are not there until their head is
+/// given up. A sender stores head and parts in one go, and again every half an hour.
+const MISSING_ROUNDS: u32 = 6;
+const MISSING_FOR: Duration = Duration::from_secs(6 * 60 * 60);
+
 /// Rounds that are under way at one time.
 const AT_ONCE: usize = 16;
 
@@ -42,6 +47,9 @@ const ASK_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// How long a reader waits for a round.
 const READER_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How soon a reader asks again when nobody could be asked.
+const READER_AGAIN: Duration = Duration::from_millis(100);
 
 /// What a round found less than so long ago need not be looked for again by a reader.
 const FRESH: Duration = Duration::from_secs(1);
@@ -63,14 +71,24 @@ struct Rounds {
     is_wanted: bool,
     /// The heads whose parts were not found.
     incomplete: HashMap<MessageId, Incomplete>,
-    /// When the last round ended.
-    ended: watch::Sender<Option<Instant>>,
+    /// When the last round ended, and whether anybody was asked in it.
+    ended: watch::Sender<Option<Ended>>,
+}
+
+/// The end of a round.
+#[derive(Clone, Copy, Debug)]
+struct Ended {
+    at: Instant,
+    has_asked: bool,
 }
 
 /// A head whose parts were not found.
 #[derive(Clone, Copy, Debug)]
 struct Incomplete {
     failures: u32,
+    /// How many of them were for want of the parts; in the others somebody was not heard.
+    missing: u32,
+    since: Instant,
     /// When they are looked for again.
     next: Instant,
 }
@@ -115,7 +133,7 @@ impl Collections {
     }
 
     /// Takes the turn for an agent, unless somebody has it. Also returns where its end is told.
-    fn begin(&self, aid: Aid) -> (bool, watch::Receiver<Option<Instant>>) {
+    fn begin(&self, aid: Aid) -> (bool, watch::Receiver<Option<Ended>>) {
         let mut all = self.all();
         let rounds = all
             .entry(aid)
@@ -142,7 +160,10 @@ impl Collections {
         let now = Instant::now();
         if let Some(rounds) = self.all().get_mut(aid) {
             rounds.is_running = false;
-            rounds.ended.send_replace(Some(now));
+            rounds.ended.send_replace(Some(Ended {
+                at: now,
+                has_asked: matches!(outcome, Outcome::Asked { .. }),
+            }));
             rounds.next = match outcome {
                 Outcome::Asked { found: 0 } => {
                     rounds.idle = rounds.idle.saturating_add(1);
@@ -176,24 +197,31 @@ impl Collections {
         due
     }
 
-    /// The parts of a head were not found.
-    fn incomplete(&self, aid: &Aid, head: MessageId) {
+    /// The parts of a head were not found; `is_missing` if all who were asked say so. Returns whether
+    /// nobody can be expected to have them any more.
+    fn incomplete(&self, aid: &Aid, head: MessageId, is_missing: bool) -> bool {
         let now = Instant::now();
-        if let Some(rounds) = self.all().get_mut(aid) {
-            let known = rounds.incomplete.entry(head).or_insert(Incomplete {
-                failures: 0,
-                next: now,
-            });
-            known.next = now + PARTS_AGAIN.wait(known.failures);
-            known.failures = known.failures.saturating_add(1);
-        }
+        let mut all = self.all();
+        let Some(rounds) = all.get_mut(aid) else {
+            return false;
+        };
+        let known = rounds.incomplete.entry(head).or_insert(Incomplete {
+            failures: 0,
+            missing: 0,
+            since: now,
+            next: now,
+        });
+        known.next = now + PARTS_AGAIN.wait(known.failures);
+        known.failures = known.failures.saturating_add(1);
+        known.missing += u32::from(is_missing);
+        known.missing >= MISSING_ROUNDS && now - known.since >= MISSING_FOR
     }
 
-    /// Whether a round for that agent ended a moment ago.
+    /// Whether others were asked for that agent a moment ago.
     fn is_fresh(&self, aid: &Aid) -> bool {
         let all = self.all();
         let ended = all.get(aid).and_then(|rounds| *rounds.ended.borrow());
-        ended.is_some_and(|ended| ended.elapsed() < FRESH)
+        ended.is_some_and(|ended| ended.has_asked && ended.at.elapsed() < FRESH)
     }
 
     fn next_due(&self) -> Option<Instant> {
@@ -244,7 +272,7 @@ impl Service {
     /// Before somebody reads: looks for notes that others keep, unless some wait already.
     pub(super) async fn look_for_notes(&self, aid: Aid) {
         let mail = &self.core.mail;
-        if mail.collections.is_fresh(&aid) || self.is_cut_off() {
+        if mail.collections.is_fresh(&aid) {
             return;
         }
         if mail.inboxes.count(&aid) > 0 {
@@ -252,24 +280,39 @@ impl Service {
             mail.collect.notify_one();
             return;
         }
-        let (begun, mut ended) = mail.collections.begin(aid);
-        if begun {
-            let service = self.clone();
-            self.spawn(async move { service.collect(aid).await });
-        }
-        ended.mark_unchanged();
         // Too late: what is found then waits for the next reader.
-        let _ = timeout(READER_PATIENCE, ended.changed()).await;
+        let _ = timeout(READER_PATIENCE, self.asked_for_notes(aid)).await;
+    }
+
+    /// Returns once others were asked for notes of an agent, or when there is nobody to ask.
+    async fn asked_for_notes(&self, aid: Aid) {
+        self.joined().await;
+        while !self.is_cut_off() {
+            let (begun, mut ended) = self.core.mail.collections.begin(aid);
+            if begun {
+                let service = self.clone();
+                self.spawn(async move { service.collect(aid).await });
+            }
+            if ended.changed().await.is_err() || ended.borrow().is_none_or(|ended| ended.has_asked)
+            {
+                return;
+            }
+            sleep(READER_AGAIN).await;
+        }
     }
 
     /// One round for an agent; the caller has its turn.
     async fn collect(&self, aid: Aid) {
         let collections = &self.core.mail.collections;
-        let agent = self.core.registry.get(&aid);
-        let Some(agent) = agent.filter(|_| !self.is_cut_off()) else {
-            collections.ended(&aid, Outcome::Alone);
+        let Some(agent) = self.core.registry.get(&aid) else {
+            // Deleted while somebody asked for its notes.
+            collections.forget(&aid);
             return;
         };
+        if self.is_cut_off() {
+            collections.ended(&aid, Outcome::Alone);
+            return;
+        }
         let mut taken = Taken::default();
         let outcome = match self.collect_for(&agent.credential, &mut taken).await {
             Ok(()) => Outcome::Asked { found: taken.new },
@@ -342,9 +385,24 @@ mod tests {
         let (collections, aid) = agent();
         let both = [head(1), head(2)];
         assert_eq!(collections.heads_due(&aid, &both), both);
-        collections.incomplete(&aid, head(1));
+        assert!(!collections.incomplete(&aid, head(1), true));
         assert_eq!(collections.heads_due(&aid, &both), [head(2)]);
         assert_eq!(collections.heads_due(&aid, &[head(2)]), [head(2)]);
         assert_eq!(collections.heads_due(&aid, &both), both, "it was gone");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_is_given_up_when_everybody_has_said_for_hours_that_parts_are_missing() {
+        let (collections, aid) = agent();
+        let hour = Duration::from_secs(3600);
+        for round in 0..24 {
+            assert!(!collections.incomplete(&aid, head(1), false), "not heard");
+            let is_over = collections.incomplete(&aid, head(2), true);
+            assert_eq!(is_over, round >= 6, "after {round} hours");
+            tokio::time::advance(hour).await;
+        }
+        let once = collections.incomplete(&aid, head(3), true);
+        tokio::time::advance(24 * hour).await;
+        assert!(!once && !collections.incomplete(&aid, head(3), true));
     }
 }

@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use a2al_protocol::limits::MAX_OUTBOX_NOTES;
 use a2al_protocol::mailbox::{MessageId, SealedNote};
 use a2al_protocol::{Aid, UnixSeconds};
 use tokio::sync::watch;
@@ -119,6 +120,13 @@ impl Outbox {
         store_at: Instant,
     ) -> watch::Receiver<Progress> {
         self.state().insert(facts, Some(sealed), store_at)
+    }
+
+    /// Whether no further note of a sender may be under way.
+    pub(super) fn is_full(&self, sender: &Aid) -> bool {
+        let state = self.state();
+        let notes = state.notes.values();
+        notes.filter(|note| note.facts.sender == *sender).count() >= MAX_OUTBOX_NOTES
     }
 
     /// The note was delivered: it is not under way any more.

@@ -13,21 +13,14 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use tokio::time::Instant;
 
-use super::backoff::Backoff;
 use super::inbox::{Chosen, Claim};
 use crate::model::{Message, MessageList};
 use crate::store::mail::{MailChange, Received};
-use crate::{Error, Service, clock, store};
+use crate::{Error, Service, clock};
 
 /// How long after the last byte was given to the connection an answer counts as handed over. If
 /// the node is killed before, the notes come again, marked.
 const HANDING: Duration = Duration::from_millis(250);
-
-/// Waits between two attempts to remove notes that were read.
-const TAKING: Backoff = Backoff {
-    first: Duration::from_secs(1),
-    last: Duration::from_secs(60),
-};
 
 /// Notes that are to be handed to a reader.
 #[derive(Debug)]
@@ -66,23 +59,8 @@ impl Service {
     /// waited for, since they take room until then.
     async fn take_away(&self, aid: Aid, ids: Vec<u64>) {
         self.rest(HANDING).await;
-        let mut failures = 0;
-        loop {
-            let ids = ids.clone();
-            match self.core.store.mail(MailChange::Take { aid, ids }).await {
-                Err(store::Error::Database(error)) => {
-                    tracing::warn!(%aid, %error, "notes that were read are not removed yet");
-                    if !self.rest(TAKING.wait(failures)).await {
-                        return;
-                    }
-                    failures = failures.saturating_add(1);
-                }
-                Err(error) => {
-                    tracing::warn!(%aid, %error, "notes that were read come again after a restart");
-                    return;
-                }
-                Ok(_) => break,
-            }
+        if !self.mail_at_last(&MailChange::Take { aid, ids }).await {
+            return;
         }
         // There is room again for what agents of this node have sent.
         let now = Instant::now();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use a2al_protocol::limits::{
     CROWD_OF_STRANGERS, MAX_UNREAD_OF_STRANGERS, MIN_WORK_BITS, NOTE_MEMORY_MARGIN,
 };
-use a2al_protocol::mailbox::{self, MessageId, Note, OpenError, Opened, SealedNote};
+use a2al_protocol::mailbox::{self, MessageId, Note, OpenError, Opened, SealedNote, demanded_bits};
 use a2al_protocol::network::{self, Delivered, IncomingCall};
 use a2al_protocol::{Aid, Credential, UnixSeconds, VerifiedRecord};
 use futures::future::join_all;
@@ -103,7 +103,7 @@ impl Service {
         if unread >= MAX_UNREAD_OF_STRANGERS {
             return Some(network::Receipt::Full);
         }
-        let bits = MIN_WORK_BITS;
+        let bits = demanded_bits(unread, MAX_UNREAD_OF_STRANGERS).max(MIN_WORK_BITS);
         let refusal = network::Receipt::WorkRequired { bits };
         (!delivered.shows_work(bits)).then_some(refusal)
     }

@@ -285,6 +285,10 @@ impl Service {
         ),
         Error,
     > {
+        // The disk counts again; but what it refuses may be on its way already.
+        if self.core.mail.outbox.is_full(&facts.sender) {
+            return Err(Error::OutboxFull);
+        }
         let outgoing = Arc::new(Outgoing {
             facts,
             note: sealed::encode(&note),

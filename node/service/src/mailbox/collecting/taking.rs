@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use a2al_protocol::mailbox::{self, Head, MessageId, Note, OpenError, Opened, SealedNote};
-use a2al_protocol::network::FoundNote;
+use a2al_protocol::network::{self, FoundNote};
 use a2al_protocol::{Aid, Credential, RecordKind};
 use futures::StreamExt as _;
 use tokio::time::{Instant, timeout_at};
@@ -15,14 +15,14 @@ use crate::model::NoteSource;
 use crate::store::mail::Received;
 use crate::{Service, clock, store};
 
-/// Long notes that are fetched at one time.
-const FETCHES_AT_ONCE: usize = 8;
+/// Long notes that are fetched at one time: few, so that on a slow line each is there before its holder is taken for silent.
+const FETCHES_AT_ONCE: usize = 3;
 
 /// Longest time in one round for fetching long notes; the others wait for the next.
 const FETCH_BUDGET: Duration = Duration::from_secs(30);
 
-/// How long a note may lie that cannot be read yet. A sender stores head and parts in one go, and
-/// again after half an hour; that a note is for an older key it learns from a call.
+/// How long a note may lie that does not open. That it is for an older key its sender learns from a
+/// call.
 const GRACE: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// What a round has taken.
@@ -137,13 +137,13 @@ impl Service {
                     let note = (self.found_note(aid, &found, note), Some(head));
                     self.commit(credential, vec![note], taken).await;
                 }
-                Err(_) if is_over(&found) => {
-                    taken.ids.push(id);
-                    taken.heads.push(head);
-                }
                 Err(error) => {
                     tracing::debug!(%aid, %error, "a long note is not complete yet");
-                    collections.incomplete(&aid, id);
+                    let is_missing = matches!(error, network::Error::NotFound);
+                    if collections.incomplete(&aid, id, is_missing) {
+                        taken.ids.push(id);
+                        taken.heads.push(head);
+                    }
                 }
             }
         }
