@@ -58,15 +58,25 @@ pub(crate) const MAX_BRIDGED_LEN: usize = 16 * 1024 * 1024;
 /// Ours: what a fetch of another node sends at most, and room around it.
 pub(crate) const MAX_EXPOSED_LEN: usize = 4 * 1024 * 1024;
 
+/// Processes of an exposed server at a time, with those whose sessions have ended.
+///
+/// Ours: [`MAX_SESSIONS`], and room to replace some at once.
+pub(crate) const MAX_EXPOSED_PROCESSES: usize = MAX_SESSIONS + 16;
+
 /// Requests to one process of an exposed server under way at a time; further ones are refused.
 ///
 /// Ours: a model calls a few tools at once.
 pub(crate) const MAX_EXPOSED_REQUESTS: usize = 64;
 
-/// Messages between an exposed server and its clients that wait to be read, in each direction.
+/// Messages of an exposed server that wait to be read by its client, on each stream.
 ///
 /// Ours: one for each request under way.
 pub(crate) const MAX_EXPOSED_WAITING: usize = 64;
+
+/// Messages for a process of an exposed server that wait to be read; more make their clients wait.
+///
+/// Ours: they may be long, and a process reads them one by one.
+pub(crate) const MAX_EXPOSED_INPUT: usize = 8;
 
 /// Time without a request and without an open stream after which a session with an exposed server
 /// ends, and its process.

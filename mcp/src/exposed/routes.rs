@@ -101,6 +101,12 @@ impl Routes {
         self.requests.remove(&id.to_string()).is_some()
     }
 
+    /// Ends a stream, whose client does not read it.
+    pub(super) fn cut(&mut self, stream: &mpsc::Sender<String>) {
+        self.requests
+            .retain(|_, asked| !asked.to.same_channel(stream));
+    }
+
     /// The stream of what belongs to no request; an older one ends. `None` if all is over.
     pub(super) fn listen(&mut self) -> Option<mpsc::Receiver<String>> {
         if self.is_over {
@@ -231,17 +237,24 @@ mod tests {
         open.push(routes.ask(&further).unwrap());
         open.pop();
         assert_eq!(routes.ask(&request(0)).unwrap_err(), NotTaken::SameId);
-        assert_eq!(routes.end().len(), MAX_EXPOSED_REQUESTS);
+        assert_eq!(routes.end().len(), MAX_EXPOSED_REQUESTS - 1, "one was left");
         assert_eq!(routes.ask(&request(0)).unwrap_err(), NotTaken::Over);
     }
 
     #[test]
     fn clients_of_one_process_hear_nothing_of_each_other() {
         let mut routes = Routes::new(true);
-        let _open = ask(&mut routes, 1, "a");
+        let mut open = ask(&mut routes, 1, "a");
         assert!(matches!(
             routes.route(&json!({ "method": "n" })),
             Route::Nowhere
         ));
+        let stream = routes.requests["1"].to.clone();
+        routes.cut(&stream);
+        drop(stream);
+        assert!(
+            open.try_recv()
+                .is_err_and(|error| error == mpsc::error::TryRecvError::Disconnected)
+        );
     }
 }

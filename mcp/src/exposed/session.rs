@@ -22,7 +22,7 @@ use super::{FAILED, INVALID, Program};
 use crate::bridge::lines::{Line, Lines};
 use crate::bridge::message::Message;
 use crate::bridge::{failure, write_lines};
-use crate::limits::{EXPOSED_GRACE, EXPOSED_IDLE, MAX_EXPOSED_WAITING};
+use crate::limits::{EXPOSED_GRACE, EXPOSED_IDLE, MAX_EXPOSED_INPUT};
 
 /// Time between two looks whether anybody uses a session.
 const IDLE_INTERVAL: Duration = Duration::from_secs(60);
@@ -38,6 +38,7 @@ const NOT_SERVED: i32 = -32601;
 pub(super) struct Session {
     input: mpsc::Sender<String>,
     routes: Mutex<Routes>,
+    is_shared: bool,
     used: Mutex<Instant>,
     ending: CancellationToken,
     /// Set when the process is gone, with how it ended.
@@ -62,7 +63,7 @@ impl Session {
             output,
             errors,
         } = pipes;
-        let (lines, written) = mpsc::channel(MAX_EXPOSED_WAITING);
+        let (lines, written) = mpsc::channel(MAX_EXPOSED_INPUT);
         let hear = program.hear;
         let served = Served {
             child,
@@ -76,6 +77,7 @@ impl Session {
         let session = Self {
             input: lines,
             routes: Mutex::new(Routes::new(is_shared)),
+            is_shared,
             used: Mutex::new(Instant::now()),
             ending: CancellationToken::new(),
             told: OnceLock::new(),
@@ -204,7 +206,7 @@ impl Session {
         };
         let route = self.routes().route(&message);
         let is_read = match route {
-            Route::To(stream) => stream.send(text.to_owned()).await.is_ok(),
+            Route::To(stream) => self.pass(&stream, text).await,
             Route::Waits => true,
             Route::Nowhere => false,
         };
@@ -214,6 +216,19 @@ impl Session {
             // A process that does not read will not wait for it.
             let _ = self.input.try_send(refused);
         }
+    }
+
+    /// Writes to a stream, and tells whether somebody may read it.
+    async fn pass(&self, stream: &mpsc::Sender<String>, text: &str) -> bool {
+        if !self.is_shared {
+            return stream.send(text.to_owned()).await.is_ok();
+        }
+        let sent = stream.try_send(text.to_owned());
+        if sent.is_err() {
+            // Other clients do not wait for one that does not read.
+            self.routes().cut(stream);
+        }
+        sent.is_ok()
     }
 
     /// Returns once nobody has used the session for long.

@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use super::Program;
 use super::session::Session;
-use crate::limits::MAX_SESSIONS;
+use crate::limits::{MAX_EXPOSED_PROCESSES, MAX_SESSIONS};
 
 /// By name; the process for requests without a session has none.
 type Table = HashMap<Option<String>, Arc<Session>>;
@@ -71,6 +71,9 @@ impl Sessions {
         if self.tasks.is_closed() {
             return Err(io::Error::other("the end has begun"));
         }
+        if self.tasks.len() >= MAX_EXPOSED_PROCESSES {
+            return Err(io::Error::other("too many processes are about to end"));
+        }
         let (session, mut served) = Session::start(&self.program, id.is_none())?;
         make_room(table);
         table.insert(id, Arc::clone(&session));
@@ -114,4 +117,32 @@ fn new_id() -> io::Result<String> {
         let _ = write!(text, "{byte:02x}");
         text
     }))
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn processes_are_bounded_and_end_with_their_sessions() {
+        let sessions = Sessions::new(Program {
+            path: "cat".into(),
+            args: Vec::new(),
+            hear: |_| {},
+        });
+        let open = || sessions.open();
+        let opened: Vec<_> = (0..2 * MAX_EXPOSED_PROCESSES)
+            .filter_map(|_| open().ok())
+            .collect();
+        assert_eq!(opened.len(), MAX_EXPOSED_PROCESSES);
+        assert_eq!(sessions.table().len(), MAX_SESSIONS);
+        let (first, oldest) = &opened[0];
+        assert!(oldest.is_over() && sessions.get(first).is_none());
+        let told = oldest.how_it_ended().await;
+        assert_eq!(told, "the MCP server has ended (exit status: 0)");
+        open().expect("there is room again");
+        sessions.end().await;
+        assert!(sessions.table().is_empty());
+        assert!(open().is_err() && sessions.shared().is_err());
+    }
 }

@@ -80,6 +80,11 @@ async fn serve(
         .await;
     if begun.is_ok() {
         show(context, &place);
+    }
+    // A new agent stays, whether or not publishing worked.
+    remind(context, &place);
+    if begun.is_ok() {
+        context.print.note("Ctrl-C ends it");
         stop.await;
     }
     let left = place.leave(context).await;
@@ -108,13 +113,18 @@ fn show(context: &Context, place: &Place) {
     context.print.data(&exposing, |exposing| {
         format!("aid {aid}\nconnect {}", exposing.connect)
     });
-    if let Some(command) = place.backup_command() {
-        context.print.note(format_args!(
-            "its master key waits here until you save it: `{command}`"
-        ));
-        context.print.note(format_args!(
-            "--aid {aid} instead of a new address goes on with this one the next time"
-        ));
-    }
-    context.print.note("Ctrl-C ends it");
+}
+
+/// Says what to do about a new identity.
+fn remind(context: &Context, place: &Place) {
+    let Some(command) = place.backup_command() else {
+        return;
+    };
+    context.print.note(format_args!(
+        "the master key of the new agent waits here until you save it: `{command}`"
+    ));
+    context.print.note(format_args!(
+        "--aid {} exposes a server at the same address the next time",
+        place.aid()
+    ));
 }

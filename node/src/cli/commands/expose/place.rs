@@ -128,13 +128,13 @@ impl Place {
     /// Puts everything back as it was, unless somebody has changed it since.
     pub(super) async fn leave(self, context: &Context) -> Result<(), Failure> {
         let aid = self.aid;
-        for name in &self.offered {
-            let path = format!("/agents/{aid}/services/{}", encoded(name));
-            let _: Done = context.client.delete(&path).await?;
-        }
         let now = agent(context, aid).await?;
         if now.service_tcp == self.service_tcp {
             point(context, aid, &self.before).await?;
+        }
+        for name in &self.offered {
+            let path = format!("/agents/{aid}/services/{}", encoded(name));
+            let _: Done = context.client.delete(&path).await?;
         }
         Ok(())
     }
