@@ -4,8 +4,8 @@
 //! Messages pass as they are; only what HTTP needs is read from them. A session that the server has
 //! forgotten, because it was started anew, is opened again without the client's notice.
 
-mod lines;
-mod message;
+pub(crate) mod lines;
+pub(crate) mod message;
 mod remote;
 mod sse;
 
@@ -61,7 +61,10 @@ pub async fn run(
 }
 
 /// Writes each line, until everybody who could send one is gone or nobody reads.
-async fn write_lines(mut write: impl AsyncWrite + Unpin, mut lines: mpsc::Receiver<String>) {
+pub(crate) async fn write_lines(
+    mut write: impl AsyncWrite + Unpin,
+    mut lines: mpsc::Receiver<String>,
+) {
     while let Some(mut line) = lines.recv().await {
         line.push('\n');
         let written = write.write_all(line.as_bytes()).await;
@@ -162,6 +165,7 @@ async fn exchange(remote: &Remote, out: &mpsc::Sender<String>, message: Message)
     }
 }
 
-fn failure(id: &Value, code: i32, text: &str) -> String {
+/// A message that says why a request has no other answer.
+pub(crate) fn failure(id: &Value, code: i32, text: &str) -> String {
     json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": text } }).to_string()
 }

@@ -4,7 +4,7 @@
 //! [`Mcp`] is the handle a front end holds. It is served over HTTP ([`Mcp::http`]) or over a pair
 //! of pipes ([`Mcp::serve`]), in both lifecycles of the protocol: the handshake of the revisions
 //! from 2024-11-05 on, and the stateless one of 2026-07-28. [`bridge`] passes messages on to an MCP
-//! server that is reached over HTTP.
+//! server that is reached over HTTP, [`exposed`] lets a server that speaks over pipes be reached so.
 //!
 //! ```text
 //! server      what a client is answered
@@ -17,7 +17,7 @@
 //! untrusted   what strangers wrote
 //! resources   the node mirrored for hosts that show or watch it; `watching` tells of changes
 //! prompts     the first journeys
-//! http, sessions, bridge
+//! http, sessions, bridge, exposed
 //! ```
 
 mod answer;
@@ -26,6 +26,7 @@ pub mod bridge;
 mod call;
 mod catalogue;
 mod consent;
+pub mod exposed;
 mod http;
 mod limits;
 mod prompts;

@@ -53,6 +53,47 @@ pub(crate) const MAX_FETCH_LEN: usize = 1024 * 1024;
 /// Ours: remote servers hand out images; the daemon itself takes [`MAX_MESSAGE_LEN`].
 pub(crate) const MAX_BRIDGED_LEN: usize = 16 * 1024 * 1024;
 
+/// Longest message from a client for an exposed server, in bytes.
+///
+/// Ours: what a fetch of another node sends at most, and room around it.
+pub(crate) const MAX_EXPOSED_LEN: usize = 4 * 1024 * 1024;
+
+/// Processes of an exposed server at a time, with those whose sessions have ended.
+///
+/// Ours: [`MAX_SESSIONS`], and room to replace some at once.
+pub(crate) const MAX_EXPOSED_PROCESSES: usize = MAX_SESSIONS + 16;
+
+/// Requests to one process of an exposed server under way at a time; further ones are refused.
+///
+/// Ours: a model calls a few tools at once.
+pub(crate) const MAX_EXPOSED_REQUESTS: usize = 64;
+
+/// Messages of an exposed server that wait to be read by its client, on each stream.
+///
+/// Ours: one for each request under way.
+pub(crate) const MAX_EXPOSED_WAITING: usize = 64;
+
+/// Messages for a process of an exposed server that wait to be read; more make their clients wait.
+///
+/// Ours: they may be long, and a process reads them one by one.
+pub(crate) const MAX_EXPOSED_INPUT: usize = 8;
+
+/// Time without a request and without an open stream after which a session with an exposed server
+/// ends, and its process.
+///
+/// Ours: clients that are there keep a stream open; what the others left behind costs memory.
+pub(crate) const EXPOSED_IDLE: Duration = Duration::from_secs(60 * 60);
+
+/// Longest time an exposed server may take to answer for the first time.
+///
+/// Ours: runners of packages fetch the server first.
+pub(crate) const EXPOSED_START: Duration = Duration::from_secs(180);
+
+/// How long a process of an exposed server may go on once its input is closed.
+///
+/// Ours: time to write a file. What then goes on is killed.
+pub(crate) const EXPOSED_GRACE: Duration = Duration::from_secs(2);
+
 /// Resources that one client watches at a time.
 ///
 /// Ours: a node has a handful of agents, with two resources each.

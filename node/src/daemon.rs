@@ -32,7 +32,7 @@ use crate::lock::{self, Lock};
 use crate::logging::Log;
 use crate::rest::{self, App};
 use crate::{output, server};
-use process::StopSignals;
+pub(crate) use process::StopSignals;
 use whereabouts::Whereabouts;
 
 /// How long running API requests may take to end once the daemon is told to stop.

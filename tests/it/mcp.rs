@@ -9,6 +9,8 @@ mod catalogue;
 mod clients;
 #[path = "mcp/eras.rs"]
 mod eras;
+#[path = "mcp/exposed.rs"]
+mod exposed;
 #[path = "mcp/fetch.rs"]
 mod fetch;
 #[path = "mcp/hostile.rs"]

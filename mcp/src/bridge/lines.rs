@@ -7,7 +7,7 @@ use crate::limits::MAX_BRIDGED_LEN;
 
 /// What comes next.
 #[derive(Debug, PartialEq)]
-pub(super) enum Line {
+pub(crate) enum Line {
     /// A line without its end; never empty.
     Text(String),
     /// One that was too long, or no UTF-8.
@@ -17,14 +17,14 @@ pub(super) enum Line {
 }
 
 /// Reads lines, and forgets those that are too long while it reads them.
-pub(super) struct Lines<R> {
+pub(crate) struct Lines<R> {
     read: BufReader<R>,
     line: Vec<u8>,
     is_too_long: bool,
 }
 
 impl<R: AsyncRead + Unpin> Lines<R> {
-    pub(super) fn new(read: R) -> Self {
+    pub(crate) fn new(read: R) -> Self {
         Self {
             read: BufReader::new(read),
             line: Vec::new(),
@@ -33,7 +33,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
     }
 
     /// The next line. A read that fails ends them.
-    pub(super) async fn next(&mut self) -> Line {
+    pub(crate) async fn next(&mut self) -> Line {
         loop {
             let Ok(bytes) = self.read.fill_buf().await else {
                 return Line::End;

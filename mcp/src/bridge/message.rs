@@ -10,14 +10,14 @@ const VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
 
 /// A message of the client.
 #[derive(Debug)]
-pub(super) struct Message {
+pub(crate) struct Message {
     text: String,
     parsed: Value,
 }
 
 /// What a message is, as far as it matters here.
 #[derive(Debug, PartialEq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// Opens a session.
     Initialize,
     /// Ends the opening.
@@ -30,19 +30,33 @@ pub(super) enum Kind {
     Other,
 }
 
+impl From<Value> for Message {
+    fn from(parsed: Value) -> Self {
+        Self {
+            text: parsed.to_string(),
+            parsed,
+        }
+    }
+}
+
 impl Message {
     /// Reads a line; `None` if it is no JSON.
-    pub(super) fn read(text: String) -> Option<Self> {
+    pub(crate) fn read(text: String) -> Option<Self> {
         let parsed = serde_json::from_str(&text).ok()?;
         Some(Self { text, parsed })
     }
 
     /// The line as it came.
-    pub(super) fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         &self.text
     }
 
-    pub(super) fn kind(&self) -> Kind {
+    /// The message itself.
+    pub(crate) fn value(&self) -> &Value {
+        &self.parsed
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
         match (self.method(), self.id()) {
             (Some("initialize"), _) => Kind::Initialize,
             (Some("notifications/initialized"), _) => Kind::Initialized,
@@ -55,31 +69,31 @@ impl Message {
     }
 
     /// Its id; null if it has none.
-    pub(super) fn id(&self) -> &Value {
+    pub(crate) fn id(&self) -> &Value {
         &self.parsed["id"]
     }
 
-    pub(super) fn method(&self) -> Option<&str> {
+    pub(crate) fn method(&self) -> Option<&str> {
         self.parsed["method"].as_str()
     }
 
     /// Whether somebody waits for an answer to it.
-    pub(super) fn wants_answer(&self) -> bool {
+    pub(crate) fn wants_answer(&self) -> bool {
         matches!(self.kind(), Kind::Initialize | Kind::Request)
     }
 
     /// The revision that a stateless request names.
-    pub(super) fn version(&self) -> Option<&str> {
+    pub(crate) fn version(&self) -> Option<&str> {
         self.parsed["params"]["_meta"][VERSION_KEY].as_str()
     }
 
     /// Whether it stands for itself, without a session.
-    pub(super) fn is_stateless(&self) -> bool {
+    pub(crate) fn is_stateless(&self) -> bool {
         self.version().is_some()
     }
 
     /// What the header `Mcp-Name` says of it.
-    pub(super) fn name(&self) -> Option<String> {
+    pub(crate) fn name(&self) -> Option<String> {
         let key = match self.method()? {
             "tools/call" | "prompts/get" => "name",
             "resources/read" => "uri",

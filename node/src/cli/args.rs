@@ -2,6 +2,7 @@
 //! The grammar of the command line.
 
 mod discovery;
+mod mcp;
 
 use std::path::PathBuf;
 
@@ -12,6 +13,7 @@ use clap_complete::Shell;
 pub(super) use discovery::{
     Call, CardSource, EntryOptions, FilterOptions, Publish, Search, Unpublish,
 };
+pub(super) use mcp::{Expose, McpConnect};
 
 /// Talks to a running a2ald.
 ///
@@ -109,6 +111,12 @@ pub(super) enum Command {
     Note(Note),
     /// Be the MCP server of a remote agent, on stdin and stdout, for a host to start
     McpConnect(McpConnect),
+    /// Let agents elsewhere use an MCP server of this machine, until Ctrl-C
+    ///
+    /// CMD is a server that speaks over stdin and stdout. Each client gets a process of its own. The
+    /// server is reached at an agent, a new one unless --aid names one, which is put back as it was
+    /// at the end.
+    Expose(Expose),
     /// The services of this node's agents
     #[command(subcommand)]
     Inbound(Inbound),
@@ -296,17 +304,6 @@ pub(super) struct CallOptions {
     /// Take no relayed path
     #[arg(long)]
     pub(super) disable_relay: bool,
-}
-
-#[derive(Debug, Group)]
-pub(super) struct McpConnect {
-    /// The agent
-    pub(super) aid: Aid,
-    /// Where its service has its MCP endpoint
-    #[arg(long, default_value = "/mcp")]
-    pub(super) path: String,
-    #[command(flatten)]
-    pub(super) options: CallOptions,
 }
 
 #[derive(Debug, Subcommand)]

@@ -5,6 +5,7 @@ mod agents;
 mod config;
 mod connect;
 mod doctor;
+mod expose;
 mod fetch;
 mod identity;
 mod inbound;
@@ -51,6 +52,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<(), Failu
         Command::Nc(args) => nc::run(context, args).await,
         Command::Note(command) => note::run(context, command).await,
         Command::McpConnect(args) => mcp::connect(context, args).await,
+        Command::Expose(args) => expose::run(context, args).await,
         Command::Inbound(command) => inbound::run(context, command).await,
         Command::Config(command) => config::run(context, command).await,
         Command::Version => status::version(context).await,

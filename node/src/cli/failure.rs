@@ -153,6 +153,9 @@ pub enum Failure {
         /// What the parser said.
         source: serde_json::Error,
     },
+    /// A program is no MCP server that can be exposed.
+    #[error(transparent)]
+    Unusable(#[from] a2al_mcp::exposed::Unusable),
     /// The system refused something.
     #[error(transparent)]
     System(#[from] io::Error),
@@ -193,6 +196,7 @@ impl Failure {
             | Self::NotConfirmed
             | Self::File { .. }
             | Self::NoExport { .. }
+            | Self::Unusable(_)
             | Self::System(_) => 1,
         }
     }

@@ -32,15 +32,15 @@ mod signals {
 
     use tokio::signal::unix::{Signal, SignalKind, signal};
 
-    /// The signals that end the daemon, caught from the moment this exists.
-    pub(in crate::daemon) struct StopSignals {
+    /// The signals that end a program, caught from the moment this exists.
+    pub(crate) struct StopSignals {
         terminate: Signal,
         interrupt: Signal,
     }
 
     impl StopSignals {
         /// Catches SIGTERM and SIGINT.
-        pub(in crate::daemon) fn catch() -> io::Result<Self> {
+        pub(crate) fn catch() -> io::Result<Self> {
             let terminate = signal(SignalKind::terminate())?;
             let interrupt = signal(SignalKind::interrupt())?;
             Ok(Self {
@@ -50,7 +50,7 @@ mod signals {
         }
 
         /// Waits for one of them.
-        pub(in crate::daemon) async fn received(mut self) {
+        pub(crate) async fn received(mut self) {
             tokio::select! {
                 _ = self.terminate.recv() => {}
                 _ = self.interrupt.recv() => {}
@@ -63,17 +63,17 @@ mod signals {
 mod signals {
     use std::io;
 
-    /// Ctrl-C, which ends the daemon.
-    pub(in crate::daemon) struct StopSignals;
+    /// Ctrl-C, which ends a program.
+    pub(crate) struct StopSignals;
 
     impl StopSignals {
         /// Nothing to prepare here.
-        pub(in crate::daemon) fn catch() -> io::Result<Self> {
+        pub(crate) fn catch() -> io::Result<Self> {
             Ok(Self)
         }
 
         /// Waits for it.
-        pub(in crate::daemon) async fn received(self) {
+        pub(crate) async fn received(self) {
             // Where it cannot be caught, the system's own way to end a process is left.
             if tokio::signal::ctrl_c().await.is_err() {
                 std::future::pending::<()>().await;
@@ -82,4 +82,4 @@ mod signals {
     }
 }
 
-pub(super) use signals::StopSignals;
+pub(crate) use signals::StopSignals;

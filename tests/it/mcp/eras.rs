@@ -11,7 +11,8 @@ const STATELESS: &str = "2026-07-28";
 async fn on_both_transports(mut check: impl AsyncFnMut(&mut Mcp)) {
     let daemon = Daemon::alone().await;
     check(&mut Mcp::over_http(&daemon.api)).await;
-    let mut pipes = Mcp::on_pipes(&Setup::new());
+    let setup = Setup::new();
+    let mut pipes = Mcp::on_pipes(&setup);
     check(&mut pipes).await;
     let (status, _) = pipes.close().await;
     assert!(status.success(), "{status}");

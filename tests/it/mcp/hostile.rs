@@ -137,7 +137,8 @@ async fn more_sessions_than_there_may_be_end_the_oldest() {
 
 #[tokio::test]
 async fn noise_on_the_pipe_is_passed_over() {
-    let mut mcp = Mcp::on_pipes(&Setup::new());
+    let setup = Setup::new();
+    let mut mcp = Mcp::on_pipes(&setup);
     mcp.open("2025-06-18").await;
     let Mcp::Pipes(pipes) = &mut mcp else {
         unreachable!("it was opened on pipes")

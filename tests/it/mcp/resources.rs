@@ -94,7 +94,8 @@ async fn a_client_is_told_when_what_it_watches_changes() {
 
 #[tokio::test]
 async fn a_stateless_client_listens_in_one_long_request() {
-    let mut mcp = Mcp::on_pipes(&Setup::new());
+    let setup = Setup::new();
+    let mut mcp = Mcp::on_pipes(&setup);
     let call = json!({ "name": "a2al_identity_generate", "arguments": {} });
     let made = mcp
         .ask(stateless(1, "2026-07-28", "tools/call", call))

@@ -2,13 +2,17 @@
 //! MCP servers that are agents.
 
 use a2al_mcp::bridge;
+use a2al_protocol::Aid;
 use a2al_service::model::{OpenTunnel, Tunnel};
 
-use crate::cli::args::McpConnect;
+use crate::cli::args::{CallOptions, McpConnect};
 use crate::cli::{Context, Failure};
 
 /// Seconds without a connection after which the tunnel goes, if nobody is left to close it.
 const DAY: i64 = 24 * 60 * 60;
+
+/// Ports that are tried, each of which somebody else may take first.
+const MAX_PORTS: usize = 5;
 
 /// Passes the messages of an MCP host at stdin and stdout to the MCP server of an agent.
 ///
@@ -16,16 +20,7 @@ const DAY: i64 = 24 * 60 * 60;
 /// `Host` and `Origin`.
 pub(super) async fn connect(context: &Context, args: McpConnect) -> Result<(), Failure> {
     let McpConnect { aid, path, options } = args;
-    let request = OpenTunnel {
-        local_aid: options.local_aid.map(|aid| aid.to_string()),
-        local_port: Some(own_port()?.into()),
-        idle_timeout_sec: Some(DAY),
-        disable_relay: options.disable_relay.then_some(true),
-    };
-    let tunnel: Tunnel = context
-        .client
-        .post(&format!("/tunnel/{aid}"), &request)
-        .await?;
+    let tunnel = own_tunnel(context, aid, options).await?;
     let separator = if path.starts_with('/') { "" } else { "/" };
     let address = bridge::Address {
         url: format!("http://{}{separator}{path}", tunnel.listen),
@@ -41,8 +36,29 @@ pub(super) async fn connect(context: &Context, args: McpConnect) -> Result<(), F
     closed
 }
 
-/// A free port: a tunnel without one would be shared with whoever asks for the same.
-fn own_port() -> std::io::Result<u16> {
+/// A tunnel on a port that is free: one without a port would be shared with whoever asks for the same.
+///
+/// The daemon is told the port after this process has let go of it, so somebody else may have it by then.
+async fn own_tunnel(context: &Context, aid: Aid, options: CallOptions) -> Result<Tunnel, Failure> {
+    let mut left = MAX_PORTS;
+    loop {
+        left -= 1;
+        let request = OpenTunnel {
+            local_aid: options.local_aid.map(|aid| aid.to_string()),
+            local_port: Some(free_port()?.into()),
+            idle_timeout_sec: Some(DAY),
+            disable_relay: options.disable_relay.then_some(true),
+        };
+        let path = format!("/tunnel/{aid}");
+        let opened = context.client.post(&path, &request).await;
+        match opened {
+            Err(Failure::Refused { problem, .. }) if problem.code == "port_in_use" && left > 0 => {}
+            opened => return opened,
+        }
+    }
+}
+
+fn free_port() -> std::io::Result<u16> {
     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     Ok(listener.local_addr()?.port())
 }

@@ -72,7 +72,7 @@ pub(super) async fn unpublish(context: &Context, args: Unpublish) -> Result<(), 
 }
 
 /// A name as one part of a path.
-fn encoded(name: &str) -> String {
+pub(super) fn encoded(name: &str) -> String {
     let byte = |byte: u8| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
             char::from(byte).to_string()
