@@ -104,6 +104,14 @@ impl Mcp {
         shown.send_if_modified(|shown| std::mem::replace(shown, toolsets) != toolsets);
     }
 
+    /// What serves one client, or one request of a client without a session, for an [`Endpoint`]
+    /// that serves more than this.
+    ///
+    /// [`Endpoint`]: crate::Endpoint
+    pub fn handler(&self) -> impl ServerHandler + use<> {
+        Server::new(self)
+    }
+
     /// Serves one client over a pair of pipes, one message a line, until it closes its side.
     ///
     /// # Errors
@@ -115,7 +123,7 @@ impl Mcp {
     ) -> Result<(), Box<ServerInitializeError>> {
         let transport =
             AsyncRwTransport::new_server(read, write).with_max_line_length(MAX_MESSAGE_LEN);
-        match Server::new(self).serve(transport).await {
+        match self.handler().serve(transport).await {
             Ok(running) => {
                 // It ends when the client does; there is nothing to do about how.
                 let _ = running.waiting().await;
@@ -137,7 +145,7 @@ impl Mcp {
             NumberOrString::Number(0),
         );
         let (transport, mut answers) = OneshotTransport::<RoleServer>::new(request);
-        let running = serve_directly(Server::new(self), transport, None);
+        let running = serve_directly(self.handler(), transport, None);
         let answered = loop {
             match answers.recv().await {
                 Some(ServerJsonRpcMessage::Response(response)) => break Some(Ok(response.result)),
@@ -193,7 +201,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn new(mcp: &Mcp) -> Self {
+    fn new(mcp: &Mcp) -> Self {
         let ended = CancellationToken::new();
         Self {
             shared: Arc::clone(&mcp.shared),

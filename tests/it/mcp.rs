@@ -7,6 +7,8 @@ mod bridge;
 mod catalogue;
 #[path = "mcp/clients.rs"]
 mod clients;
+#[path = "mcp/conformance.rs"]
+mod conformance;
 #[path = "mcp/eras.rs"]
 mod eras;
 #[path = "mcp/exposed.rs"]

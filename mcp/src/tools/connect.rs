@@ -35,7 +35,6 @@ struct Open {
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Close {
     /// The tunnel's id, 16 hexadecimal digits, from `a2al_tunnel_open` or `a2al_tunnel_list`.
-    #[schemars(example = &"9f86d081884c7d65")]
     tunnel_id: String,
 }
 

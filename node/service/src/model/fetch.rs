@@ -37,7 +37,7 @@ pub struct Fetch {
     /// Agent on this node to call as; the node itself when absent or empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub local_aid: Option<String>,
-    /// True to take no relayed path; 412 where there is no other.
+    /// True to take no relayed path.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disable_relay: Option<bool>,
 }

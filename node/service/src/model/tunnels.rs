@@ -13,7 +13,7 @@ pub struct Connect {
     /// Agent on this node to call as; the node itself when absent or empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub local_aid: Option<String>,
-    /// True to take no relayed path; 412 where there is no other.
+    /// True to take no relayed path.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disable_relay: Option<bool>,
 }
@@ -50,7 +50,7 @@ pub struct OpenTunnel {
     #[schema(example = 3600)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle_timeout_sec: Option<i64>,
-    /// True to take no relayed path; 412 where there is no other.
+    /// True to take no relayed path.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disable_relay: Option<bool>,
 }
