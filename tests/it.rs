@@ -5,6 +5,8 @@ mod harness;
 
 #[path = "it/agents.rs"]
 mod agents;
+#[path = "it/backup.rs"]
+mod backup;
 #[path = "it/browser.rs"]
 mod browser;
 #[path = "it/cli.rs"]
