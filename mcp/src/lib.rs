@@ -22,11 +22,13 @@
 
 mod answer;
 mod arguments;
+mod backup;
 pub mod bridge;
 mod call;
 mod catalogue;
 mod consent;
 mod http;
+mod human;
 mod limits;
 mod prompts;
 mod resources;
