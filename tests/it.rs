@@ -35,6 +35,8 @@ mod guard;
 mod impostor;
 #[path = "it/inbound.rs"]
 mod inbound;
+#[path = "it/kept.rs"]
+mod kept;
 #[path = "it/mailbox.rs"]
 mod mailbox;
 #[path = "it/mcp.rs"]
