@@ -121,6 +121,20 @@ async fn what_cannot_be_done_is_said_in_plain_words() {
     drop(daemon);
 }
 
+/// Types a token, goes on, and waits until the page has asked the daemon.
+async fn enter(tab: &mut Tab, token: &str) {
+    let entered = format!(
+        "document.getElementById('token').value = '{token}'; \
+         document.getElementById('use-token').click();"
+    );
+    tab.value(&entered).await.expect("a field and a button");
+    let is_free = "!document.getElementById('use-token').disabled";
+    eventually("the page has asked", DEADLINE, async || {
+        (tab.value(is_free).await == Ok(json!(true))).then_some(())
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_page_asks_for_the_token_where_the_daemon_does() {
     let Some(mut browser) = Chromium::new("a page that needs a token") else {
@@ -141,19 +155,10 @@ async fn a_page_asks_for_the_token_where_the_daemon_does() {
     let mut tab = open.tab().await;
     tab.says("state", "wants its API token").await;
     for wrong in ["canary-4712", "näh"] {
-        let typed = format!("document.getElementById('token').value = '{wrong}'");
-        tab.value(&typed).await.expect("a field");
-        tab.value("document.querySelector('#ask-token button').click()")
-            .await
-            .expect("a button");
+        enter(&mut tab, wrong).await;
         tab.says("state", "not the token of this daemon").await;
     }
-    tab.value("document.getElementById('token').value = 'canary-4711'")
-        .await
-        .expect("a field");
-    tab.value("document.querySelector('#ask-token button').click()")
-        .await
-        .expect("a button");
+    enter(&mut tab, "canary-4711").await;
     tab.says("state", "waits on this node for you").await;
     assert!(!tab.sees("ask-token").await);
     tab.press("show").await;
