@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use rmcp::handler::server::router::tool::{ToolRoute, ToolRouter};
 use rmcp::model::{JsonObject, Tool};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::server::Server;
 use crate::tools;
@@ -111,6 +111,7 @@ fn output(schema: &JsonObject) -> JsonObject {
     }
     let mut schema = Value::Object(schema);
     join_words(&mut schema);
+    without_plain_items(&mut schema);
     match schema {
         Value::Object(schema) => schema,
         _ => JsonObject::new(),
@@ -138,6 +139,23 @@ fn flatten(field: &mut Value, keeps_items: bool) {
     }
     if schema.remove("anyOf").is_some() {
         schema.insert("type".to_owned(), json!(["object", "null"]));
+    }
+}
+
+/// Does not say what a list is of where that is a type alone.
+fn without_plain_items(schema: &mut Value) {
+    let Some(schema) = schema.as_object_mut() else {
+        return;
+    };
+    if let Some(items) = schema.get_mut("items") {
+        without_plain_items(items);
+        if items.get("properties").is_none() {
+            schema.remove("items");
+        }
+    }
+    let fields = schema.get_mut("properties").and_then(Value::as_object_mut);
+    for field in fields.into_iter().flat_map(Map::values_mut) {
+        without_plain_items(field);
     }
 }
 
@@ -221,9 +239,6 @@ fn without_null(argument: &mut Value) {
     let Some(fields) = argument.as_object_mut() else {
         return;
     };
-    if let Some(inner) = fields.get_mut("properties").and_then(Value::as_object_mut) {
-        inner.values_mut().for_each(without_null);
-    }
     if let Some(Value::String(text)) = fields.get_mut("description") {
         // Comments break their lines; a model needs no such breaks.
         *text = text.replace('\n', " ");
@@ -252,6 +267,10 @@ fn without_null(argument: &mut Value) {
             }
             _ => drop(fields.insert("anyOf".to_owned(), Value::Array(choices))),
         }
+    }
+    // Last, because a choice of one has just brought its fields along.
+    if let Some(inner) = fields.get_mut("properties").and_then(Value::as_object_mut) {
+        inner.values_mut().for_each(without_null);
     }
 }
 

@@ -16,8 +16,8 @@ const GENERATE: &str = "a2al_identity_generate";
 #[tool_router(router = identity_tools, vis = "pub(super)")]
 impl Server {
     /// Makes a new identity (AID) whose keys stay with this node; no key is ever shown. Give the
-    /// aid to `a2al_agent_register` next. The master key waits until the owner saves it, at
-    /// `backup_url` or by `backup_command`: tell them.
+    /// aid to `a2al_agent_register` next. The owner saves the master key at `backup_url` or by
+    /// `backup_command`: tell them.
     #[tool(
         name = "a2al_identity_generate",
         title = "Make an identity",

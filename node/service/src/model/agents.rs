@@ -191,8 +191,7 @@ pub struct PatchAgent {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(example = "127.0.0.1:8080")]
     pub service_tcp: Option<String>,
-    /// The agent's operational private key, to prove that the caller owns the agent. Never
-    /// required.
+    /// Operational private key, to prove ownership. Never required.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operational_private_key_hex: Option<Secret>,
 }
