@@ -5,6 +5,8 @@ mod harness;
 
 #[path = "it/agents.rs"]
 mod agents;
+#[path = "it/backup.rs"]
+mod backup;
 #[path = "it/browser.rs"]
 mod browser;
 #[path = "it/cli.rs"]
@@ -33,6 +35,8 @@ mod guard;
 mod impostor;
 #[path = "it/inbound.rs"]
 mod inbound;
+#[path = "it/kept.rs"]
+mod kept;
 #[path = "it/mailbox.rs"]
 mod mailbox;
 #[path = "it/mcp.rs"]

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use a2al_service::Service;
 use a2al_service::model::PendingByAgent;
 use rmcp::RoleServer;
 use rmcp::handler::server::tool::{IntoCallToolResult, ToolCallContext};
@@ -52,7 +53,7 @@ pub(crate) async fn run(
         Ok(Ok(response)) => response,
         Err(_) => Failure::from(Stopped::TookTooLong).into_call_tool_result()?,
     };
-    Ok(with_notices(response, &server.service().pending()))
+    Ok(with_notices(response, server.service()))
 }
 
 fn shown<'a>(server: &Server, name: &str) -> Result<&'a Entry, ErrorData> {
@@ -131,7 +132,8 @@ impl Progress {
 }
 
 /// Adds what waits for somebody.
-fn with_notices(mut response: CallToolResponse, pending: &PendingByAgent) -> CallToolResponse {
+fn with_notices(mut response: CallToolResponse, service: &Service) -> CallToolResponse {
+    let pending = service.pending();
     if let CallToolResponse::Complete(result) = &mut response
         && result.is_error != Some(true)
         && !pending.is_empty()
@@ -141,12 +143,14 @@ fn with_notices(mut response: CallToolResponse, pending: &PendingByAgent) -> Cal
             .and_then(|value| value.as_object_mut())
     {
         content.insert("pending".to_owned(), json!(pending));
-        result.content.push(ContentBlock::text(notices(pending)));
+        result
+            .content
+            .push(ContentBlock::text(notices(service, &pending)));
     }
     response
 }
 
-fn notices(pending: &PendingByAgent) -> String {
+fn notices(service: &Service, pending: &PendingByAgent) -> String {
     let mut lines = Vec::new();
     for (aid, waiting) in pending {
         if waiting.mailbox > 0 {
@@ -155,9 +159,10 @@ fn notices(pending: &PendingByAgent) -> String {
                 "Pending: {count} notes wait for {aid}; read them with a2al_mailbox_poll."
             ));
         }
-        if waiting.master_backup {
+        if let (true, Ok(address)) = (waiting.master_backup, aid.parse()) {
+            let ways = service.kept_identity(address).ways();
             lines.push(format!(
-                "Pending: the master key of {aid} is not backed up; ask the owner to run `a2al identity backup {aid} --out FILE`."
+                "Pending: the master key of {aid} is not backed up; tell the owner: {ways}."
             ));
         }
     }

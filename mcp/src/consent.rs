@@ -1,45 +1,22 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Asking the human before something that cannot be taken back, or that hands out a secret.
 //!
-//! Hosts that can show a question show it: those with a session are asked directly, those of the
-//! stateless revision get the question as the result and call again with the answer. Where a host
-//! can do neither, the call has to say `confirm`.
+//! Hosts that can show a question show it. Where a host cannot, the call has to say `confirm`.
 
 use std::collections::BTreeMap;
 
-use rmcp::handler::server::common::FromContextPart;
-use rmcp::handler::server::tool::ToolCallContext;
 use rmcp::model::{
     ElicitRequest, ElicitRequestParams, ElicitResult, ElicitationAction, ElicitationSchema,
-    InputRequest, InputRequiredResult, InputResponses, ProtocolVersion,
+    InputRequest, InputRequiredResult,
 };
 use rmcp::model::{RequestStateCodec, SealOptions};
-use rmcp::service::RequestContext;
-use rmcp::{ErrorData, RoleServer};
 
 use crate::answer::Failure;
+use crate::human::{Human, bad_answer};
 use crate::limits::{CONSENT_TIMEOUT, QUESTION_TTL};
 
 /// The name of the one question of a call.
 const QUESTION: &str = "confirm";
-
-/// What a tool asks with.
-#[derive(Debug)]
-pub(crate) struct Human {
-    context: RequestContext<RoleServer>,
-    answers: Option<InputResponses>,
-    state: Option<String>,
-}
-
-impl<S> FromContextPart<ToolCallContext<'_, S>> for Human {
-    fn from_context_part(context: &mut ToolCallContext<'_, S>) -> Result<Self, ErrorData> {
-        Ok(Self {
-            context: context.request_context.clone(),
-            answers: context.input_responses.take(),
-            state: context.request_state.take(),
-        })
-    }
-}
 
 /// What came of asking.
 #[derive(Debug)]
@@ -63,7 +40,7 @@ impl Human {
         what: &str,
         confirm: bool,
     ) -> Result<Consent, Failure> {
-        if !self.can_be_asked() {
+        if !self.can_fill_in_forms() {
             let next = "ask the user, and if they agree call again with confirm set to true";
             let problem = format!("not confirmed: {what}");
             let refused = Failure::new("confirmation_required", problem, next);
@@ -73,16 +50,13 @@ impl Human {
                 Err(refused.about("confirm"))
             };
         }
-        let is_stateless = self.context.protocol_version();
-        let is_stateless = is_stateless
-            .is_some_and(|version| version.as_str() >= ProtocolVersion::V_2026_07_28.as_str());
-        let answer = if is_stateless {
+        let answer = if self.is_stateless() {
             match self.carried_answer(codec, act)? {
                 Some(answer) => answer,
                 None => return Ok(Consent::Ask(Box::new(question(codec, act, what)))),
             }
         } else {
-            self.asked(what).await?
+            self.answered(what).await?
         };
         match answer.action {
             ElicitationAction::Accept => Ok(Consent::Given),
@@ -94,14 +68,6 @@ impl Human {
         }
     }
 
-    /// Whether the host can show a form.
-    fn can_be_asked(&self) -> bool {
-        let capabilities = self.context.client_capabilities();
-        let elicitation = capabilities.and_then(|capabilities| capabilities.elicitation);
-        // One that names no kind means forms: there was no other in the first revision.
-        elicitation.is_some_and(|kinds| kinds.form.is_some() || kinds.url.is_none())
-    }
-
     /// The answer that a stateless client brings along, if it was to this question.
     fn carried_answer(
         &self,
@@ -111,28 +77,20 @@ impl Human {
         let (Some(state), Some(answers)) = (&self.state, &self.answers) else {
             return Ok(None);
         };
-        let bad = |problem: &str| {
-            Failure::new(
-                "bad_answer",
-                problem.to_owned(),
-                "call again without requestState, and answer the question that comes",
-            )
-        };
         codec
             .open_with(state, act.as_bytes())
-            .map_err(|_| bad("the answer is to another question, or too old"))?;
+            .map_err(|_| bad_answer("the answer is to another question, or too old"))?;
         let answer = answers
             .get(QUESTION)
-            .ok_or_else(|| bad("the question is not answered"))?;
+            .ok_or_else(|| bad_answer("the question is not answered"))?;
         let answer = serde_json::from_value(answer.clone());
-        answer.map(Some).map_err(|_| bad("the answer is malformed"))
+        answer
+            .map(Some)
+            .map_err(|_| bad_answer("the answer is malformed"))
     }
 
-    async fn asked(&self, what: &str) -> Result<ElicitResult, Failure> {
-        let asked = self
-            .context
-            .peer
-            .create_elicitation_with_timeout(form(what), Some(CONSENT_TIMEOUT));
+    async fn answered(&self, what: &str) -> Result<ElicitResult, Failure> {
+        let asked = self.asked(form(what), CONSENT_TIMEOUT);
         asked.await.map_err(|_| {
             let next = "ask the user, then call again";
             Failure::new(

@@ -22,12 +22,14 @@
 
 mod answer;
 mod arguments;
+mod backup;
 pub mod bridge;
 mod call;
 mod catalogue;
 mod consent;
 pub mod exposed;
 mod http;
+mod human;
 mod limits;
 mod prompts;
 mod resources;

@@ -13,6 +13,11 @@ pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(25);
 /// Ours: hosts show the question at once; a call that waits longer is better made again.
 pub(crate) const CONSENT_TIMEOUT: Duration = Duration::from_secs(120);
 
+/// Longest time that a call waits for a human's word on whether they open a page.
+///
+/// Ours: what [`CALL_TIMEOUT`] leaves, with some time for the call itself. The page stays open longer.
+pub(crate) const PAGE_TIMEOUT: Duration = Duration::from_secs(20);
+
 /// Time between two progress notices of a call.
 ///
 /// Ours: often enough to look alive, rarely enough not to be noise.

@@ -227,7 +227,7 @@ impl Server {
     fn tell_changes(&self, peer: Peer<RoleServer>) {
         let mut toolsets = self.shared.toolsets.subscribe();
         let (service, watched) = (self.service().clone(), self.watched.clone());
-        tokio::spawn(self.ended.clone().run_until_cancelled_owned(async move {
+        self.spawn(async move {
             loop {
                 let told = tokio::select! {
                     changed = toolsets.changed() => match changed {
@@ -240,7 +240,12 @@ impl Server {
                     return;
                 }
             }
-        }));
+        });
+    }
+
+    /// Runs `task` until it ends or the client is gone.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        tokio::spawn(self.ended.clone().run_until_cancelled_owned(task));
     }
 }
 

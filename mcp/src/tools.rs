@@ -52,7 +52,7 @@ pub(crate) fn routers() -> [(Toolset, ToolRouter<Server>); 4] {
 /// The arguments of a tool that works on one address.
 #[derive(Debug, Deserialize, JsonSchema)]
 struct One {
-    /// The agent's address (AID): `A0` and 40 hexadecimal digits.
-    #[schemars(with = "String")]
+    /// The agent's address (AID).
+    #[schemars(with = "String", example = &"A0eB165E6D5d1dE7C44e0228E8efE48E4D05F6479A")]
     aid: Aid,
 }

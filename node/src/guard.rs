@@ -7,12 +7,16 @@
 //! finished router, and the server serves nothing but a [`Guarded`]; a route added later is
 //! covered without anybody remembering to.
 //!
+//! One page of the API's own is for people to open, by a link from anywhere ([`backup`]): its text
+//! is the same for all, and what it does then are calls like any other.
+//!
 //! Agents have hosts of their own ([`AgentHost`]), where other rules hold and no route of the API
 //! is served: what agents answer is never of the API's origin.
 
 mod agent_host;
 mod answers;
 mod origin;
+mod visit;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -27,7 +31,7 @@ use tower::Service as _;
 
 pub use agent_host::AgentHost;
 
-use crate::rest::Problem;
+use crate::rest::{Problem, backup};
 use answers::Place;
 
 /// Says which site a browser request comes from.
@@ -185,6 +189,7 @@ impl Guarded {
     ) -> Result<Option<AgentHost>, Refusal> {
         let headers = request.headers();
         let agent = agent.transpose()?;
+        let is_page = agent.is_none() && caller == Caller::Local && asks_for_page(request);
         if let Some(agent) = agent {
             agent.check(request.method(), headers, self.port)?;
         } else {
@@ -195,11 +200,13 @@ impl Guarded {
             if !sole(headers, &header::ORIGIN).is_none_or(is_ours) {
                 return Err(Refusal::Origin);
             }
-            if !sole(headers, &SEC_FETCH_SITE).is_none_or(is_own_site) {
+            let is_own = sole(headers, &SEC_FETCH_SITE).is_none_or(is_own_site);
+            let is_visited = is_page && visit::is_visit(request.method(), headers);
+            if !is_own && !is_visited {
                 return Err(Refusal::Site);
             }
         }
-        if self.access.borrow().allows(caller, headers) {
+        if is_page || self.access.borrow().allows(caller, headers) {
             Ok(agent)
         } else {
             Err(Refusal::Token)
@@ -262,6 +269,12 @@ fn agent_host(request: &Request) -> Option<Result<AgentHost, Refusal>> {
     let target = request.uri().authority();
     let is_same = target.is_none_or(|target| AgentHost::named(target.as_str()) == Some(agent));
     Some(agent.and_then(|agent| is_same.then_some(agent).ok_or(Refusal::Host)))
+}
+
+/// Whether the request is for the text of a page, which is no secret: whoever visits it needs no
+/// token yet.
+fn asks_for_page(request: &Request) -> bool {
+    visit::is_reading(request.method()) && request.uri().path().starts_with(backup::PAGES)
 }
 
 fn is_own_site(value: &str) -> bool {

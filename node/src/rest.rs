@@ -7,6 +7,7 @@
 
 mod agents;
 mod answer;
+pub(crate) mod backup;
 mod config;
 mod conventions;
 mod discover;
@@ -125,6 +126,7 @@ fn routes() -> OpenApiRouter<App> {
         .merge(health::routes())
         .merge(config::routes())
         .merge(identity::routes())
+        .merge(backup::routes())
         .merge(agents::routes())
         .merge(wallets::routes())
         .merge(publish::routes())

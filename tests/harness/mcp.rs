@@ -29,6 +29,8 @@ pub(crate) struct Pipes {
     output: BufReader<Output>,
     /// All that the process wrote to its standard output.
     pub(crate) heard: String,
+    /// What keeps the data directory of a daemon as long as the daemon runs.
+    setup: Option<Setup>,
 }
 
 /// A session over HTTP, or none.
@@ -75,7 +77,11 @@ impl Mcp {
     pub(crate) fn on_pipes(setup: &Setup) -> Self {
         let mut command = setup.command();
         command.arg("--mcp-stdio");
-        Self::running(command)
+        let mut mcp = Self::running(command);
+        if let Self::Pipes(pipes) = &mut mcp {
+            pipes.setup = Some(setup.clone());
+        }
+        mcp
     }
 
     /// Any server on pipes.
@@ -96,6 +102,7 @@ impl Mcp {
             input,
             output,
             heard: String::new(),
+            setup: None,
         }))
     }
 

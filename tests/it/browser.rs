@@ -5,8 +5,12 @@
 
 #[path = "browser/chromium.rs"]
 mod chromium;
+#[path = "browser/devtools.rs"]
+mod devtools;
 #[path = "browser/hostile.rs"]
 mod hostile;
+#[path = "browser/saving.rs"]
+mod saving;
 #[path = "browser/tap.rs"]
 mod tap;
 

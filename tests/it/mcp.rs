@@ -21,6 +21,8 @@ mod hostile;
 mod hosts;
 #[path = "mcp/keys.rs"]
 mod keys;
+#[path = "mcp/pages.rs"]
+mod pages;
 #[path = "mcp/poison.rs"]
 mod poison;
 #[path = "mcp/promises.rs"]

@@ -2,7 +2,7 @@
 //! JSON Schemas cut down to what a model needs, in the few words that all hosts know.
 
 use rmcp::model::JsonObject;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// An input schema: every argument described, none but those.
 pub(super) fn input(schema: &JsonObject) -> JsonObject {
@@ -53,6 +53,7 @@ pub(super) fn output(schema: &JsonObject) -> JsonObject {
     }
     let mut schema = Value::Object(schema);
     join_words(&mut schema);
+    without_plain_items(&mut schema);
     match schema {
         Value::Object(schema) => with_one_type_each(schema),
         _ => JsonObject::new(),
@@ -128,6 +129,23 @@ fn flatten(field: &mut Value, keeps_items: bool) {
     }
     if schema.remove("anyOf").is_some() {
         schema.insert("type".to_owned(), json!(["object", "null"]));
+    }
+}
+
+/// Does not say what a list is of where that is a type alone.
+fn without_plain_items(schema: &mut Value) {
+    let Some(schema) = schema.as_object_mut() else {
+        return;
+    };
+    if let Some(items) = schema.get_mut("items") {
+        without_plain_items(items);
+        if items.get("properties").is_none() {
+            schema.remove("items");
+        }
+    }
+    let fields = schema.get_mut("properties").and_then(Value::as_object_mut);
+    for field in fields.into_iter().flat_map(Map::values_mut) {
+        without_plain_items(field);
     }
 }
 
@@ -333,7 +351,7 @@ mod tests {
         assert_eq!(item["unsaid"], json!({ "type": "string" }));
         assert_eq!(
             item["words"]["anyOf"][0],
-            json!({ "type": "array", "items": { "type": "string" } })
+            json!({ "type": "array" })
         );
         let anything = &schema["properties"]["any"]["anyOf"];
         assert_eq!(anything.as_array().map(Vec::len), Some(TYPES.len()));

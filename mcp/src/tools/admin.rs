@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::One;
 use crate::answer::{Failure, Json};
 use crate::arguments::{Nothing, Parameters};
-use crate::consent::{Consent, Human};
+use crate::consent::Consent;
+use crate::human::Human;
 use crate::server::Server;
 
 /// The tool that hands out credentials, as a file.

@@ -23,10 +23,10 @@ impl Readable for Done {
 
 impl Readable for KeptIdentity {
     fn text(&self) -> String {
-        let (aid, command) = (self.aid, &self.backup_command);
+        let (aid, ways) = (self.aid, self.ways());
         format!(
             "New identity {aid}. Its keys stay with this node. Tell the owner to save the master \
-             key: {command}"
+             key: {ways}"
         )
     }
 }

@@ -5,20 +5,27 @@ use a2al_service::model::{
     DelegationMessage, EthereumMessage, EthereumProof, EthereumRegister, GenerateWallet,
     KeptIdentity, KeptProof, Registered,
 };
+use rmcp::handler::server::tool::schema_for_output;
+use rmcp::model::{CallToolResponse, ErrorData};
 use rmcp::{tool, tool_router};
 
 use crate::answer::{Failure, Json};
 use crate::arguments::Parameters;
+use crate::human::Human;
 use crate::server::Server;
+
+/// The tool that makes a wallet and an identity under its address.
+const GENERATE: &str = "a2al_agents_generate_ethereum";
 
 #[tool_router(router = wallet_tools, vis = "pub(super)")]
 impl Server {
     /// Makes a new wallet and an identity under its address; both keys stay with this node. Give
-    /// the aid to `a2al_agent_register` next. The wallet's key waits until the owner saves it with
-    /// the command in `backup_command`: tell them.
+    /// the aid to `a2al_agent_register` next. The wallet's key waits until the owner saves it, at
+    /// `backup_url` or by `backup_command`: tell them.
     #[tool(
         name = "a2al_agents_generate_ethereum",
         title = "Make an identity with a new wallet",
+        output_schema = schema_for_output::<KeptIdentity>(),
         annotations(
             read_only_hint = false,
             destructive_hint = false,
@@ -28,9 +35,11 @@ impl Server {
     )]
     async fn agents_generate_ethereum(
         &self,
+        human: Human,
         Parameters(request): Parameters<GenerateWallet>,
-    ) -> Result<Json<KeptIdentity>, Failure> {
-        Ok(Json(self.service().keep_wallet(request).await?))
+    ) -> Result<CallToolResponse, ErrorData> {
+        let made = self.service().keep_wallet(request);
+        self.with_backup_page(human, GENERATE, made).await
     }
 
     /// The text that the owner of an Ethereum wallet signs (`personal_sign`) to let a node act for

@@ -39,6 +39,35 @@ impl Service {
             .await
     }
 
+    /// [`register`](Self::register)s by credentials where there are any, else by the address of a
+    /// [kept](Self::register_kept) identity.
+    ///
+    /// # Errors
+    /// [`Input::Registration`] if neither is given in full, or as those two.
+    pub async fn register_either(
+        &self,
+        request: model::Registration,
+    ) -> Result<model::Registered, Error> {
+        let model::Registration {
+            aid,
+            operational_private_key_hex,
+            delegation_proof_hex,
+            service_tcp,
+        } = request;
+        match (operational_private_key_hex, delegation_proof_hex, aid) {
+            (Some(operational_private_key_hex), Some(delegation_proof_hex), _) => {
+                let credentials = model::Register {
+                    operational_private_key_hex,
+                    delegation_proof_hex,
+                    service_tcp,
+                };
+                self.register(credentials).await
+            }
+            (None, None, Some(aid)) => self.register_kept(aid, service_tcp.as_deref()).await,
+            _ => Err(Input::Registration.into()),
+        }
+    }
+
     /// Registers an agent whose proof was checked.
     pub(crate) async fn host(
         &self,

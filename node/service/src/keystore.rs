@@ -232,7 +232,7 @@ impl Service {
         });
         saved.await?;
         tracing::info!(%aid, "keys kept; the master key waits for its owner's backup");
-        Ok(model::KeptIdentity::new(aid))
+        Ok(self.kept_identity(aid))
     }
 
     /// Keeps a new operational key for the owner of a wallet to sign.
@@ -292,6 +292,16 @@ impl Service {
         model::KeptList {
             identities: identities.collect(),
         }
+    }
+
+    /// What its owner has to know of an identity that was made here.
+    pub fn kept_identity(&self, aid: Aid) -> model::KeptIdentity {
+        model::KeptIdentity::new(aid, self.core.config.api_addr)
+    }
+
+    /// Whether the master key of `aid` waits for its owner's backup.
+    pub fn awaits_backup(&self, aid: &Aid) -> bool {
+        self.core.keystore.master(aid).is_some()
     }
 
     /// The master key of an identity that was made here, for its owner to save. It stays until it

@@ -23,7 +23,7 @@ mod wallets;
 
 pub use agents::{
     Acl, AclDefault, Agent, AgentList, Deleted, DeletedList, Done, Export, Heartbeat, Outcome,
-    PatchAgent, Probe, Published, Register, Registered, Updated,
+    PatchAgent, Probe, Published, Register, Registered, Registration, Updated,
 };
 pub use discover::{CallService, CalledService, Discover, Discovered, Entry, Filter, ProbeResults};
 pub use events::{Event, EventList, NoteSource, NotesReceived, StreamedEvent};

@@ -134,6 +134,10 @@ pub(super) enum Command {
 
 #[derive(Debug, Group)]
 pub(super) struct Register {
+    /// Host an identity that was made for an assistant and whose keys the daemon keeps, instead of
+    /// a new one
+    #[arg(long, conflicts_with_all = ["ethereum", "save_master"])]
+    pub(super) aid: Option<Aid>,
     /// Use an Ethereum wallet as the master key
     #[arg(long)]
     pub(super) ethereum: bool,

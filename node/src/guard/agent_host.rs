@@ -6,19 +6,14 @@
 //! follows a link to an agent's page may do so, wherever the link stands.
 
 use a2al_protocol::Aid;
-use axum::http::{HeaderMap, HeaderName, Method, header};
+use axum::http::{HeaderMap, Method, header};
 
 use super::origin::{number, split};
+use super::visit::is_visit;
 use super::{Refusal, SEC_FETCH_SITE, is_own_site, sole};
 
 /// What the names of agents' hosts end with.
 const SUFFIX: &str = ".aid.localhost";
-
-/// Says what a browser does with the answer.
-const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
-
-/// Says what a browser makes of the answer.
-const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
 /// A request that names an agent in its `Host`; the gateway finds it among the request's
 /// extensions.
@@ -87,17 +82,6 @@ impl AgentHost {
         };
         port == Some(our_port) && label.parse() == Ok(self.aid)
     }
-}
-
-/// Whether a person goes to a page, in a window of its own.
-fn is_visit(method: &Method, headers: &HeaderMap) -> bool {
-    let (mode, dest) = (
-        sole(headers, &SEC_FETCH_MODE),
-        sole(headers, &SEC_FETCH_DEST),
-    );
-    matches!(*method, Method::GET | Method::HEAD)
-        && mode == Some("navigate")
-        && dest == Some("document")
 }
 
 #[cfg(test)]

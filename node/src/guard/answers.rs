@@ -3,6 +3,8 @@
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
+use crate::rest::backup;
+
 /// Where the paths of agents begin on the API's host.
 const AGENT_PATHS: &str = "/aid/";
 
@@ -42,6 +44,8 @@ const CORS: &str = "access-control-";
 pub(super) enum Place {
     /// The API.
     Api,
+    /// A page of the API's own.
+    Page,
     /// An agent, under a path of the API's host.
     AgentPath,
     /// An agent, on its own host.
@@ -54,6 +58,7 @@ impl Place {
         match has_agent_host {
             true => Self::AgentHost,
             false if path.starts_with(AGENT_PATHS) => Self::AgentPath,
+            false if path.starts_with(backup::PAGES) => Self::Page,
             false => Self::Api,
         }
     }
@@ -63,15 +68,16 @@ impl Place {
         const API: &str = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'";
         // A sandbox without exceptions: no script, no form, an origin that is nobody's.
         const SANDBOX: &str = "sandbox; default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
-        if self != Self::Api {
+        if matches!(self, Self::AgentPath | Self::AgentHost) {
             remove(headers, &BEYOND_THE_ANSWER);
         }
         match self {
-            Self::Api => set_own(headers, API),
+            Self::Api => set_own(headers, HeaderValue::from_static(API)),
+            Self::Page => set_own(headers, backup::POLICY.clone()),
             Self::AgentPath => {
                 remove(headers, &OF_AN_ORIGIN);
                 remove_cors(headers);
-                set_own(headers, SANDBOX);
+                set_own(headers, HeaderValue::from_static(SANDBOX));
             }
             Self::AgentHost => {
                 // Besides the agent's own policy: both hold.
@@ -99,9 +105,9 @@ fn remove_cors(headers: &mut HeaderMap) {
     }
 }
 
-fn set_own(headers: &mut HeaderMap, policy: &'static str) {
+fn set_own(headers: &mut HeaderMap, policy: HeaderValue) {
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     for (name, value) in [
-        (header::CONTENT_SECURITY_POLICY, policy),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
         (RESOURCE_POLICY, "same-origin"),

@@ -402,6 +402,54 @@ async fn an_agents_page_is_a_stranger_to_the_api() {
 }
 
 #[tokio::test]
+async fn a_page_of_our_own_has_visitors_from_anywhere_and_needs_no_token() {
+    let probe = Probe::new(Access::new(TOKEN, true));
+    let methods = [Method::GET, Method::HEAD, Method::POST, Method::DELETE];
+    let paths = [
+        ("/backup/a0", true),
+        ("/backup", false),
+        ("/backups/a0", false),
+        ("/identity/a0/master", false),
+    ];
+    let mut passed = 0;
+    for ((path, is_page), method) in paths.into_iter().flat_map(|path| {
+        let methods = methods.iter();
+        methods.map(move |method| (path, method))
+    }) {
+        let is_read = is_page && (method == Method::GET || method == Method::HEAD);
+        for (((host, local), (origin, ours), (site, own)), (mode, dest, is_visit)) in
+            cells().flat_map(|cell| PURPOSES.map(|purpose| (cell, purpose)))
+        {
+            let headers = [
+                ("host", host),
+                ("origin", origin),
+                ("sec-fetch-site", site),
+                ("sec-fetch-mode", mode),
+                ("sec-fetch-dest", dest),
+            ];
+            let expected = match (local, ours && (own || is_read && is_visit)) {
+                (false, _) => StatusCode::BAD_REQUEST,
+                (true, false) => StatusCode::FORBIDDEN,
+                (true, true) if is_read => StatusCode::OK,
+                (true, true) => StatusCode::UNAUTHORIZED,
+            };
+            let asked = request(method, path, &headers);
+            let status = probe.ask("127.0.0.1:9", asked).await;
+            assert_eq!(status, expected, "{method} {path} {headers:?}");
+            passed += usize::from(status == StatusCode::OK);
+        }
+    }
+    assert!(passed > 100, "{passed}");
+    let asked = request(
+        &Method::GET,
+        "/backup/a0",
+        &[("host", Some("node.example"))],
+    );
+    let status = probe.ask("192.0.2.1:9", asked).await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED, "another machine");
+}
+
+#[tokio::test]
 async fn a_host_and_a_target_that_differ_are_refused() {
     let access = watch::Sender::new(Access::default());
     let guarded = with_agents(&access);

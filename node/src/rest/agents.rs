@@ -33,15 +33,15 @@ async fn list_agents(State(service): State<Service>) -> Answer<model::AgentList>
     Answer(service.agents())
 }
 
-/// Hosts an agent, or imports an exported one.
-#[utoipa::path(post, path = "/agents", tag = "agents", request_body = model::Register, responses(
+/// Hosts an agent, imports an exported one, or hosts one whose keys are kept here, by its address.
+#[utoipa::path(post, path = "/agents", tag = "agents", request_body = model::Registration, responses(
     (status = 200, description = "Hosted.", body = model::Registered), Problem,
 ))]
 async fn register_agent(
     State(service): State<Service>,
-    Body(request): Body<model::Register>,
+    Body(request): Body<model::Registration>,
 ) -> Answered<model::Registered> {
-    Ok(Answer(service.register(request).await?))
+    Ok(Answer(service.register_either(request).await?))
 }
 
 /// One agent.

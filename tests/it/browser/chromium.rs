@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use super::devtools::Tab;
 use crate::harness::{Process, Tool};
 
 /// The browser, as Debian names it.
@@ -28,7 +29,14 @@ pub(super) struct Chromium {
 /// A browser that shows a page. Dropping it kills it.
 pub(super) struct Open {
     _process: Process,
-    _profile: TempDir,
+    profile: TempDir,
+}
+
+impl Open {
+    /// The page, to be used as a person uses it.
+    pub(super) async fn tab(&self) -> Tab {
+        Tab::of(self.profile.path()).await
+    }
 }
 
 impl Chromium {
@@ -77,7 +85,7 @@ impl Chromium {
         command.arg("--remote-debugging-port=0").arg(url);
         Open {
             _process: Process::start(command),
-            _profile: profile,
+            profile,
         }
     }
 

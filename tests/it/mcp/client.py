@@ -12,6 +12,7 @@ import asyncio
 import sys
 
 from mcp import Client, StdioServerParameters
+from mcp.types import ElicitResult
 
 
 async def call(client, tool, **arguments):
@@ -21,11 +22,26 @@ async def call(client, tool, **arguments):
     return result.structured_content
 
 
-async def journey(host, caller, upstream):
+class Pages:
+    """The pages that a host was led to."""
+
+    def __init__(self):
+        self.urls = []
+
+    async def __call__(self, context, question):
+        assert question.mode == "url", question
+        self.urls.append(question.url)
+        return ElicitResult(action="accept")
+
+
+async def journey(host, caller, upstream, pages):
     tools = (await host.list_tools()).tools
     assert len(tools) == 19, len(tools)
     assert all(tool.title and tool.annotations for tool in tools)
-    aid = (await call(host, "a2al_identity_generate"))["aid"]
+    made = await call(host, "a2al_identity_generate")
+    aid = made["aid"]
+    assert pages.urls == [made["backup_url"]], (pages.urls, made)
+    assert made["backup_url"].endswith("/backup/" + aid), made
     await call(host, "a2al_agent_register", aid=aid, service_tcp=upstream)
     published = await call(host, "a2al_agent_publish", aid=aid)
     assert published["ok"]
@@ -57,14 +73,18 @@ async def main():
     if transport == "http":
         first, second = rest
         for mode in "auto", "legacy":
-            async with Client(first + "/mcp", mode=mode) as host, Client(second + "/mcp/", mode=mode) as caller:
-                await journey(host, caller, upstream)
+            pages = Pages()
+            opening = Client(first + "/mcp", mode=mode, elicitation_callback=pages)
+            async with opening as host, Client(second + "/mcp/", mode=mode) as caller:
+                await journey(host, caller, upstream, pages)
     else:
         second, command, *args = rest
         for mode in "auto", "legacy":
             server = StdioServerParameters(command=command, args=args)
-            async with Client(server, mode=mode) as host, Client(second + "/mcp") as caller:
-                await journey(host, caller, upstream)
+            pages = Pages()
+            opening = Client(server, mode=mode, elicitation_callback=pages)
+            async with opening as host, Client(second + "/mcp") as caller:
+                await journey(host, caller, upstream, pages)
     print("done")
 
 

@@ -40,6 +40,11 @@ pub enum Input {
     /// The proof is for another operational key than the one sent along.
     #[error("delegation verify: the proof is for another operational key")]
     ProofOfOtherKey,
+    /// It is not said whom to register.
+    #[error(
+        "bad registration: give operational_private_key_hex and delegation_proof_hex, or only the aid of an identity whose keys are kept here"
+    )]
+    Registration,
     /// The operational key does not parse.
     #[error("bad operational_private_key_hex")]
     OperationalKey,
@@ -220,6 +225,7 @@ impl Input {
             Self::LocalPort => "bad_local_port",
             Self::IdleTimeout => "bad_idle_timeout",
             Self::Agent => "bad_agent",
+            Self::Registration => "bad_registration",
             Self::ProofHex | Self::ProofParse(_) => "bad_delegation",
             Self::ProofVerify(_) | Self::ProofOfOtherKey => "delegation_refused",
             Self::OperationalKey

@@ -24,6 +24,31 @@ pub struct Register {
     pub service_tcp: Option<String>,
 }
 
+/// Whom to host on this node: whoever the credentials are for, or an identity whose keys are kept
+/// here, by its address alone.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize, ToSchema)]
+pub struct Registration {
+    /// Address of an identity whose keys this node keeps. Beside credentials it is not looked at:
+    /// the proof says whose they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "A0eB165E6D5d1dE7C44e0228E8efE48E4D05F6479A")]
+    #[schemars(with = "Option<String>")]
+    pub aid: Option<Aid>,
+    /// Operational private key, 128 hexadecimal digits, `0x` optional. Needed unless the key is
+    /// kept here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operational_private_key_hex: Option<Secret>,
+    /// Proof by the master key or wallet, hexadecimal CBOR, `0x` optional. Needed unless the key is
+    /// kept here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "a701582048…")]
+    pub delegation_proof_hex: Option<String>,
+    /// The agent's local service, as in [`Register`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "127.0.0.1:8080")]
+    pub service_tcp: Option<String>,
+}
+
 /// What a successful call did, in one word.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -166,8 +191,7 @@ pub struct PatchAgent {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(example = "127.0.0.1:8080")]
     pub service_tcp: Option<String>,
-    /// The agent's operational private key, to prove that the caller owns the agent. Never
-    /// required.
+    /// Operational private key, to prove ownership. Never required.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operational_private_key_hex: Option<Secret>,
 }

@@ -25,6 +25,7 @@ pub struct Fetch {
     /// Headers. Each value is a list. Names that HTTP does not allow and headers about the
     /// connection are left out.
     #[schema(value_type = BTreeMap<String, Vec<String>>, example = json!({"Accept": ["application/json"]}))]
+    #[schemars(example = BTreeMap::from([("Accept", ["text/html"])]))]
     #[serde(
         deserialize_with = "null_as_none",
         skip_serializing_if = "BTreeMap::is_empty"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Making identities.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
 use a2al_protocol::Aid;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -71,16 +73,41 @@ pub struct KeptIdentity {
         example = "a2al identity backup A0eB165E6D5d1dE7C44e0228E8efE48E4D05F6479A --out FILE"
     )]
     pub backup_command: String,
+    /// The page of this node on which the owner does the same; absent where the API is out of
+    /// reach from this machine's loopback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "http://127.0.0.1:2121/backup/A0eB165E6D5d1dE7C44e0228E8efE48E4D05F6479A")]
+    #[schemars(with = "String")]
+    pub backup_url: Option<String>,
 }
 
 impl KeptIdentity {
-    /// The identity of `aid`.
-    pub(crate) fn new(aid: Aid) -> Self {
+    /// The identity of `aid`, on a node whose interface listens on `api_addr`.
+    pub(crate) fn new(aid: Aid, api_addr: Option<SocketAddr>) -> Self {
+        let api_addr = api_addr.and_then(on_loopback);
         Self {
             aid,
             backup_command: format!("a2al identity backup {aid} --out FILE"),
+            backup_url: api_addr.map(|api_addr| format!("http://{api_addr}/backup/{aid}")),
         }
     }
+
+    /// How the owner saves the master key, for people.
+    pub fn ways(&self) -> String {
+        let command = format!("run `{}`", self.backup_command);
+        let page = self.backup_url.as_ref();
+        page.map_or(command.clone(), |url| format!("open {url} or {command}"))
+    }
+}
+
+/// Where an interface on `addr` is reached from this machine without leaving it.
+fn on_loopback(addr: SocketAddr) -> Option<SocketAddr> {
+    let ip: IpAddr = match addr.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    ip.is_loopback().then(|| SocketAddr::new(ip, addr.port()))
 }
 
 /// Identities that were made here and wait for something.

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use a2al_protocol::Aid;
 use a2al_service::model::{
-    EthereumProof, GeneratedIdentity, GeneratedWallet, ProofTerms, Published, Registered, Secret,
-    WalletProof,
+    EthereumProof, GeneratedIdentity, GeneratedWallet, ProofTerms, Published, Registered,
+    Registration, Secret, WalletProof,
 };
 use serde::Serialize;
 
@@ -43,6 +43,7 @@ struct Credentials {
 /// `a2al register`.
 pub(super) async fn run(context: &Context, args: args::Register) -> Result<(), Failure> {
     let args::Register {
+        aid,
         ethereum,
         eth_key,
         service_tcp,
@@ -54,15 +55,15 @@ pub(super) async fn run(context: &Context, args: args::Register) -> Result<(), F
         (true, None) => Master::NewWallet,
         (true, Some(key)) => Master::Wallet(wallet_key(&key)?),
     };
-    let mut made = host(
-        context,
-        master,
-        NewAgent {
+    let mut made = if let Some(aid) = aid {
+        kept(context, aid, service_tcp).await?
+    } else {
+        let args = NewAgent {
             service_tcp,
             save_master,
-        },
-    )
-    .await?;
+        };
+        host(context, master, args).await?
+    };
     if no_publish {
         context.print.data(&made, text);
         return Ok(());
@@ -101,6 +102,21 @@ pub(super) async fn unpublished(
     let made = host(context, master, args).await?;
     context.print.data(&made, text);
     Ok(())
+}
+
+/// Hosts an identity whose keys the daemon has.
+async fn kept(context: &Context, aid: Aid, service_tcp: Option<String>) -> Result<Made, Failure> {
+    let request = Registration {
+        aid: Some(aid),
+        service_tcp,
+        ..Registration::default()
+    };
+    let registered: Registered = context.client.post("/agents", &request).await?;
+    Ok(Made {
+        aid: registered.aid,
+        master_private_key_hex: None,
+        published: None,
+    })
 }
 
 async fn host(context: &Context, master: Master, args: NewAgent) -> Result<Made, Failure> {
