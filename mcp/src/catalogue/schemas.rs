@@ -349,10 +349,7 @@ mod tests {
         let item = &schema["properties"]["many"]["items"]["properties"];
         assert_eq!(item["count"]["type"], "integer");
         assert_eq!(item["unsaid"], json!({ "type": "string" }));
-        assert_eq!(
-            item["words"]["anyOf"][0],
-            json!({ "type": "array" })
-        );
+        assert_eq!(item["words"]["anyOf"][0], json!({ "type": "array" }));
         let anything = &schema["properties"]["any"]["anyOf"];
         assert_eq!(anything.as_array().map(Vec::len), Some(TYPES.len()));
         assert!(
