@@ -3,12 +3,15 @@
 //!
 //! It serves nothing but a [`Guarded`] router, so what listens is always behind the guard.
 
+mod watched;
+
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use a2al_service::Outgoing;
 use axum::body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -21,6 +24,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use crate::guard::Guarded;
+use watched::Watched;
 
 /// How long a client may take to send the head of a request, and how long a connection may idle
 /// between two of them.
@@ -80,8 +84,21 @@ async fn connection(
     guarded: Arc<Guarded>,
     stop: CancellationToken,
 ) {
+    let outgoing = Outgoing::default();
+    let serving = served(stream, peer, guarded, stop, outgoing.clone());
+    outgoing.scope(serving).await;
+}
+
+async fn served(
+    stream: TcpStream,
+    peer: SocketAddr,
+    guarded: Arc<Guarded>,
+    stop: CancellationToken,
+    outgoing: Outgoing,
+) {
     // Answers are small and written at once, so waiting to fill a packet only delays them.
     let _ = stream.set_nodelay(true);
+    let stream = Watched::new(stream, outgoing);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let guarded = Arc::clone(&guarded);
         async move { Ok::<_, Infallible>(guarded.answer(request.map(Body::new), peer).await) }

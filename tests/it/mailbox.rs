@@ -7,6 +7,8 @@ mod asleep;
 mod crash;
 #[path = "mailbox/events.rs"]
 mod events;
+#[path = "mailbox/reading.rs"]
+mod reading;
 #[path = "mailbox/tool.rs"]
 mod tool;
 

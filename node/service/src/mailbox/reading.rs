@@ -6,21 +6,27 @@
 //! out again, marked as such: nothing is lost, and a reader that keeps the names of marked notes
 //! sees each once.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use a2al_protocol::Aid;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::inbox::{Chosen, Claim};
 use crate::model::{Message, MessageList};
+use crate::outgoing::{Given, Outgoing};
 use crate::store::mail::{MailChange, Received};
 use crate::{Error, Service, clock};
 
-/// How long after the last byte was given to the connection an answer counts as handed over. If
-/// the node is killed before, the notes come again, marked.
+/// How long after the last byte has left an answer counts as handed over. If the node is killed
+/// before, or the reader breaks off, the notes come again, marked.
 const HANDING: Duration = Duration::from_millis(250);
+
+/// How long a reader may take for an answer; others get its notes then.
+const READING: Duration = Duration::from_secs(60);
 
 /// Notes that are to be handed to a reader.
 #[derive(Debug)]
@@ -31,34 +37,78 @@ pub struct Polled {
     pub receipt: Receipt,
 }
 
-/// Waits for word that a reader has its notes. Dropped without, they are given out again.
+/// Waits for word that a reader has its notes. Dropped without, or after a minute, they are given
+/// out again.
 #[derive(Debug)]
 pub struct Receipt {
     service: Service,
-    claim: Claim,
+    claim: Arc<Mutex<Option<Claim>>>,
+    /// Ends the wait for the reader.
+    _ends: DropGuard,
 }
 
 impl Receipt {
-    /// The reader has the notes: they are removed.
-    pub fn handed_over(self) {
-        let aid = self.claim.aid;
-        let ids = self.claim.keep();
-        if ids.is_empty() {
-            return;
+    fn new(service: &Service, claim: Claim) -> Self {
+        let is_empty = claim.notes.is_empty();
+        let claim = Arc::new(Mutex::new(Some(claim)));
+        let ended = CancellationToken::new();
+        if !is_empty {
+            let (claim, ended) = (Arc::clone(&claim), ended.clone());
+            service.spawn(async move {
+                if ended.run_until_cancelled(sleep(READING)).await.is_some() {
+                    drop(taken(&claim));
+                }
+            });
         }
+        Self {
+            service: service.clone(),
+            claim,
+            _ends: ended.drop_guard(),
+        }
+    }
+
+    /// The last byte of the answer was given to its reader: the notes are removed. Within
+    /// [`Outgoing::scope`](crate::Outgoing::scope), when it has left, and the reader has not broken
+    /// off at once.
+    pub fn handed_over(self) {
+        let given = Outgoing::here();
         let service = self.service.clone();
-        self.service
-            .core
-            .tasks
-            .spawn(async move { service.take_away(aid, ids).await });
+        self.service.core.tasks.spawn(async move {
+            if service.has_arrived(given).await
+                && let Some(claim) = taken(&self.claim)
+            {
+                let aid = claim.aid;
+                service.take_away(aid, claim.keep()).await;
+            }
+        });
     }
 }
 
+fn taken(claim: &Mutex<Option<Claim>>) -> Option<Claim> {
+    // Nothing panics while the lock is held; what it holds is still whole.
+    claim.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
 impl Service {
-    /// Removes notes that were read, once the answer can be written to its end; a full disk is
-    /// waited for, since they take room until then.
+    /// Whether an answer may be taken for read.
+    async fn has_arrived(&self, given: Option<Given>) -> bool {
+        let Some(mut given) = given else {
+            self.rest(HANDING).await;
+            return true;
+        };
+        given.flushed().await
+            && tokio::select! {
+                biased;
+                () = given.broken() => false,
+                _ = self.rest(HANDING) => true,
+            }
+    }
+
+    /// Removes notes that were read; a full disk is waited for, since they take room until then.
     async fn take_away(&self, aid: Aid, ids: Vec<u64>) {
-        self.rest(HANDING).await;
+        if ids.is_empty() {
+            return;
+        }
         if !self.mail_at_last(&MailChange::Take { aid, ids }).await {
             return;
         }
@@ -79,11 +129,8 @@ impl Service {
         self.agent_here(&aid)?.live.beat();
         self.look_for_notes(aid).await;
         let claim = self.core.mail.inboxes.claim(aid);
-        let receipt = Receipt {
-            service: self.clone(),
-            claim,
-        };
-        let ids = receipt.claim.ids();
+        let (ids, chosen) = (claim.ids(), claim.notes.clone());
+        let receipt = Receipt::new(self, claim);
         if ids.is_empty() {
             let list = MessageList::default();
             return Ok(Polled { list, receipt });
@@ -92,7 +139,7 @@ impl Service {
         let (offered, notes) =
             tokio::join!(self.core.store.mail(offer), self.core.store.unread(ids));
         offered?;
-        let list = self.listed(aid, &receipt.claim.notes, notes?);
+        let list = self.listed(aid, &chosen, notes?);
         Ok(Polled { list, receipt })
     }
 

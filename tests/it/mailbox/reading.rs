@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MPL-2.0
+//! Readers that leave before they have their notes.
+
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+
+use crate::harness::{Api, Daemon, eventually};
+
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Asks for notes, and leaves when the answer is there, without reading it.
+async fn leaves(api: &Api, aid: &str) {
+    let host = api.base().trim_start_matches("http://");
+    let mut stream = TcpStream::connect(host).await.expect("the API listens");
+    let request = format!(
+        "POST /agents/{aid}/mailbox/poll HTTP/1.1\r\nHost: {host}\r\n\
+         Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{{}}"
+    );
+    stream.write_all(request.as_bytes()).await.expect("open");
+    stream.readable().await.expect("an answer");
+}
+
+#[tokio::test]
+async fn a_reader_that_breaks_off_has_not_read() {
+    let daemon = Daemon::alone().await;
+    let api = &daemon.api;
+    let (sender, recipient) = (api.agent().await.aid, api.reader().await);
+    // More than one try, because on a busy machine a reader seems to have had the time to read.
+    eventually("what was not read comes again", DEADLINE, async || {
+        api.sent_note(&sender, &recipient, b"unread").await;
+        leaves(api, &recipient).await;
+        let read = api.poll(&recipient).await;
+        read.iter().any(|note| note.again).then_some(())
+    })
+    .await;
+}
