@@ -10,6 +10,7 @@ mod identity;
 mod lookup;
 mod mailbox;
 mod node;
+mod peers;
 mod records;
 mod services;
 mod texts;
@@ -44,7 +45,7 @@ pub(crate) fn routers() -> [(Toolset, ToolRouter<Server>); 4] {
         (Toolset::Web3, Server::wallet_tools()),
         (
             Toolset::Admin,
-            Server::admin_tools() + Server::mailbox_admin_tools(),
+            Server::admin_tools() + Server::mailbox_admin_tools() + Server::peer_tools(),
         ),
     ]
 }
