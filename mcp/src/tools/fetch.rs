@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use a2al_protocol::Aid;
+use a2al_service::Error;
 use a2al_service::model::{CallService, Fetch, FetchAnswer, Headers};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -18,6 +19,29 @@ use crate::arguments::Parameters;
 use crate::limits::{DEFAULT_FETCH_LEN, MAX_FETCH_LEN};
 use crate::server::Server;
 use crate::untrusted::{beginning, cleaned, cleaned_json};
+
+/// The tool that calls agents.
+pub(super) const FETCH: &str = "a2al_fetch";
+
+/// Whether a request with this method means the same when it is made twice; none is GET.
+pub(super) fn is_repeatable(method: &str) -> bool {
+    let repeatable = ["", "GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"];
+    repeatable
+        .iter()
+        .any(|one| one.eq_ignore_ascii_case(method))
+}
+
+/// What went wrong with a request. One that may have reached the service is not to be repeated
+/// without a look.
+fn failed(error: Error, may_repeat: bool) -> Failure {
+    let is_sent = matches!(error, Error::FetchTimeout | Error::NoAnswer(_));
+    let failure = Failure::from(error);
+    if is_sent && !may_repeat {
+        failure.perhaps_done()
+    } else {
+        failure
+    }
+}
 
 /// A request to an agent.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -119,9 +143,11 @@ impl Server {
             }
             request.body_base64 = Some(BASE64_STANDARD.encode(body));
         }
+        let may_repeat = is_repeatable(request.method.as_deref().unwrap_or_default());
+        let failed = |error| failed(error, may_repeat);
         match (remote_aid, service) {
             (Some(aid), None) => {
-                let answer = self.service().fetch(aid, request).await?;
+                let answer = self.service().fetch(aid, request).await.map_err(failed)?;
                 Ok(Json(fetched(aid, &answer, most)))
             }
             (None, Some(service)) => {
@@ -130,7 +156,7 @@ impl Server {
                     request,
                     ..CallService::default()
                 };
-                let called = self.service().call_service(call).await?;
+                let called = self.service().call_service(call).await.map_err(failed)?;
                 let mut fetched = fetched(called.aid, &called.answer, most);
                 fetched.why = Some(called.why);
                 Ok(Json(fetched))
