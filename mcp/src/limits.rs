@@ -48,6 +48,11 @@ pub(crate) const DEFAULT_FETCH_LEN: usize = 64 * 1024;
 /// Ours: what hosts still take in one message.
 pub(crate) const MAX_FETCH_LEN: usize = 1024 * 1024;
 
+/// Most bytes that the notes of one answer have together; one note is given even if it is longer.
+///
+/// Source: [`DEFAULT_FETCH_LEN`], for the same reason. It is also the longest note there is.
+pub(crate) const MAX_NOTES_LEN: usize = 64 * 1024;
+
 /// Longest message that passes a bridge, in bytes.
 ///
 /// Ours: remote servers hand out images; the daemon itself takes [`MAX_MESSAGE_LEN`].

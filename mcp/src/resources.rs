@@ -8,6 +8,7 @@ use rmcp::ErrorData;
 use rmcp::model::{ReadResourceResult, Resource, ResourceContents, ResourceTemplate};
 use serde_json::{Value, json};
 
+use crate::limits::MAX_NOTES_LEN;
 use crate::tools::Notes;
 
 /// What a resource mirrors.
@@ -45,7 +46,10 @@ impl Mirror {
             Self::Status => serde_json::to_value(service.status()),
             Self::Agents => serde_json::to_value(service.agents()),
             Self::Agent(aid) => serde_json::to_value(service.agent(aid)?),
-            Self::Inbox(aid) => serde_json::to_value(Notes::from(service.list_mailbox(aid).await?)),
+            Self::Inbox(aid) => {
+                let list = service.list_mailbox(aid, MAX_NOTES_LEN).await?;
+                serde_json::to_value(Notes::from(list))
+            }
         };
         Ok(read.expect("answers are plain values with text keys"))
     }

@@ -17,6 +17,8 @@ mod hostile;
 mod hosts;
 #[path = "mcp/keys.rs"]
 mod keys;
+#[path = "mcp/mailbox.rs"]
+mod mailbox;
 #[path = "mcp/poison.rs"]
 mod poison;
 #[path = "mcp/promises.rs"]

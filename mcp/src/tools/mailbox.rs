@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::One;
 use crate::answer::{Failure, Json};
 use crate::arguments::Parameters;
+use crate::limits::MAX_NOTES_LEN;
 use crate::server::Server;
 use crate::untrusted::cleaned;
 
@@ -153,7 +154,7 @@ impl Server {
         Ok(Json(self.service().send_note(aid, note).await?))
     }
 
-    /// Takes the notes that wait for an agent of this node: each is given out once.
+    /// Takes the notes that wait for an agent of this node, up to 64 KiB: each is given out once.
     #[tool(
         name = "a2al_mailbox_poll",
         title = "Read an agent's notes",
@@ -168,7 +169,7 @@ impl Server {
         &self,
         Parameters(One { aid }): Parameters<One>,
     ) -> Result<Json<Notes>, Failure> {
-        let polled = self.service().poll_mailbox(aid).await?;
+        let polled = self.service().poll_mailbox(aid, MAX_NOTES_LEN).await?;
         polled.receipt.handed_over();
         Ok(Json(polled.list.into()))
     }
@@ -191,7 +192,8 @@ impl Server {
         &self,
         Parameters(One { aid }): Parameters<One>,
     ) -> Result<Json<Notes>, Failure> {
-        Ok(Json(self.service().list_mailbox(aid).await?.into()))
+        let list = self.service().list_mailbox(aid, MAX_NOTES_LEN).await?;
+        Ok(Json(list.into()))
     }
 
     /// What has happened to an agent of this node, such as notes that came in.

@@ -4,6 +4,7 @@
 mod handing;
 
 use a2al_protocol::Aid;
+use a2al_protocol::limits::MAX_READ_LEN;
 use a2al_service::{Service, model};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -50,7 +51,7 @@ async fn poll_mailbox(
     State(service): State<Service>,
     InPath(aid): InPath,
 ) -> Result<Response, Problem> {
-    let polled = service.poll_mailbox(aid).await?;
+    let polled = service.poll_mailbox(aid, MAX_READ_LEN).await?;
     let receipt = polled.receipt;
     let handing = |text| handing::body(text, receipt);
     Ok(json_through(StatusCode::OK, &polled.list, handing))
@@ -64,7 +65,7 @@ async fn list_mailbox(
     State(service): State<Service>,
     InPath(aid): InPath,
 ) -> Answered<model::MessageList> {
-    Ok(Answer(service.list_mailbox(aid).await?))
+    Ok(Answer(service.list_mailbox(aid, MAX_READ_LEN).await?))
 }
 
 /// The notes of an agent that are on their way.
