@@ -13,6 +13,7 @@ use rmcp::transport::streamable_http_server::StreamableHttpServerConfig;
 use tokio_util::sync::CancellationToken;
 
 use crate::limits::MAX_MESSAGE_LEN;
+use crate::receipts::{Closing, Handing, Receipts};
 use crate::server::{Mcp, Server};
 use crate::sessions::Sessions;
 
@@ -30,13 +31,16 @@ impl Endpoint {
     /// Answers a request, whatever its method.
     pub async fn answer<B>(
         &self,
-        request: Request<B>,
+        mut request: Request<B>,
     ) -> Response<impl Body<Data = Bytes, Error = Infallible> + Send + 'static + use<B>>
     where
         B: Body + Send + 'static,
         B::Error: Display,
     {
-        self.0.handle(request).await
+        let closing = Closing(Receipts::default());
+        request.extensions_mut().insert(closing.0.clone());
+        let answer = self.0.handle(request).await;
+        answer.map(|body| Handing::new(body, closing))
     }
 }
 

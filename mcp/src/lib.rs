@@ -17,7 +17,7 @@
 //! untrusted   what strangers wrote
 //! resources   the node mirrored for hosts that show or watch it; `watching` tells of changes
 //! prompts     the first journeys
-//! http, sessions, bridge
+//! http, sessions, pipes, bridge; `receipts` tells which answers arrived
 //! ```
 
 mod answer;
@@ -28,7 +28,10 @@ mod catalogue;
 mod consent;
 mod http;
 mod limits;
+mod lines;
+mod pipes;
 mod prompts;
+mod receipts;
 mod resources;
 mod server;
 mod sessions;
@@ -38,5 +41,6 @@ mod untrusted;
 mod watching;
 
 pub use http::Endpoint;
-pub use server::{CallError, Mcp};
+pub use receipts::Receipts;
+pub use server::{CallError, Called, Mcp};
 pub use toolsets::{Toolset, Toolsets, UnknownToolset};

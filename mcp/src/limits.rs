@@ -53,6 +53,11 @@ pub(crate) const MAX_FETCH_LEN: usize = 1024 * 1024;
 /// Source: [`DEFAULT_FETCH_LEN`], for the same reason. It is also the longest note there is.
 pub(crate) const MAX_NOTES_LEN: usize = 64 * 1024;
 
+/// Answers with notes that wait to be written to one client at a time.
+///
+/// Ours: a client polls once and waits.
+pub(crate) const MAX_RECEIPTS: usize = 64;
+
 /// Longest message that passes a bridge, in bytes.
 ///
 /// Ours: remote servers hand out images; the daemon itself takes [`MAX_MESSAGE_LEN`].

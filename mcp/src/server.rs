@@ -18,7 +18,6 @@ use rmcp::service::{
     SubscriptionSendError, serve_directly,
 };
 use rmcp::transport::OneshotTransport;
-use rmcp::transport::async_rw::AsyncRwTransport;
 use rmcp::{RoleServer, ServerHandler, ServiceExt, service::ServerInitializeError};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
@@ -26,7 +25,9 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::call;
 use crate::catalogue::CATALOGUE;
-use crate::limits::{MAX_MESSAGE_LEN, MAX_WATCHED};
+use crate::limits::MAX_WATCHED;
+use crate::pipes::Pipes;
+use crate::receipts::Receipts;
 use crate::toolsets::Toolsets;
 use crate::watching::Watched;
 use crate::{prompts, resources};
@@ -53,6 +54,15 @@ struct Shared {
     toolsets: watch::Sender<Toolsets>,
     /// Seals what stateless clients carry between a question and its answer.
     questions: RequestStateCodec,
+}
+
+/// What a tool answered.
+#[derive(Debug)]
+pub struct Called {
+    /// Its structured content.
+    pub content: JsonObject,
+    /// To be told when the caller has it.
+    pub receipts: Receipts,
 }
 
 /// Why [`Mcp::call`] gave nothing back.
@@ -113,9 +123,9 @@ impl Mcp {
         read: impl AsyncRead + Send + Unpin + 'static,
         write: impl AsyncWrite + Send + Unpin + 'static,
     ) -> Result<(), Box<ServerInitializeError>> {
-        let transport =
-            AsyncRwTransport::new_server(read, write).with_max_line_length(MAX_MESSAGE_LEN);
-        match Server::new(self).serve(transport).await {
+        let server = Server::new(self);
+        let pipes = Pipes::new(read, write, server.receipts.clone());
+        match server.serve(pipes).await {
             Ok(running) => {
                 // It ends when the client does; there is nothing to do about how.
                 let _ = running.waiting().await;
@@ -126,18 +136,20 @@ impl Mcp {
         }
     }
 
-    /// Calls one tool and gives back its structured content.
+    /// Calls one tool.
     ///
     /// # Errors
     /// [`CallError`].
-    pub async fn call(&self, tool: &str, arguments: JsonObject) -> Result<JsonObject, CallError> {
+    pub async fn call(&self, tool: &str, arguments: JsonObject) -> Result<Called, CallError> {
         let params = CallToolRequestParams::new(tool.to_owned()).with_arguments(arguments);
         let request = ClientJsonRpcMessage::request(
             rmcp::model::ClientRequest::CallToolRequest(rmcp::model::CallToolRequest::new(params)),
             NumberOrString::Number(0),
         );
         let (transport, mut answers) = OneshotTransport::<RoleServer>::new(request);
-        let running = serve_directly(Server::new(self), transport, None);
+        let server = Server::new(self);
+        let receipts = server.receipts.clone();
+        let running = serve_directly(server, transport, None);
         let answered = loop {
             match answers.recv().await {
                 Some(ServerJsonRpcMessage::Response(response)) => break Some(Ok(response.result)),
@@ -147,7 +159,8 @@ impl Mcp {
             }
         };
         drop(running);
-        outcome(answered.ok_or(CallError::Stopping)?)
+        let content = outcome(answered.ok_or(CallError::Stopping)?)?;
+        Ok(Called { content, receipts })
     }
 }
 
@@ -187,6 +200,8 @@ pub(crate) struct Server {
     shared: Arc<Shared>,
     /// What the client watches, in the lifecycle with a session.
     watched: Watched,
+    /// What answers hold, unless their request brings its own.
+    receipts: Receipts,
     /// Cancelled when this goes, so that what it started ends with it.
     ended: CancellationToken,
     _ends: DropGuard,
@@ -198,6 +213,7 @@ impl Server {
         Self {
             shared: Arc::clone(&mcp.shared),
             watched: Watched::default(),
+            receipts: Receipts::default(),
             _ends: ended.clone().drop_guard(),
             ended,
         }
@@ -209,6 +225,10 @@ impl Server {
 
     pub(crate) fn toolsets(&self) -> Toolsets {
         *self.shared.toolsets.borrow()
+    }
+
+    pub(crate) fn receipts(&self) -> &Receipts {
+        &self.receipts
     }
 
     pub(crate) fn questions(&self) -> &RequestStateCodec {

@@ -13,6 +13,7 @@ use super::One;
 use crate::answer::{Failure, Json};
 use crate::arguments::Parameters;
 use crate::limits::MAX_NOTES_LEN;
+use crate::receipts::Answering;
 use crate::server::Server;
 use crate::untrusted::cleaned;
 
@@ -167,10 +168,11 @@ impl Server {
     )]
     async fn mailbox_poll(
         &self,
+        answering: Answering,
         Parameters(One { aid }): Parameters<One>,
     ) -> Result<Json<Notes>, Failure> {
         let polled = self.service().poll_mailbox(aid, MAX_NOTES_LEN).await?;
-        polled.receipt.handed_over();
+        answering.hold(polled.receipt);
         Ok(Json(polled.list.into()))
     }
 }

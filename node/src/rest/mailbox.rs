@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Notes between agents.
 
-mod handing;
-
 use a2al_protocol::Aid;
 use a2al_protocol::limits::MAX_READ_LEN;
 use a2al_service::{Service, model};
@@ -14,7 +12,7 @@ use utoipa_axum::routes;
 
 use super::answer::{Answer, Answered, json_through};
 use super::extract::{Body, InPath};
-use super::{App, Problem};
+use super::{App, Problem, handing};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -53,7 +51,7 @@ async fn poll_mailbox(
 ) -> Result<Response, Problem> {
     let polled = service.poll_mailbox(aid, MAX_READ_LEN).await?;
     let receipt = polled.receipt;
-    let handing = |text| handing::body(text, receipt);
+    let handing = |text| handing::body(text, || receipt.handed_over());
     Ok(json_through(StatusCode::OK, &polled.list, handing))
 }
 

@@ -136,21 +136,41 @@ async fn more_sessions_than_there_may_be_end_the_oldest() {
 }
 
 #[tokio::test]
-async fn noise_on_the_pipe_is_passed_over() {
+async fn noise_on_the_pipe_is_answered() {
     let mut mcp = Mcp::on_pipes(&Setup::new());
     mcp.open("2025-06-18").await;
-    let Mcp::Pipes(pipes) = &mut mcp else {
-        unreachable!("it was opened on pipes")
-    };
-    for noise in [
-        "",
-        "{",
-        "\u{0}\u{1}",
-        "[]",
-        "{\"jsonrpc\":\"2.0\"}",
-        &"x".repeat(2 * MAX_MESSAGE_LEN),
+    let long = "x".repeat(MAX_MESSAGE_LEN);
+    let long = json!({ "jsonrpc": "2.0", "id": 1, "method": "ping", "params": { "x": long } });
+    let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    for (noise, code) in [
+        (&b"{"[..], -32700),
+        (b"\x00\x01", -32700),
+        (
+            b"{\"jsonrpc\":\"2.0\",\"id\":\"\xff\",\"method\":\"ping\"}",
+            -32700,
+        ),
+        (deep.as_bytes(), -32700),
+        (b"[]", -32600),
+        (b"{\"jsonrpc\":\"2.0\"}", -32600),
+        (long.to_string().as_bytes(), -32600),
     ] {
-        pipes.send_text(noise).await;
+        let Mcp::Pipes(pipes) = &mut mcp else {
+            unreachable!("it was opened on pipes")
+        };
+        pipes.send_bytes(noise).await;
+        let answer = mcp.hears(|message| message.get("error").is_some()).await;
+        assert_eq!(answer["error"]["code"], code, "{answer}");
+        assert!(answer["id"].is_null(), "{answer}");
+    }
+    // A notice that nobody knows, and a line of nothing, are no reason to say anything.
+    for quiet in [
+        "",
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/x\",\"params\":1}",
+    ] {
+        let Mcp::Pipes(pipes) = &mut mcp else {
+            unreachable!("it was opened on pipes")
+        };
+        pipes.send_bytes(quiet.as_bytes()).await;
     }
     mcp.done("a2al_status", json!({})).await;
     let (status, heard) = mcp.close().await;
@@ -158,4 +178,6 @@ async fn noise_on_the_pipe_is_passed_over() {
     for line in heard.lines() {
         serde_json::from_str::<serde_json::Value>(line).expect("nothing but JSON on stdout");
     }
+    let errors = heard.lines().filter(|line| line.contains("\"error\""));
+    assert_eq!(errors.count(), 7, "{heard}");
 }
