@@ -152,7 +152,16 @@ impl Server {
                 note.msg_type = TEXT;
             }
         }
-        Ok(Json(self.service().send_note(aid, note).await?))
+        let sent = self.service().send_note(aid, note).await;
+        sent.map(Json).map_err(|error| {
+            // The address of the sender was read before.
+            let failure = Failure::from(error);
+            if failure.code == "bad_aid" {
+                failure.about("recipient")
+            } else {
+                failure
+            }
+        })
     }
 
     /// Takes the notes that wait for an agent of this node, up to 64 KiB: each is given out once.
