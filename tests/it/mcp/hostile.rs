@@ -181,3 +181,28 @@ async fn noise_on_the_pipe_is_answered() {
     let errors = heard.lines().filter(|line| line.contains("\"error\""));
     assert_eq!(errors.count(), 7, "{heard}");
 }
+
+#[tokio::test]
+async fn calls_of_the_wrong_shape_are_bad_params() {
+    let daemon = Daemon::alone().await;
+    let mut over_http = Mcp::over_http(&daemon.api);
+    let mut on_pipes = Mcp::on_pipes(&Setup::new());
+    for mcp in [&mut over_http, &mut on_pipes] {
+        mcp.open("2025-11-25").await;
+        for params in [
+            json!({ "name": "a2al_status", "arguments": "{}" }),
+            json!({ "name": "a2al_status", "arguments": [] }),
+            json!({ "name": 7 }),
+            json!({}),
+        ] {
+            let call =
+                json!({ "jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": params });
+            let answer = mcp.ask(call).await;
+            assert_eq!(answer["error"]["code"], -32602, "{params}: {answer}");
+            let text = answer["error"]["message"].as_str().unwrap_or_default();
+            assert!(text.contains("tools/call"), "{answer}");
+        }
+        let call = json!({ "jsonrpc": "2.0", "id": 3, "method": "tools/dance" });
+        assert_eq!(mcp.ask(call).await["error"]["code"], -32601);
+    }
+}
