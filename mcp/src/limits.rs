@@ -48,6 +48,21 @@ pub(crate) const DEFAULT_FETCH_LEN: usize = 64 * 1024;
 /// Ours: what hosts still take in one message.
 pub(crate) const MAX_FETCH_LEN: usize = 1024 * 1024;
 
+/// Most bytes of an agent's headers that a fetch hands on, names and values together.
+///
+/// Ours: what servers usually take of a request.
+pub(crate) const MAX_HEADERS_LEN: usize = 8 * 1024;
+
+/// Longest media type that a fetch hands on, in bytes.
+///
+/// Ours: real ones have less than 100.
+pub(crate) const MAX_TYPE_LEN: usize = 256;
+
+/// How deep JSON of an agent may be nested to be handed on parsed.
+///
+/// Ours: parsers give up at 100 or 128 levels, and a few are around it by then.
+pub(crate) const MAX_DEPTH: usize = 64;
+
 /// Most bytes that the notes of one answer have together; one note is given even if it is longer.
 ///
 /// Source: [`DEFAULT_FETCH_LEN`], for the same reason. It is also the longest note there is.
