@@ -147,10 +147,7 @@ pub(crate) fn templates() -> Vec<ResourceTemplate> {
 /// # Errors
 /// When there is none of that name, or it cannot be read.
 pub(crate) async fn read(service: &Service, uri: &str) -> Result<ReadResourceResult, ErrorData> {
-    let missing = || {
-        let problem = "no such resource; resources/list names those there are";
-        ErrorData::resource_not_found(problem, Some(json!({ "uri": uri })))
-    };
+    let missing = || missing(uri);
     let mirror = Mirror::of(uri).ok_or_else(missing)?;
     let content = mirror.read(service).await.map_err(|error| match error {
         Error::NotFound => missing(),
@@ -158,6 +155,17 @@ pub(crate) async fn read(service: &Service, uri: &str) -> Result<ReadResourceRes
     })?;
     let content = ResourceContents::text(content.to_string(), uri).with_mime_type(JSON);
     Ok(ReadResourceResult::new(vec![content]))
+}
+
+/// Whether there is, or may come to be, a resource of that name.
+pub(crate) fn is_known(uri: &str) -> bool {
+    Mirror::of(uri).is_some()
+}
+
+/// What is said about one that there is not.
+pub(crate) fn missing(uri: &str) -> ErrorData {
+    let problem = "no such resource; resources/list names those there are";
+    ErrorData::resource_not_found(problem, Some(json!({ "uri": uri })))
 }
 
 /// What changes when the resource at `uri` does.

@@ -2,6 +2,7 @@
 //! What clients are answered, whichever way they come.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use a2al_service::Service;
 use rmcp::model::RequestStateCodec;
@@ -200,6 +201,8 @@ pub(crate) struct Server {
     shared: Arc<Shared>,
     /// What the client watches, in the lifecycle with a session.
     watched: Watched,
+    /// Whether changes are told already: a client may say more than once that it is ready.
+    is_telling: AtomicBool,
     /// What answers hold, unless their request brings its own.
     receipts: Receipts,
     /// Cancelled when this goes, so that what it started ends with it.
@@ -213,6 +216,7 @@ impl Server {
         Self {
             shared: Arc::clone(&mcp.shared),
             watched: Watched::default(),
+            is_telling: AtomicBool::new(false),
             receipts: Receipts::default(),
             _ends: ended.clone().drop_guard(),
             ended,
@@ -301,7 +305,9 @@ impl ServerHandler for Server {
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
-        self.tell_changes(context.peer);
+        if !self.is_telling.swap(true, Ordering::Relaxed) {
+            self.tell_changes(context.peer);
+        }
     }
 
     async fn list_tools(
@@ -331,7 +337,12 @@ impl ServerHandler for Server {
         &self,
         asked: &SubscriptionFilter,
     ) -> Option<SubscriptionFilter> {
-        Some(asked.clone())
+        let mut accepted = asked.clone();
+        if let Some(uris) = &mut accepted.resource_subscriptions {
+            uris.retain(|uri| resources::is_known(uri));
+            uris.truncate(MAX_WATCHED);
+        }
+        Some(accepted)
     }
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
@@ -411,6 +422,9 @@ impl ServerHandler for Server {
         request: SubscribeRequestParams,
         _: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
+        if !resources::is_known(&request.uri) {
+            return Err(resources::missing(&request.uri));
+        }
         if self.watched.add(self.service(), &request.uri) {
             return Ok(());
         }

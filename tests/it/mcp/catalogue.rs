@@ -140,6 +140,11 @@ async fn tools_come_and_go_while_clients_are_connected() {
     let setup = Setup::new();
     let mut mcp = Mcp::on_pipes(&setup);
     mcp.open("2025-06-18").await;
+    // A client that says again that it is ready is told no more often.
+    for _ in 0..3 {
+        mcp.tell(json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }))
+            .await;
+    }
     let note = setup.data_dir().join("daemon.api");
     let api = eventually(
         "the daemon says where it is",
@@ -169,4 +174,7 @@ async fn tools_come_and_go_while_clients_are_connected() {
     api.patch("/config", json!({ "mcp_toolsets": "cor" }))
         .await
         .refused(400, "invalid config");
+    let (_, heard) = mcp.close().await;
+    let told = heard.matches("notifications/tools/list_changed").count();
+    assert_eq!(told, 1, "{heard}");
 }
