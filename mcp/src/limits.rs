@@ -83,6 +83,11 @@ pub(crate) const MAX_BRIDGED_LEN: usize = 16 * 1024 * 1024;
 /// Ours: a node has a handful of agents, with two resources each.
 pub(crate) const MAX_WATCHED: usize = 256;
 
+/// Clients of the stateless revision that listen for changes at a time.
+///
+/// Source: [`MAX_SESSIONS`]; each holds a connection to the API, which has a bounded number.
+pub(crate) const MAX_LISTENERS: usize = MAX_SESSIONS;
+
 /// Time between two looks whether a watched resource has changed.
 ///
 /// Ours: soon enough for a person, cheap enough to do for every client.

@@ -20,13 +20,14 @@ use rmcp::service::{
 };
 use rmcp::transport::OneshotTransport;
 use rmcp::{RoleServer, ServerHandler, ServiceExt, service::ServerInitializeError};
+use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::call;
 use crate::catalogue::CATALOGUE;
-use crate::limits::MAX_WATCHED;
+use crate::limits::{MAX_LISTENERS, MAX_WATCHED};
 use crate::pipes::Pipes;
 use crate::receipts::Receipts;
 use crate::toolsets::Toolsets;
@@ -53,6 +54,8 @@ pub struct Mcp {
 struct Shared {
     service: Service,
     toolsets: watch::Sender<Toolsets>,
+    /// A place for each client that listens without a session.
+    listeners: Semaphore,
     /// Seals what stateless clients carry between a question and its answer.
     questions: RequestStateCodec,
 }
@@ -102,6 +105,7 @@ impl Mcp {
         let shared = Shared {
             service,
             toolsets: watch::Sender::new(toolsets),
+            listeners: Semaphore::new(MAX_LISTENERS),
             questions: RequestStateCodec::new_unchecked(key),
         };
         Ok(Self {
@@ -346,6 +350,11 @@ impl ServerHandler for Server {
     }
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        let Ok(_place) = self.shared.listeners.try_acquire() else {
+            let problem = format!("{MAX_LISTENERS} clients listen already; try again later");
+            let data = json!({ "code": "too_many_clients", "retryable": true });
+            return Err(ErrorData::invalid_request(problem, Some(data)));
+        };
         let mut toolsets = self.shared.toolsets.subscribe();
         let watched = Watched::default();
         for uri in context.accepted().resource_subscriptions.iter().flatten() {

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Requests that are refused as the specification says, and do no harm.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::json;
+use tokio::task::JoinSet;
 
-use crate::harness::{Call, Daemon, Mcp, Setup, initialize};
+use crate::harness::{Call, Daemon, Mcp, Setup, eventually, initialize, stateless};
 
 /// Longest message that the daemon takes, in bytes.
 const MAX_MESSAGE_LEN: usize = 1024 * 1024;
@@ -133,6 +136,79 @@ async fn more_sessions_than_there_may_be_end_the_oldest() {
     };
     let list = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" });
     assert_eq!(http.post(&list).await.status, 404);
+}
+
+#[tokio::test]
+async fn sessions_opened_at_once_are_bounded_too() {
+    let daemon = Daemon::alone().await;
+    let mut opening = JoinSet::new();
+    for _ in 0..96 {
+        let mut mcp = Mcp::over_http(&daemon.api);
+        opening.spawn(async move {
+            let Mcp::Http(http) = &mut mcp else {
+                unreachable!("it was opened over HTTP")
+            };
+            // One that is the oldest before it has begun makes room for others.
+            http.post(&initialize("2025-11-25")).await;
+            mcp
+        });
+    }
+    let list = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" });
+    let mut alive = 0;
+    for mut mcp in opening.join_all().await {
+        let Mcp::Http(http) = &mut mcp else {
+            unreachable!("it was opened over HTTP")
+        };
+        alive += usize::from(http.post(&list).await.status == 200);
+    }
+    assert!(alive > 32 && alive <= 64, "{alive} sessions");
+}
+
+/// Begins to listen; the stream stays open as long as the response is held.
+async fn listen(daemon: &Daemon) -> reqwest::Response {
+    let wanted = json!({ "notifications": { "toolsListChanged": true } });
+    let body = stateless(1, "2026-07-28", "subscriptions/listen", wanted);
+    let mut request = daemon.api.request(&Method::POST, "/mcp");
+    for (name, value) in [
+        ("content-type", "application/json"),
+        ("accept", "application/json, text/event-stream"),
+        ("mcp-protocol-version", "2026-07-28"),
+        ("mcp-method", "subscriptions/listen"),
+    ] {
+        request = request.header(name, value);
+    }
+    let response = request.body(body.to_string()).send().await;
+    response.expect("an answer")
+}
+
+#[tokio::test]
+async fn more_listeners_than_there_may_be_are_told_so() {
+    let daemon = Daemon::alone().await;
+    let mut listening = Vec::new();
+    for _ in 0..64 {
+        let mut response = listen(&daemon).await;
+        let first = response.chunk().await.expect("a stream").expect("a chunk");
+        assert!(String::from_utf8_lossy(&first).contains("acknowledged"));
+        listening.push(response);
+    }
+    let refused = listen(&daemon).await.text().await.expect("its end");
+    assert!(refused.contains("too_many_clients"), "{refused}");
+    daemon.api.get("/health").await.ok();
+    drop(listening);
+    let free = eventually("a place is free", Duration::from_secs(20), async || {
+        let mut response = listen(&daemon).await;
+        let mut text = String::new();
+        for _ in 0..2 {
+            let chunk = tokio::time::timeout(Duration::from_millis(500), response.chunk());
+            match chunk.await {
+                Ok(Ok(Some(chunk))) => text.push_str(&String::from_utf8_lossy(&chunk)),
+                Ok(_) => break,
+                Err(_) => return Some(text),
+            }
+        }
+        None
+    });
+    assert!(free.await.contains("acknowledged"));
 }
 
 #[tokio::test]
