@@ -13,7 +13,7 @@
 //! arguments   how arguments are read, and a bad one is named
 //! answer      results: structured content and a text; failures with what to do next
 //! call        deadlines, progress, cancellation, notices
-//! consent     asking the human
+//! consent     asking the human; `questions` are those that stateless clients carry
 //! untrusted   what strangers wrote
 //! resources   the node mirrored for hosts that show or watch it; `watching` tells of changes
 //! prompts     the first journeys
@@ -31,6 +31,7 @@ mod limits;
 mod lines;
 mod pipes;
 mod prompts;
+mod questions;
 mod receipts;
 mod resources;
 mod server;

@@ -23,6 +23,11 @@ pub(crate) const PROGRESS_INTERVAL: Duration = Duration::from_secs(2);
 /// Ours: [`CONSENT_TIMEOUT`], and some time on the way.
 pub(crate) const QUESTION_TTL: Duration = Duration::from_secs(180);
 
+/// Questions whose answer is on its way at a time; the oldest makes room.
+///
+/// Ours: a human is asked one thing after the other.
+pub(crate) const MAX_QUESTIONS: usize = 64;
+
 /// Sessions of the older protocol revisions at a time; the one that was idle longest makes room.
 ///
 /// Ours: a person's hosts open a handful.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use a2al_service::Service;
-use rmcp::model::RequestStateCodec;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, ClientJsonRpcMessage, CustomRequest, CustomResult,
     ErrorCode, ErrorData, GetPromptRequestParams, GetPromptResponse, Implementation, JsonObject,
@@ -29,6 +28,7 @@ use crate::call;
 use crate::catalogue::CATALOGUE;
 use crate::limits::{MAX_LISTENERS, MAX_WATCHED};
 use crate::pipes::Pipes;
+use crate::questions::Questions;
 use crate::receipts::Receipts;
 use crate::toolsets::Toolsets;
 use crate::watching::Watched;
@@ -57,7 +57,7 @@ struct Shared {
     /// A place for each client that listens without a session.
     listeners: Semaphore,
     /// Seals what stateless clients carry between a question and its answer.
-    questions: RequestStateCodec,
+    questions: Questions,
 }
 
 /// What a tool answered.
@@ -100,13 +100,11 @@ impl Mcp {
     /// # Errors
     /// When the system gives no random numbers.
     pub fn new(service: Service, toolsets: Toolsets) -> Result<Self, getrandom::Error> {
-        let mut key = vec![0; RequestStateCodec::MIN_KEY_LENGTH];
-        getrandom::fill(&mut key)?;
         let shared = Shared {
             service,
             toolsets: watch::Sender::new(toolsets),
             listeners: Semaphore::new(MAX_LISTENERS),
-            questions: RequestStateCodec::new_unchecked(key),
+            questions: Questions::new()?,
         };
         Ok(Self {
             shared: Arc::new(shared),
@@ -239,7 +237,7 @@ impl Server {
         &self.receipts
     }
 
-    pub(crate) fn questions(&self) -> &RequestStateCodec {
+    pub(crate) fn questions(&self) -> &Questions {
         &self.shared.questions
     }
 
