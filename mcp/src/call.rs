@@ -76,6 +76,7 @@ fn shown<'a>(server: &Server, name: &str) -> Result<&'a Entry, ErrorData> {
 }
 
 /// Why a call ended without an answer of the tool.
+#[derive(Clone, Copy)]
 enum Stopped {
     TookTooLong,
     CalledOff,

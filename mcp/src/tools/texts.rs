@@ -4,10 +4,11 @@
 use a2al_service::model::{
     Agent, AgentList, Connected, DelegationMessage, DeletedList, Done, EventList, Heartbeat,
     KeptIdentity, KeptList, KeptProof, Probe, Published, Registered, Resolution, SentNote,
-    ServicesRegistered, Status, Tunnel, TunnelList, Updated,
+    ServicesRegistered, Status, Tunnel, TunnelList,
 };
 
 use super::admin::Exported;
+use super::agents::Patched;
 use super::connect::Closed;
 use super::fetch::Fetched;
 use super::mailbox::Notes;
@@ -41,9 +42,12 @@ impl Readable for Registered {
     }
 }
 
-impl Readable for Updated {
+impl Readable for Patched {
     fn text(&self) -> String {
-        "Changed.".to_owned()
+        format!(
+            "Changed: the service is now {}.",
+            or_none(&self.service_tcp)
+        )
     }
 }
 
