@@ -67,7 +67,7 @@ pub(crate) fn routers() -> [(Toolset, ToolRouter<Server>); 4] {
 /// The arguments of a tool that works on one address.
 #[derive(Debug, Deserialize, JsonSchema)]
 struct One {
-    /// The agent's address (AID): `A0` and 40 hexadecimal digits.
+    /// The agent's AID: `A0` and 40 hex digits.
     #[schemars(with = "String")]
     aid: Aid,
 }

@@ -17,15 +17,14 @@ use crate::server::Server;
 /// What registers an agent: a kept key, or both keys.
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Registration {
-    /// Address of an identity from `a2al_identity_generate`, whose keys are here. Without it both key
-    /// fields are needed.
+    /// AID from `a2al_identity_generate`, whose keys are here; without it give both key fields.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     aid: Option<Aid>,
-    /// Operational private key made elsewhere, 128 hexadecimal digits. Never needed with aid.
+    /// Operational private key from elsewhere, 128 hex digits; not with aid.
     #[serde(default)]
     operational_private_key_hex: Option<Secret>,
-    /// Proof by the master key for that key, hexadecimal CBOR. Never needed with aid.
+    /// The master key's proof for that key, CBOR in hex; not with aid.
     #[serde(default)]
     #[schemars(example = &"a701582048…")]
     delegation_proof_hex: Option<String>,

@@ -45,7 +45,7 @@ fn failed(error: Error, may_repeat: bool) -> Failure {
 /// A request to an agent.
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Asked {
-    /// Address (AID) of the agent to call. Either this or `service`.
+    /// AID of the agent to call. Either this or `service`.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     remote_aid: Option<Aid>,

@@ -23,7 +23,7 @@ const TEXT: u8 = 3;
 /// A note to send.
 #[derive(Debug, Deserialize, JsonSchema)]
 struct NewNote {
-    /// Address (AID) of the agent of this node that writes.
+    /// AID of the agent of this node that writes.
     #[schemars(with = "String")]
     aid: Aid,
     #[serde(flatten)]
