@@ -9,6 +9,8 @@ mod catalogue;
 mod clients;
 #[path = "mcp/eras.rs"]
 mod eras;
+#[path = "mcp/failures.rs"]
+mod failures;
 #[path = "mcp/fetch.rs"]
 mod fetch;
 #[path = "mcp/hostile.rs"]
