@@ -31,7 +31,7 @@ use crate::pipes::Pipes;
 use crate::questions::Questions;
 use crate::receipts::Receipts;
 use crate::toolsets::Toolsets;
-use crate::watching::Watched;
+use crate::watching::{Ahead, Watched};
 use crate::{prompts, resources};
 
 /// What a model is told about all tools together.
@@ -203,6 +203,8 @@ pub(crate) struct Server {
     shared: Arc<Shared>,
     /// What the client watches, in the lifecycle with a session.
     watched: Watched,
+    /// What clients without one are about to watch.
+    ahead: Ahead,
     /// Whether changes are told already: a client may say more than once that it is ready.
     is_telling: AtomicBool,
     /// What answers hold, unless their request brings its own.
@@ -218,6 +220,7 @@ impl Server {
         Self {
             shared: Arc::clone(&mcp.shared),
             watched: Watched::default(),
+            ahead: Ahead::default(),
             is_telling: AtomicBool::new(false),
             receipts: Receipts::default(),
             _ends: ended.clone().drop_guard(),
@@ -343,6 +346,7 @@ impl ServerHandler for Server {
         if let Some(uris) = &mut accepted.resource_subscriptions {
             uris.retain(|uri| resources::is_known(uri));
             uris.truncate(MAX_WATCHED);
+            self.ahead.look(self.service(), uris);
         }
         Some(accepted)
     }
@@ -354,10 +358,10 @@ impl ServerHandler for Server {
             return Err(ErrorData::invalid_request(problem, Some(data)));
         };
         let mut toolsets = self.shared.toolsets.subscribe();
-        let watched = Watched::default();
-        for uri in context.accepted().resource_subscriptions.iter().flatten() {
-            watched.add(self.service(), uri);
-        }
+        let uris = context.accepted().resource_subscriptions.as_deref();
+        let uris = uris.unwrap_or_default();
+        let watched = self.ahead.take(uris);
+        let watched = watched.unwrap_or_else(|| Watched::of(self.service(), uris));
         loop {
             let told = tokio::select! {
                 () = context.cancelled() => return Ok(()),
