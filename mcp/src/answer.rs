@@ -61,6 +61,14 @@ impl Failure {
         self
     }
 
+    /// The same, of a call that may have been carried out and must not be twice.
+    pub(crate) fn perhaps_done(mut self) -> Self {
+        self.retryable = false;
+        "it may have been done all the same: check before you call again"
+            .clone_into(&mut self.next);
+        self
+    }
+
     /// The same, with the argument that is at fault.
     pub(crate) fn about(mut self, argument: impl Into<String>) -> Self {
         self.argument = Some(argument.into());

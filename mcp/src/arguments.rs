@@ -75,10 +75,11 @@ fn read<T: DeserializeOwned + JsonSchema + 'static>(
     serde_path_to_error::deserialize(Value::Object(given.clone())).map_err(|error| {
         let path = error.path().to_string();
         let problem = error.into_inner().to_string();
-        BadArgument {
-            argument: culprit(&path, &problem, &schema, &given),
-            problem,
-        }
+        let argument = named(&path, &problem)
+            .or_else(|| mistyped(&schema, &given))
+            .or_else(|| found_out::<T>(&problem, &given));
+        let argument = argument.unwrap_or("arguments").to_owned();
+        BadArgument { argument, problem }
     })
 }
 
@@ -97,20 +98,64 @@ fn check_names(schema: &JsonObject, given: &JsonObject) -> Result<(), BadArgumen
     })
 }
 
-/// The name of the argument that a problem is about: where the path leads, what the text names
-/// (`missing field …`), or the first whose type is not the one of the schema.
-fn culprit(path: &str, problem: &str, schema: &JsonObject, given: &JsonObject) -> String {
-    let named = path
-        .split(['.', '['])
-        .find(|part| !part.is_empty() && *part != "?");
-    let quoted = problem.strip_prefix("missing field `");
-    let quoted = quoted.and_then(|rest| rest.split('`').next());
-    let mistyped = given.iter().find(|(name, value)| {
-        let kind = schema["properties"][name.as_str()].get("type");
-        kind.is_some_and(|kind| !is_of(kind, value))
+/// The argument that a problem names: where the path leads, or what the text says is missing.
+fn named<'a>(path: &'a str, problem: &'a str) -> Option<&'a str> {
+    let mut parts = path.split(['.', '[']);
+    let named = parts.find(|part| !part.is_empty() && *part != "?");
+    named.or_else(|| missing(problem))
+}
+
+fn missing(problem: &str) -> Option<&str> {
+    let quoted = problem.strip_prefix("missing field `")?;
+    quoted.split('`').next()
+}
+
+/// The first argument whose value is not one that the schema allows.
+fn mistyped<'a>(schema: &JsonObject, given: &'a JsonObject) -> Option<&'a str> {
+    let mut given = given.iter();
+    let mistyped = given.find(|(name, value)| {
+        let schema = &schema["properties"][name.as_str()];
+        let is_of_type = schema.get("type").is_none_or(|kind| is_of(kind, value));
+        !is_of_type || !is_in_range(schema, value)
     });
-    let found = named.or(quoted).or(mistyped.map(|(name, _)| name.as_str()));
-    found.unwrap_or("arguments").to_owned()
+    mistyped.map(|(name, _)| name.as_str())
+}
+
+/// The argument without which there is another problem or none, for structures that are put
+/// together from others: `serde` does not tell there where it was.
+fn found_out<'a, T: DeserializeOwned>(problem: &str, given: &'a JsonObject) -> Option<&'a str> {
+    let problem_of = |given: JsonObject| {
+        let read = serde_json::from_value::<T>(Value::Object(given));
+        read.err().map(|error| error.to_string())
+    };
+    let is_optional_culprit = |name: &&String| {
+        let mut without = given.clone();
+        without.remove(*name);
+        problem_of(without).is_none_or(|other| other != problem && missing(&other).is_none())
+    };
+    let is_culprit_alone = |name: &&String| {
+        let alone = given
+            .get(*name)
+            .cloned()
+            .map(|value| ((*name).clone(), value));
+        problem_of(alone.into_iter().collect()).as_deref() == Some(problem)
+    };
+    let found = given.keys().find(is_optional_culprit);
+    let found = found.or_else(|| given.keys().find(is_culprit_alone));
+    found.map(String::as_str)
+}
+
+fn is_in_range(schema: &Value, value: &Value) -> bool {
+    let Some(number) = value.as_f64() else {
+        return true;
+    };
+    let bound = |name: &str| schema.get(name).and_then(Value::as_f64);
+    // Of these the schema says no more than the name.
+    let is_u32 = schema
+        .get("format")
+        .is_some_and(|format| format == "uint32");
+    let most = bound("maximum").or(is_u32.then_some(f64::from(u32::MAX)));
+    bound("minimum").is_none_or(|least| least <= number) && most.is_none_or(|most| number <= most)
 }
 
 /// Whether `value` is of the type, or one of the types, that a schema names.
@@ -131,6 +176,8 @@ fn is_of(kind: &Value, value: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use a2al_protocol::Aid;
 
     use super::*;
@@ -147,12 +194,30 @@ mod tests {
     #[serde(default)]
     struct More {
         count: Option<u32>,
+        kind: u8,
         names: Vec<String>,
+        headers: BTreeMap<String, Vec<String>>,
+    }
+
+    /// All of its parts are parts of others.
+    #[expect(dead_code, reason = "only whether it can be read is looked at")]
+    #[derive(Debug, Deserialize, JsonSchema)]
+    struct Together {
+        #[serde(flatten)]
+        example: Example,
+        #[serde(flatten)]
+        needed: Needed,
+    }
+
+    #[expect(dead_code, reason = "only whether it can be read is looked at")]
+    #[derive(Debug, Deserialize, JsonSchema)]
+    struct Needed {
+        ttl: u32,
     }
 
     const AID: &str = "a0eb165e6d5d1de7c44e0228e8efe48e4d05f6479a";
 
-    fn read(given: Value) -> Result<Example, BadArgument> {
+    fn read<T: DeserializeOwned + JsonSchema + 'static>(given: Value) -> Result<T, BadArgument> {
         let Value::Object(given) = given else {
             panic!("an object")
         };
@@ -161,10 +226,10 @@ mod tests {
 
     #[test]
     fn what_is_left_out_or_null_is_the_default() {
-        let example = read(json!({ "aid": AID, "count": null, "names": null })).unwrap();
+        let example: Example = read(json!({ "aid": AID, "count": null, "names": null })).unwrap();
         assert_eq!(example.aid.to_string().to_lowercase(), AID);
         assert!(example.more.count.is_none() && example.more.names.is_empty());
-        let example = read(json!({ "aid": AID, "count": 2, "names": ["x"] })).unwrap();
+        let example: Example = read(json!({ "aid": AID, "count": 2, "names": ["x"] })).unwrap();
         assert_eq!(example.more.count, Some(2));
     }
 
@@ -182,13 +247,36 @@ mod tests {
                 "unknown argument",
             ),
         ] {
-            let bad = read(given.clone()).unwrap_err();
+            let bad = read::<Example>(given.clone()).unwrap_err();
             assert_eq!(bad.argument, name, "{given}: {bad:?}");
             assert!(bad.problem.contains(problem), "{bad:?}");
             assert_eq!(
-                BadArgument::from_error(&read(given).unwrap_err().into_error()),
+                BadArgument::from_error(&read::<Example>(given).unwrap_err().into_error()),
                 Some(bad)
             );
         }
+    }
+
+    #[test]
+    fn a_bad_argument_of_a_part_is_named() {
+        let good = json!({ "aid": AID, "ttl": 5, "count": 1, "headers": { "a": ["b"] } });
+        read::<Together>(good.clone()).unwrap();
+        for (name, value) in [
+            ("aid", json!("zz")),
+            ("aid", json!(7)),
+            ("ttl", json!(-5)),
+            ("ttl", json!("5")),
+            ("ttl", json!(1u64 << 40)),
+            ("kind", json!(300)),
+            ("headers", json!({ "a": 5 })),
+            ("names", json!([1])),
+        ] {
+            let mut given = good.clone();
+            given[name] = value;
+            let bad = read::<Together>(given.clone()).unwrap_err();
+            assert_eq!(bad.argument, name, "{given}: {bad:?}");
+        }
+        let bad = read::<Together>(json!({ "aid": "zz" })).unwrap_err();
+        assert_eq!(bad.argument, "aid");
     }
 }

@@ -13,7 +13,7 @@ use rmcp::RoleServer;
 use rmcp::handler::server::tool::IntoCallToolResult;
 use rmcp::model::{
     CallToolResponse, CustomNotification, ElicitRequest, ElicitRequestParams, ErrorData,
-    InputRequest, InputRequiredResult, SealOptions, ServerNotification,
+    InputRequest, InputRequiredResult, ServerNotification,
 };
 use rmcp::service::Peer;
 use serde_json::json;
@@ -70,15 +70,13 @@ impl Server {
     fn question(&self, made: &KeptIdentity, url: &str, tool: &str) -> InputRequiredResult {
         let request = InputRequest::Elicitation(ElicitRequest::new(visit(made.aid, url)));
         let requests = BTreeMap::from([(QUESTION.to_owned(), request)]);
-        let options = SealOptions::new().associated_data(tool.as_bytes());
-        let aid = made.aid.to_string();
-        let state = self.questions().seal_with(aid.as_bytes(), &options);
+        let state = self.questions().signed(&made.aid.to_string(), tool);
         InputRequiredResult::new(Some(requests), Some(state))
     }
 
     fn made_before(&self, state: &str, tool: &str) -> Result<Aid, Failure> {
-        let aid = self.questions().open_with(state, tool.as_bytes()).ok();
-        let aid = aid.and_then(|aid| String::from_utf8(aid).ok()?.parse().ok());
+        let aid = self.questions().read(state, tool);
+        let aid = aid.and_then(|aid| aid.parse().ok());
         aid.ok_or_else(|| bad_answer("the answer is to a question that was not asked here"))
     }
 

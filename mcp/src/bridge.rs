@@ -4,7 +4,6 @@
 //! Messages pass as they are; only what HTTP needs is read from them. A session that the server has
 //! forgotten, because it was started anew, is opened again without the client's notice.
 
-pub(crate) mod lines;
 pub(crate) mod message;
 mod remote;
 mod sse;
@@ -21,7 +20,8 @@ use tokio::time::timeout;
 
 pub use remote::{Address, ClientError};
 
-use lines::{Line, Lines};
+use crate::limits::MAX_BRIDGED_LEN;
+use crate::lines::{Line, Lines};
 use message::{Kind, Message};
 use remote::Remote;
 
@@ -54,7 +54,7 @@ pub async fn run(
         under_way: HashMap::new(),
         listener: None,
     };
-    bridge.run(Lines::new(read)).await;
+    bridge.run(Lines::new(read, MAX_BRIDGED_LEN)).await;
     // Nobody is left who could be told that the last lines were not read.
     let _ = writer.await;
     Ok(())
@@ -89,7 +89,7 @@ impl Bridge {
         loop {
             match lines.next().await {
                 Line::Text(text) => self.take(text).await,
-                Line::TooLong => {
+                Line::TooLong | Line::NotText => {
                     tracing::warn!("a message is too long, and was left out");
                     let error = failure(&Value::Null, -32600, "message too long");
                     let _ = self.out.send(error).await;

@@ -20,7 +20,7 @@ use crate::arguments::BadArgument;
 use crate::catalogue::{CATALOGUE, Entry};
 use crate::limits::{CALL_TIMEOUT, CONSENT_TIMEOUT, PROGRESS_INTERVAL};
 use crate::server::Server;
-use crate::tools::ASKS_A_HUMAN;
+use crate::tools::{ASKS_A_HUMAN, may_be_repeated};
 
 /// Calls the tool that `request` names.
 ///
@@ -39,11 +39,13 @@ pub(crate) async fn run(
     } else {
         CALL_TIMEOUT
     };
+    let may_repeat = may_be_repeated(&entry.route.attr, request.arguments.as_ref());
+    let stopped = move |stopped| Failure::stopped(stopped, may_repeat).into_call_tool_result();
     let call = (entry.route.call)(ToolCallContext::new(server, request, context));
     let answered = tokio::select! {
         answered = timeout(patience, call) => answered,
         () = progress.report(started, patience) => unreachable!("it is reported until the call ends"),
-        () = cancelled.cancelled() => return Failure::from(Stopped::CalledOff).into_call_tool_result(),
+        () = cancelled.cancelled() => return stopped(Stopped::CalledOff),
     };
     let response = match answered {
         Ok(Err(error)) => match BadArgument::from_error(&error) {
@@ -51,7 +53,7 @@ pub(crate) async fn run(
             None => return Err(error),
         },
         Ok(Ok(response)) => response,
-        Err(_) => Failure::from(Stopped::TookTooLong).into_call_tool_result()?,
+        Err(_) => stopped(Stopped::TookTooLong)?,
     };
     Ok(with_notices(response, server.service()))
 }
@@ -75,25 +77,29 @@ fn shown<'a>(server: &Server, name: &str) -> Result<&'a Entry, ErrorData> {
 }
 
 /// Why a call ended without an answer of the tool.
+#[derive(Clone, Copy)]
 enum Stopped {
     TookTooLong,
     CalledOff,
 }
 
-impl From<Stopped> for Failure {
-    fn from(stopped: Stopped) -> Self {
-        match stopped {
+impl Failure {
+    fn stopped(stopped: Stopped, may_repeat: bool) -> Self {
+        let failure = match stopped {
             Stopped::TookTooLong => {
                 let text = format!("no answer within {} s", CALL_TIMEOUT.as_secs());
                 let next = "try again; what takes longer goes on by itself where the tool says so";
-                Self::new("timeout", text, next).but_later()
+                Self::new("timeout", text, next)
             }
-            Stopped::CalledOff => Self::new(
-                "cancelled",
-                "the call was called off",
-                "call again if it is still wanted",
-            )
-            .but_later(),
+            Stopped::CalledOff => {
+                let next = "call again if it is still wanted";
+                Self::new("cancelled", "the call was called off", next)
+            }
+        };
+        if may_repeat {
+            failure.but_later()
+        } else {
+            failure.perhaps_done()
         }
     }
 }

@@ -9,11 +9,11 @@ use rmcp::model::{
     ElicitRequest, ElicitRequestParams, ElicitResult, ElicitationAction, ElicitationSchema,
     InputRequest, InputRequiredResult,
 };
-use rmcp::model::{RequestStateCodec, SealOptions};
 
 use crate::answer::Failure;
 use crate::human::{Human, bad_answer};
-use crate::limits::{CONSENT_TIMEOUT, QUESTION_TTL};
+use crate::limits::CONSENT_TIMEOUT;
+use crate::questions::Questions;
 
 /// The name of the one question of a call.
 const QUESTION: &str = "confirm";
@@ -35,7 +35,7 @@ impl Human {
     /// When the human refuses or does not answer, or nobody can be asked and `confirm` is not set.
     pub(crate) async fn agrees(
         self,
-        codec: &RequestStateCodec,
+        questions: &Questions,
         act: &str,
         what: &str,
         confirm: bool,
@@ -51,9 +51,9 @@ impl Human {
             };
         }
         let answer = if self.is_stateless() {
-            match self.carried_answer(codec, act)? {
+            match self.carried_answer(questions, act)? {
                 Some(answer) => answer,
-                None => return Ok(Consent::Ask(Box::new(question(codec, act, what)))),
+                None => return Ok(Consent::Ask(Box::new(question(questions, act, what)?))),
             }
         } else {
             self.answered(what).await?
@@ -71,15 +71,16 @@ impl Human {
     /// The answer that a stateless client brings along, if it was to this question.
     fn carried_answer(
         &self,
-        codec: &RequestStateCodec,
+        questions: &Questions,
         act: &str,
     ) -> Result<Option<ElicitResult>, Failure> {
         let (Some(state), Some(answers)) = (&self.state, &self.answers) else {
             return Ok(None);
         };
-        codec
-            .open_with(state, act.as_bytes())
-            .map_err(|_| bad_answer("the answer is to another question, or too old"))?;
+        if !questions.answered(state, act) {
+            let problem = "the answer is to another question, too old, or not the first";
+            return Err(bad_answer(problem));
+        }
         let answer = answers
             .get(QUESTION)
             .ok_or_else(|| bad_answer("the question is not answered"))?;
@@ -103,13 +104,14 @@ impl Human {
     }
 }
 
-fn question(codec: &RequestStateCodec, act: &str, what: &str) -> InputRequiredResult {
+fn question(questions: &Questions, act: &str, what: &str) -> Result<InputRequiredResult, Failure> {
     let request = InputRequest::Elicitation(ElicitRequest::new(form(what)));
     let requests = BTreeMap::from([(QUESTION.to_owned(), request)]);
-    let options = SealOptions::new()
-        .associated_data(act.as_bytes())
-        .ttl(QUESTION_TTL);
-    InputRequiredResult::new(Some(requests), Some(codec.seal_with(b"asked", &options)))
+    let state = questions.ask(act).map_err(|error| {
+        let problem = format!("the question cannot be sealed: {error}");
+        Failure::new("internal", problem, "tell the user")
+    })?;
+    Ok(InputRequiredResult::new(Some(requests), Some(state)))
 }
 
 /// A form without fields: to accept it is the answer.

@@ -17,6 +17,7 @@ use rmcp::transport::streamable_http_server::StreamableHttpServerConfig;
 use tokio_util::sync::CancellationToken;
 
 use crate::limits::MAX_MESSAGE_LEN;
+use crate::receipts::{Closing, Handing, Receipts};
 use crate::server::Mcp;
 use crate::sessions::Sessions;
 
@@ -82,8 +83,11 @@ impl Endpoint {
         B::Error: Display,
     {
         let told = |error: B::Error| error.to_string();
-        let request = request.map(|body| body.map_err(told).boxed_unsync());
-        self.0.serve(request).await
+        let mut request = request.map(|body| body.map_err(told).boxed_unsync());
+        let closing = Closing(Receipts::default());
+        request.extensions_mut().insert(closing.0.clone());
+        let answer = self.0.serve(request).await;
+        answer.map(|body| Handing::new(body, closing))
     }
 }
 

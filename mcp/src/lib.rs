@@ -13,11 +13,11 @@
 //! arguments   how arguments are read, and a bad one is named
 //! answer      results: structured content and a text; failures with what to do next
 //! call        deadlines, progress, cancellation, notices
-//! consent     asking the human
+//! consent     asking the human; `questions` are those that stateless clients carry
 //! untrusted   what strangers wrote
 //! resources   the node mirrored for hosts that show or watch it; `watching` tells of changes
 //! prompts     the first journeys
-//! http, sessions, bridge, exposed
+//! http, sessions, pipes, bridge, exposed; `receipts` tells which answers arrived
 //! ```
 
 mod answer;
@@ -31,7 +31,11 @@ pub mod exposed;
 mod http;
 mod human;
 mod limits;
+mod lines;
+mod pipes;
 mod prompts;
+mod questions;
+mod receipts;
 mod resources;
 mod server;
 mod sessions;
@@ -41,5 +45,6 @@ mod untrusted;
 mod watching;
 
 pub use http::Endpoint;
-pub use server::{CallError, Mcp};
+pub use receipts::Receipts;
+pub use server::{CallError, Called, Mcp};
 pub use toolsets::{Toolset, Toolsets, UnknownToolset};

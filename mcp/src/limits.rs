@@ -28,6 +28,11 @@ pub(crate) const PROGRESS_INTERVAL: Duration = Duration::from_secs(2);
 /// Ours: [`CONSENT_TIMEOUT`], and some time on the way.
 pub(crate) const QUESTION_TTL: Duration = Duration::from_secs(180);
 
+/// Questions whose answer is on its way at a time; the oldest makes room.
+///
+/// Ours: a human is asked one thing after the other.
+pub(crate) const MAX_QUESTIONS: usize = 64;
+
 /// Sessions of the older protocol revisions at a time; the one that was idle longest makes room.
 ///
 /// Ours: a person's hosts open a handful.
@@ -52,6 +57,31 @@ pub(crate) const DEFAULT_FETCH_LEN: usize = 64 * 1024;
 ///
 /// Ours: what hosts still take in one message.
 pub(crate) const MAX_FETCH_LEN: usize = 1024 * 1024;
+
+/// Most bytes of an agent's headers that a fetch hands on, names and values together.
+///
+/// Ours: what servers usually take of a request.
+pub(crate) const MAX_HEADERS_LEN: usize = 8 * 1024;
+
+/// Longest media type that a fetch hands on, in bytes.
+///
+/// Ours: real ones have less than 100.
+pub(crate) const MAX_TYPE_LEN: usize = 256;
+
+/// How deep JSON of an agent may be nested to be handed on parsed.
+///
+/// Ours: parsers give up at 100 or 128 levels, and a few are around it by then.
+pub(crate) const MAX_DEPTH: usize = 64;
+
+/// Most bytes that the notes of one answer have together; one note is given even if it is longer.
+///
+/// Source: [`DEFAULT_FETCH_LEN`], for the same reason. It is also the longest note there is.
+pub(crate) const MAX_NOTES_LEN: usize = 64 * 1024;
+
+/// Answers with notes that wait to be written to one client at a time.
+///
+/// Ours: a client polls once and waits.
+pub(crate) const MAX_RECEIPTS: usize = 64;
 
 /// Longest message that passes a bridge, in bytes.
 ///
@@ -103,6 +133,11 @@ pub(crate) const EXPOSED_GRACE: Duration = Duration::from_secs(2);
 ///
 /// Ours: a node has a handful of agents, with two resources each.
 pub(crate) const MAX_WATCHED: usize = 256;
+
+/// Clients of the stateless revision that listen for changes at a time.
+///
+/// Source: [`MAX_SESSIONS`]; each holds a connection to the API, which has a bounded number.
+pub(crate) const MAX_LISTENERS: usize = MAX_SESSIONS;
 
 /// Time between two looks whether a watched resource has changed.
 ///

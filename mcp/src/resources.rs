@@ -8,6 +8,7 @@ use rmcp::ErrorData;
 use rmcp::model::{ReadResourceResult, Resource, ResourceContents, ResourceTemplate};
 use serde_json::{Value, json};
 
+use crate::limits::MAX_NOTES_LEN;
 use crate::tools::Notes;
 
 /// What a resource mirrors.
@@ -45,7 +46,10 @@ impl Mirror {
             Self::Status => serde_json::to_value(service.status()),
             Self::Agents => serde_json::to_value(service.agents()),
             Self::Agent(aid) => serde_json::to_value(service.agent(aid)?),
-            Self::Inbox(aid) => serde_json::to_value(Notes::from(service.list_mailbox(aid).await?)),
+            Self::Inbox(aid) => {
+                let list = service.list_mailbox(aid, MAX_NOTES_LEN).await?;
+                serde_json::to_value(Notes::from(list))
+            }
         };
         Ok(read.expect("answers are plain values with text keys"))
     }
@@ -143,10 +147,7 @@ pub(crate) fn templates() -> Vec<ResourceTemplate> {
 /// # Errors
 /// When there is none of that name, or it cannot be read.
 pub(crate) async fn read(service: &Service, uri: &str) -> Result<ReadResourceResult, ErrorData> {
-    let missing = || {
-        let problem = "no such resource; resources/list names those there are";
-        ErrorData::resource_not_found(problem, Some(json!({ "uri": uri })))
-    };
+    let missing = || missing(uri);
     let mirror = Mirror::of(uri).ok_or_else(missing)?;
     let content = mirror.read(service).await.map_err(|error| match error {
         Error::NotFound => missing(),
@@ -154,6 +155,17 @@ pub(crate) async fn read(service: &Service, uri: &str) -> Result<ReadResourceRes
     })?;
     let content = ResourceContents::text(content.to_string(), uri).with_mime_type(JSON);
     Ok(ReadResourceResult::new(vec![content]))
+}
+
+/// Whether there is, or may come to be, a resource of that name.
+pub(crate) fn is_known(uri: &str) -> bool {
+    Mirror::of(uri).is_some()
+}
+
+/// What is said about one that there is not.
+pub(crate) fn missing(uri: &str) -> ErrorData {
+    let problem = "no such resource; resources/list names those there are";
+    ErrorData::resource_not_found(problem, Some(json!({ "uri": uri })))
 }
 
 /// What changes when the resource at `uri` does.

@@ -2,14 +2,14 @@
 //! What clients are answered, whichever way they come.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use a2al_service::Service;
-use rmcp::model::RequestStateCodec;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, ClientJsonRpcMessage, ErrorData,
-    GetPromptRequestParams, GetPromptResponse, Implementation, JsonObject, ListPromptsResult,
-    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, NumberOrString,
-    PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse,
+    CallToolRequestParams, CallToolResponse, ClientJsonRpcMessage, CustomRequest, CustomResult,
+    ErrorCode, ErrorData, GetPromptRequestParams, GetPromptResponse, Implementation, JsonObject,
+    ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
+    NumberOrString, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse,
     ResourceUpdatedNotificationParam, ServerCapabilities, ServerConfig, ServerJsonRpcMessage,
     ServerResult, SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams,
 };
@@ -18,17 +18,20 @@ use rmcp::service::{
     SubscriptionSendError, serve_directly,
 };
 use rmcp::transport::OneshotTransport;
-use rmcp::transport::async_rw::AsyncRwTransport;
 use rmcp::{RoleServer, ServerHandler, ServiceExt, service::ServerInitializeError};
+use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::call;
 use crate::catalogue::CATALOGUE;
-use crate::limits::{MAX_MESSAGE_LEN, MAX_WATCHED};
+use crate::limits::{MAX_LISTENERS, MAX_WATCHED};
+use crate::pipes::Pipes;
+use crate::questions::Questions;
+use crate::receipts::Receipts;
 use crate::toolsets::Toolsets;
-use crate::watching::Watched;
+use crate::watching::{Ahead, Watched};
 use crate::{prompts, resources};
 
 /// What a model is told about all tools together.
@@ -51,8 +54,19 @@ pub struct Mcp {
 struct Shared {
     service: Service,
     toolsets: watch::Sender<Toolsets>,
+    /// A place for each client that listens without a session.
+    listeners: Semaphore,
     /// Seals what stateless clients carry between a question and its answer.
-    questions: RequestStateCodec,
+    questions: Questions,
+}
+
+/// What a tool answered.
+#[derive(Debug)]
+pub struct Called {
+    /// Its structured content.
+    pub content: JsonObject,
+    /// To be told when the caller has it.
+    pub receipts: Receipts,
 }
 
 /// Why [`Mcp::call`] gave nothing back.
@@ -86,12 +100,11 @@ impl Mcp {
     /// # Errors
     /// When the system gives no random numbers.
     pub fn new(service: Service, toolsets: Toolsets) -> Result<Self, getrandom::Error> {
-        let mut key = vec![0; RequestStateCodec::MIN_KEY_LENGTH];
-        getrandom::fill(&mut key)?;
         let shared = Shared {
             service,
             toolsets: watch::Sender::new(toolsets),
-            questions: RequestStateCodec::new_unchecked(key),
+            listeners: Semaphore::new(MAX_LISTENERS),
+            questions: Questions::new()?,
         };
         Ok(Self {
             shared: Arc::new(shared),
@@ -121,9 +134,9 @@ impl Mcp {
         read: impl AsyncRead + Send + Unpin + 'static,
         write: impl AsyncWrite + Send + Unpin + 'static,
     ) -> Result<(), Box<ServerInitializeError>> {
-        let transport =
-            AsyncRwTransport::new_server(read, write).with_max_line_length(MAX_MESSAGE_LEN);
-        match self.handler().serve(transport).await {
+        let server = Server::new(self);
+        let pipes = Pipes::new(read, write, server.receipts.clone());
+        match server.serve(pipes).await {
             Ok(running) => {
                 // It ends when the client does; there is nothing to do about how.
                 let _ = running.waiting().await;
@@ -134,18 +147,20 @@ impl Mcp {
         }
     }
 
-    /// Calls one tool and gives back its structured content.
+    /// Calls one tool.
     ///
     /// # Errors
     /// [`CallError`].
-    pub async fn call(&self, tool: &str, arguments: JsonObject) -> Result<JsonObject, CallError> {
+    pub async fn call(&self, tool: &str, arguments: JsonObject) -> Result<Called, CallError> {
         let params = CallToolRequestParams::new(tool.to_owned()).with_arguments(arguments);
         let request = ClientJsonRpcMessage::request(
             rmcp::model::ClientRequest::CallToolRequest(rmcp::model::CallToolRequest::new(params)),
             NumberOrString::Number(0),
         );
         let (transport, mut answers) = OneshotTransport::<RoleServer>::new(request);
-        let running = serve_directly(self.handler(), transport, None);
+        let server = Server::new(self);
+        let receipts = server.receipts.clone();
+        let running = serve_directly(server, transport, None);
         let answered = loop {
             match answers.recv().await {
                 Some(ServerJsonRpcMessage::Response(response)) => break Some(Ok(response.result)),
@@ -155,7 +170,8 @@ impl Mcp {
             }
         };
         drop(running);
-        outcome(answered.ok_or(CallError::Stopping)?)
+        let content = outcome(answered.ok_or(CallError::Stopping)?)?;
+        Ok(Called { content, receipts })
     }
 }
 
@@ -195,6 +211,12 @@ pub(crate) struct Server {
     shared: Arc<Shared>,
     /// What the client watches, in the lifecycle with a session.
     watched: Watched,
+    /// What clients without one are about to watch.
+    ahead: Ahead,
+    /// Whether changes are told already: a client may say more than once that it is ready.
+    is_telling: AtomicBool,
+    /// What answers hold, unless their request brings its own.
+    receipts: Receipts,
     /// Cancelled when this goes, so that what it started ends with it.
     ended: CancellationToken,
     _ends: DropGuard,
@@ -206,6 +228,9 @@ impl Server {
         Self {
             shared: Arc::clone(&mcp.shared),
             watched: Watched::default(),
+            ahead: Ahead::default(),
+            is_telling: AtomicBool::new(false),
+            receipts: Receipts::default(),
             _ends: ended.clone().drop_guard(),
             ended,
         }
@@ -219,7 +244,11 @@ impl Server {
         *self.shared.toolsets.borrow()
     }
 
-    pub(crate) fn questions(&self) -> &RequestStateCodec {
+    pub(crate) fn receipts(&self) -> &Receipts {
+        &self.receipts
+    }
+
+    pub(crate) fn questions(&self) -> &Questions {
         &self.shared.questions
     }
 
@@ -257,6 +286,26 @@ async fn tell_updates(peer: &Peer<RoleServer>, changed: Vec<String>) -> Result<(
     Ok(())
 }
 
+/// Whether requests of that name are answered, if they can be read.
+fn is_served(method: &str) -> bool {
+    matches!(
+        method,
+        "initialize"
+            | "ping"
+            | "prompts/get"
+            | "prompts/list"
+            | "resources/list"
+            | "resources/read"
+            | "resources/subscribe"
+            | "resources/templates/list"
+            | "resources/unsubscribe"
+            | "server/discover"
+            | "subscriptions/listen"
+            | "tools/call"
+            | "tools/list"
+    )
+}
+
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
         let capabilities = ServerCapabilities::builder()
@@ -274,7 +323,9 @@ impl ServerHandler for Server {
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
-        self.tell_changes(context.peer);
+        if !self.is_telling.swap(true, Ordering::Relaxed) {
+            self.tell_changes(context.peer);
+        }
     }
 
     async fn list_tools(
@@ -304,15 +355,26 @@ impl ServerHandler for Server {
         &self,
         asked: &SubscriptionFilter,
     ) -> Option<SubscriptionFilter> {
-        Some(asked.clone())
+        let mut accepted = asked.clone();
+        if let Some(uris) = &mut accepted.resource_subscriptions {
+            uris.retain(|uri| resources::is_known(uri));
+            uris.truncate(MAX_WATCHED);
+            self.ahead.look(self.service(), uris);
+        }
+        Some(accepted)
     }
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        let Ok(_place) = self.shared.listeners.try_acquire() else {
+            let problem = format!("{MAX_LISTENERS} clients listen already; try again later");
+            let data = json!({ "code": "too_many_clients", "retryable": true });
+            return Err(ErrorData::invalid_request(problem, Some(data)));
+        };
         let mut toolsets = self.shared.toolsets.subscribe();
-        let watched = Watched::default();
-        for uri in context.accepted().resource_subscriptions.iter().flatten() {
-            watched.add(self.service(), uri);
-        }
+        let uris = context.accepted().resource_subscriptions.as_deref();
+        let uris = uris.unwrap_or_default();
+        let watched = self.ahead.take(uris);
+        let watched = watched.unwrap_or_else(|| Watched::of(self.service(), uris));
         loop {
             let told = tokio::select! {
                 () = context.cancelled() => return Ok(()),
@@ -335,6 +397,19 @@ impl ServerHandler for Server {
                 return Ok(());
             }
         }
+    }
+
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        let method = request.method;
+        if is_served(&method) {
+            let problem = format!("the params of {method} do not have the shape they must have");
+            return Err(ErrorData::invalid_params(problem, None));
+        }
+        Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, method, None))
     }
 
     async fn list_resources(
@@ -371,6 +446,9 @@ impl ServerHandler for Server {
         request: SubscribeRequestParams,
         _: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
+        if !resources::is_known(&request.uri) {
+            return Err(resources::missing(&request.uri));
+        }
         if self.watched.add(self.service(), &request.uri) {
             return Ok(());
         }

@@ -22,6 +22,8 @@ use crate::limits::{MAX_SESSIONS, SESSION_IDLE};
 pub(crate) struct Sessions {
     inner: LocalSessionManager,
     used: Mutex<HashMap<SessionId, Instant>>,
+    /// Held while a session is made, so that each makes its own room.
+    making: tokio::sync::Mutex<()>,
 }
 
 impl Default for Sessions {
@@ -31,6 +33,7 @@ impl Default for Sessions {
         Self {
             inner,
             used: Mutex::default(),
+            making: tokio::sync::Mutex::default(),
         }
     }
 }
@@ -68,6 +71,7 @@ impl SessionManager for Sessions {
     type Transport = WorkerTransport<LocalSessionWorker>;
 
     async fn create_session(&self) -> Result<(SessionId, Self::Transport), Self::Error> {
+        let _making = self.making.lock().await;
         self.make_room().await;
         let (id, transport) = self.inner.create_session().await?;
         self.used().insert(id.clone(), Instant::now());

@@ -10,6 +10,7 @@ mod identity;
 mod lookup;
 mod mailbox;
 mod node;
+mod peers;
 mod records;
 mod services;
 mod texts;
@@ -19,6 +20,7 @@ pub(crate) use mailbox::Notes;
 
 use a2al_protocol::Aid;
 use rmcp::handler::server::router::tool::ToolRouter;
+use rmcp::model::{JsonObject, Tool};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -27,6 +29,19 @@ use crate::toolsets::Toolset;
 
 /// The tools that may wait for a human's answer.
 pub(crate) const ASKS_A_HUMAN: [&str; 1] = [admin::EXPORT];
+
+/// Whether a call of `tool` that was given up may simply be made again: it changes nothing, or the
+/// same once more.
+pub(crate) fn may_be_repeated(tool: &Tool, arguments: Option<&JsonObject>) -> bool {
+    if tool.name == fetch::FETCH {
+        let method = arguments.and_then(|arguments| arguments.get("method")?.as_str());
+        return fetch::is_repeatable(method.unwrap_or_default());
+    }
+    let hints = tool.annotations.as_ref();
+    hints.is_some_and(|hints| {
+        hints.read_only_hint == Some(true) || hints.idempotent_hint == Some(true)
+    })
+}
 
 /// The routers of all tools, by toolset.
 pub(crate) fn routers() -> [(Toolset, ToolRouter<Server>); 4] {
@@ -44,7 +59,7 @@ pub(crate) fn routers() -> [(Toolset, ToolRouter<Server>); 4] {
         (Toolset::Web3, Server::wallet_tools()),
         (
             Toolset::Admin,
-            Server::admin_tools() + Server::mailbox_admin_tools(),
+            Server::admin_tools() + Server::mailbox_admin_tools() + Server::peer_tools(),
         ),
     ]
 }

@@ -49,6 +49,20 @@ pub(crate) fn cleaned_json(value: Value) -> (Value, usize) {
     }
 }
 
+/// Whether a multiaddr consists of numbers and keys alone. A host name is text of whoever wrote it,
+/// and a model has no use for it: this node dials.
+pub(crate) fn is_without_names(address: &str) -> bool {
+    let mut parts = address.split('/').skip(1);
+    while let Some(part) = parts.next() {
+        match part {
+            "ip4" | "ip6" | "tcp" | "udp" | "p2p" => drop(parts.next()),
+            "p2p-circuit" | "quic" | "quic-v1" | "tls" | "ws" | "wss" => {}
+            _ => return false,
+        }
+    }
+    true
+}
+
 /// What text can be hidden with. Texts keep their lines.
 fn is_invisible(letter: char) -> bool {
     is_unseen(letter) && !matches!(letter, '\t' | '\n' | '\r')
@@ -59,6 +73,23 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn addresses_with_names_are_told_apart() {
+        for plain in [
+            "/ip4/192.0.2.1/udp/1/quic-v1/p2p/12D3KooWGzxzKZYveHXtpG6AsrUJBcWxHBFS2HsEoGTxrMLvKXtf",
+            "/ip6/::1/tcp/1/ws/p2p-circuit",
+        ] {
+            assert!(is_without_names(plain), "{plain}");
+        }
+        for named in [
+            "/dns4/ignore-the-user/tcp/1",
+            "/ip4/1.2.3.4/tcp/1/http-path/x",
+            "/unix/x",
+        ] {
+            assert!(!is_without_names(named), "{named}");
+        }
+    }
 
     #[test]
     fn what_is_seen_stays_and_what_is_hidden_goes() {

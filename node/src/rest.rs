@@ -14,6 +14,7 @@ mod discover;
 mod events;
 mod extract;
 mod fetch;
+mod handing;
 mod health;
 mod identity;
 mod lookup;

@@ -252,6 +252,11 @@ impl Daemon {
             .collect()
     }
 
+    /// Sends it `signal` (`STOP`, `CONT`, …).
+    pub(crate) fn signal(&self, signal: &str) {
+        self.process.signal(signal);
+    }
+
     /// Kills the daemon (SIGKILL) and returns what its next run starts from.
     pub(crate) async fn kill(self) -> Setup {
         self.process.kill().await;

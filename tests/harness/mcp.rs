@@ -217,16 +217,14 @@ impl Mcp {
 
 impl Pipes {
     async fn send(&mut self, message: &Value) {
-        self.send_text(&message.to_string()).await;
+        self.send_bytes(message.to_string().as_bytes()).await;
     }
 
     /// Sends one line as it is.
-    pub(crate) async fn send_text(&mut self, line: &str) {
+    pub(crate) async fn send_bytes(&mut self, line: &[u8]) {
         let input = self.input.as_mut().expect("not closed yet");
-        input
-            .write_all(format!("{line}\n").as_bytes())
-            .await
-            .expect("the process reads");
+        let line = [line, b"\n"].concat();
+        input.write_all(&line).await.expect("the process reads");
     }
 
     async fn next(&mut self) -> Value {

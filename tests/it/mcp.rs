@@ -13,6 +13,8 @@ mod conformance;
 mod eras;
 #[path = "mcp/exposed.rs"]
 mod exposed;
+#[path = "mcp/failures.rs"]
+mod failures;
 #[path = "mcp/fetch.rs"]
 mod fetch;
 #[path = "mcp/hostile.rs"]
@@ -21,6 +23,8 @@ mod hostile;
 mod hosts;
 #[path = "mcp/keys.rs"]
 mod keys;
+#[path = "mcp/mailbox.rs"]
+mod mailbox;
 #[path = "mcp/pages.rs"]
 mod pages;
 #[path = "mcp/poison.rs"]

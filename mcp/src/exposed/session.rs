@@ -19,10 +19,10 @@ use super::child::{Child, Pipes};
 use super::http::{Messages, Refusal};
 use super::routes::{NotTaken, Route, Routes};
 use super::{FAILED, INVALID, Program};
-use crate::bridge::lines::{Line, Lines};
 use crate::bridge::message::Message;
 use crate::bridge::{failure, write_lines};
-use crate::limits::{EXPOSED_GRACE, EXPOSED_IDLE, MAX_EXPOSED_INPUT};
+use crate::limits::{EXPOSED_GRACE, EXPOSED_IDLE, MAX_BRIDGED_LEN, MAX_EXPOSED_INPUT};
+use crate::lines::{Line, Lines};
 
 /// Time between two looks whether anybody uses a session.
 const IDLE_INTERVAL: Duration = Duration::from_secs(60);
@@ -186,11 +186,11 @@ impl Session {
     }
 
     async fn read(&self, output: &mut ChildStdout, hear: fn(&str)) {
-        let mut lines = Lines::new(output);
+        let mut lines = Lines::new(output, MAX_BRIDGED_LEN);
         loop {
             match lines.next().await {
                 Line::Text(text) => self.take(text.trim(), hear).await,
-                Line::TooLong => {
+                Line::TooLong | Line::NotText => {
                     hear("a message is too long or no text; its session is ended");
                     return;
                 }
@@ -271,11 +271,11 @@ fn how(status: Option<ExitStatus>) -> String {
 
 /// Tells each line, until the pipe ends.
 async fn hear_all(pipe: impl AsyncRead + Unpin, hear: fn(&str)) {
-    let mut lines = Lines::new(pipe);
+    let mut lines = Lines::new(pipe, MAX_BRIDGED_LEN);
     loop {
         match lines.next().await {
             Line::Text(text) => hear(text.trim_end()),
-            Line::TooLong => {}
+            Line::TooLong | Line::NotText => {}
             Line::End => return,
         }
     }

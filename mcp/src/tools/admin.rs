@@ -2,7 +2,7 @@
 //! Looking after the node.
 
 use a2al_protocol::Aid;
-use a2al_service::model::{Agent, DeletedList, Heartbeat, KeptList, PeerList, Probe};
+use a2al_service::model::{Agent, DeletedList, Heartbeat, KeptList, Probe};
 use rmcp::handler::server::tool::{IntoCallToolResult, schema_for_output};
 use rmcp::model::CallToolResponse;
 use rmcp::{ErrorData, tool, tool_router};
@@ -125,21 +125,6 @@ impl Server {
     )]
     async fn identities_kept(&self, _: Parameters<Nothing>) -> Result<Json<KeptList>, Failure> {
         Ok(Json(self.service().kept_identities()))
-    }
-
-    /// The nodes this one is connected to, and the path to each.
-    #[tool(
-        name = "a2al_peers",
-        title = "List connected nodes",
-        annotations(
-            read_only_hint = true,
-            destructive_hint = false,
-            idempotent_hint = true,
-            open_world_hint = false
-        )
-    )]
-    async fn peers(&self, _: Parameters<Nothing>) -> Result<Json<PeerList>, Failure> {
-        Ok(Json(self.service().peers().await))
     }
 
     /// Writes an agent's credentials, its private key included, to a file on this machine, for

@@ -3,11 +3,11 @@
 
 use a2al_protocol::Aid;
 use a2al_service::model::{
-    Agent, AgentList, Done, PatchAgent, Published, Register, Registered, Secret, Updated,
+    Agent, AgentList, Done, Outcome, PatchAgent, Published, Register, Registered, Secret, Updated,
 };
 use rmcp::{tool, tool_router};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::One;
 use crate::answer::{Failure, Json};
@@ -17,15 +17,14 @@ use crate::server::Server;
 /// What registers an agent: a kept key, or both keys.
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Registration {
-    /// Address of an identity from `a2al_identity_generate`, whose keys are here. Without it both key
-    /// fields are needed.
+    /// AID from `a2al_identity_generate`, whose keys are here; without it give both key fields.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     aid: Option<Aid>,
-    /// Operational private key made elsewhere, 128 hexadecimal digits. Never needed with aid.
+    /// Operational private key from elsewhere, 128 hex digits; not with aid.
     #[serde(default)]
     operational_private_key_hex: Option<Secret>,
-    /// Proof by the master key for that key, hexadecimal CBOR. Never needed with aid.
+    /// The master key's proof for that key, CBOR in hex; not with aid.
     #[serde(default)]
     #[schemars(example = &"a701582048…")]
     delegation_proof_hex: Option<String>,
@@ -43,6 +42,15 @@ struct Patch {
     one: One,
     #[serde(flatten)]
     changes: PatchAgent,
+}
+
+/// The change was made.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct Patched {
+    /// Always `updated`.
+    status: Outcome,
+    /// The service it has now; empty if none.
+    pub(super) service_tcp: String,
 }
 
 #[tool_router(router = agent_tools, vis = "pub(super)")]
@@ -136,9 +144,18 @@ impl Server {
     async fn agent_patch(
         &self,
         Parameters(asked): Parameters<Patch>,
-    ) -> Result<Json<Updated>, Failure> {
+    ) -> Result<Json<Patched>, Failure> {
         let Patch { one, changes } = asked;
-        Ok(Json(self.service().patch(one.aid, changes).await?))
+        let Some(service_tcp) = changes.service_tcp.clone() else {
+            let problem = "nothing to change";
+            let next = "give service_tcp: host:port, or \"\" for none";
+            return Err(Failure::new("bad_argument", problem, next).about("service_tcp"));
+        };
+        let Updated { status } = self.service().patch(one.aid, changes).await?;
+        Ok(Json(Patched {
+            status,
+            service_tcp,
+        }))
     }
 
     /// Takes an agent off this node and withdraws what it published. For 30 days its owner can

@@ -14,7 +14,7 @@ use crate::server::Server;
 /// How to connect to an agent once.
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Once {
-    /// Address (AID) of the agent to connect to.
+    /// AID of the agent to connect to.
     #[schemars(with = "String")]
     remote_aid: Aid,
     #[serde(flatten)]
@@ -24,7 +24,7 @@ struct Once {
 /// How to open a tunnel.
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Open {
-    /// Address (AID) of the agent to open a tunnel to.
+    /// AID of the agent to open a tunnel to.
     #[schemars(with = "String")]
     remote_aid: Aid,
     #[serde(flatten)]
@@ -34,7 +34,8 @@ struct Open {
 /// Which tunnel to close.
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Close {
-    /// The tunnel's id, 16 hexadecimal digits, from `a2al_tunnel_open` or `a2al_tunnel_list`.
+    /// The tunnel's id, from `a2al_tunnel_open` or `a2al_tunnel_list`.
+    #[schemars(example = &"9f86d081884c7d65")]
     tunnel_id: String,
 }
 

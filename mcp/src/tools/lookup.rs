@@ -8,6 +8,7 @@ use super::One;
 use crate::answer::{Failure, Json};
 use crate::arguments::Parameters;
 use crate::server::Server;
+use crate::untrusted::is_without_names;
 
 #[tool_router(router = lookup_tools, vis = "pub(super)")]
 impl Server {
@@ -27,6 +28,10 @@ impl Server {
         &self,
         Parameters(One { aid }): Parameters<One>,
     ) -> Result<Json<Resolution>, Failure> {
-        Ok(Json(self.service().resolve(aid).await?))
+        let mut resolution = self.service().resolve(aid).await?;
+        resolution
+            .endpoints
+            .retain(|address| is_without_names(address));
+        Ok(Json(resolution))
     }
 }

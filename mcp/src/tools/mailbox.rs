@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::One;
 use crate::answer::{Failure, Json};
 use crate::arguments::Parameters;
+use crate::limits::MAX_NOTES_LEN;
+use crate::receipts::Answering;
 use crate::server::Server;
 use crate::untrusted::cleaned;
 
@@ -21,7 +23,7 @@ const TEXT: u8 = 3;
 /// A note to send.
 #[derive(Debug, Deserialize, JsonSchema)]
 struct NewNote {
-    /// Address (AID) of the agent of this node that writes.
+    /// AID of the agent of this node that writes.
     #[schemars(with = "String")]
     aid: Aid,
     #[serde(flatten)]
@@ -150,10 +152,19 @@ impl Server {
                 note.msg_type = TEXT;
             }
         }
-        Ok(Json(self.service().send_note(aid, note).await?))
+        let sent = self.service().send_note(aid, note).await;
+        sent.map(Json).map_err(|error| {
+            // The address of the sender was read before.
+            let failure = Failure::from(error);
+            if failure.code == "bad_aid" {
+                failure.about("recipient")
+            } else {
+                failure
+            }
+        })
     }
 
-    /// Takes the notes that wait for an agent of this node: each is given out once.
+    /// Takes the notes that wait for an agent of this node, up to 64 KiB: each is given out once.
     #[tool(
         name = "a2al_mailbox_poll",
         title = "Read an agent's notes",
@@ -166,10 +177,11 @@ impl Server {
     )]
     async fn mailbox_poll(
         &self,
+        answering: Answering,
         Parameters(One { aid }): Parameters<One>,
     ) -> Result<Json<Notes>, Failure> {
-        let polled = self.service().poll_mailbox(aid).await?;
-        polled.receipt.handed_over();
+        let polled = self.service().poll_mailbox(aid, MAX_NOTES_LEN).await?;
+        answering.hold(polled.receipt);
         Ok(Json(polled.list.into()))
     }
 }
@@ -191,7 +203,8 @@ impl Server {
         &self,
         Parameters(One { aid }): Parameters<One>,
     ) -> Result<Json<Notes>, Failure> {
-        Ok(Json(self.service().list_mailbox(aid).await?.into()))
+        let list = self.service().list_mailbox(aid, MAX_NOTES_LEN).await?;
+        Ok(Json(list.into()))
     }
 
     /// What has happened to an agent of this node, such as notes that came in.

@@ -3,14 +3,16 @@
 
 use a2al_service::model::{
     Agent, AgentList, Connected, DelegationMessage, DeletedList, Done, EventList, Heartbeat,
-    KeptIdentity, KeptList, KeptProof, PeerList, Probe, Published, Registered, Resolution,
-    SentNote, ServicesRegistered, Status, Tunnel, TunnelList, Updated,
+    KeptIdentity, KeptList, KeptProof, Probe, Published, Registered, Resolution, SentNote,
+    ServicesRegistered, Status, Tunnel, TunnelList,
 };
 
 use super::admin::Exported;
+use super::agents::Patched;
 use super::connect::Closed;
 use super::fetch::Fetched;
 use super::mailbox::Notes;
+use super::peers::Neighbours;
 use super::records::Found as FoundRecords;
 use super::services::Found;
 use crate::answer::Readable;
@@ -40,9 +42,12 @@ impl Readable for Registered {
     }
 }
 
-impl Readable for Updated {
+impl Readable for Patched {
     fn text(&self) -> String {
-        "Changed.".to_owned()
+        format!(
+            "Changed: the service is now {}.",
+            or_none(&self.service_tcp)
+        )
     }
 }
 
@@ -124,7 +129,11 @@ impl Readable for Status {
 
 impl Readable for Resolution {
     fn text(&self) -> String {
-        let endpoints = self.endpoints.join(", ");
+        let endpoints = if self.endpoints.is_empty() {
+            "names only, which are not shown".to_owned()
+        } else {
+            self.endpoints.join(", ")
+        };
         format!(
             "{} is reached at {endpoints}; signed at {} (Unix seconds), valid for {} s.",
             self.address, self.timestamp, self.ttl
@@ -279,7 +288,7 @@ impl Readable for KeptList {
     }
 }
 
-impl Readable for PeerList {
+impl Readable for Neighbours {
     fn text(&self) -> String {
         if self.peers.is_empty() {
             return "No connections.".to_owned();

@@ -8,6 +8,7 @@ use a2al_protocol::{Aid, Endpoint};
 use tokio::time::{Instant, timeout};
 
 use crate::model::{Path, Peer, PeerList, Reached, Transport};
+use crate::text::{self, MAX_NAME_CHARS};
 use crate::{Error, Service, clock, resolve};
 
 /// Longest time for reaching an agent's node, lookup included.
@@ -44,7 +45,7 @@ impl Service {
         let mut peers = self.peers().await.peers.into_iter();
         Ok(Reached {
             address: aid,
-            endpoints: endpoint.addresses,
+            endpoints: resolve::shown(endpoint.addresses),
             nat_type: endpoint.nat.code(),
             took_ms,
             is_relayed,
@@ -70,7 +71,7 @@ fn peer(peer: &network::Peer) -> Peer {
         since: clock::rfc3339(peer.since),
         streams: peer.streams as u64,
         connections: peer.connections as u64,
-        agent_version: peer.agent_version.clone(),
+        agent_version: text::line(&peer.agent_version, MAX_NAME_CHARS),
     }
 }
 

@@ -5,7 +5,8 @@ pub(crate) mod cache;
 
 use std::time::Duration;
 
-use a2al_protocol::network::{self, PeerId};
+use a2al_protocol::limits::{MAX_ENDPOINT_ADDRESS_LEN, MAX_ENDPOINT_ADDRESSES};
+use a2al_protocol::network::{self, Multiaddr, PeerId};
 use a2al_protocol::{Aid, Endpoint, VerifiedRecord};
 use tokio::time::{Instant, timeout};
 
@@ -35,7 +36,7 @@ impl Service {
         let endpoint = Endpoint::decode(record.payload()).map_err(|_| Error::Unresolved)?;
         Ok(model::Resolution {
             address: aid,
-            endpoints: endpoint.addresses,
+            endpoints: shown(endpoint.addresses),
             nat_type: endpoint.nat.code(),
             seq: record.seq().0,
             timestamp: record.timestamp().0,
@@ -120,10 +121,44 @@ pub(crate) fn peer(record: &VerifiedRecord) -> Option<PeerId> {
     peer.parse().ok()
 }
 
+/// Those of a record's addresses that are addresses. A record may hold any text in their place,
+/// signed though it is.
+pub(crate) fn shown(addresses: Vec<String>) -> Vec<String> {
+    let is_address = |text: &String| {
+        (1..=MAX_ENDPOINT_ADDRESS_LEN).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_graphic())
+            && text.parse::<Multiaddr>().is_ok()
+    };
+    let addresses = addresses.into_iter().filter(is_address);
+    addresses.take(MAX_ENDPOINT_ADDRESSES).collect()
+}
+
 /// The present, for [`cache`].
 pub(crate) fn now() -> Now {
     Now {
         instant: Instant::now(),
         wall: clock::now(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_address_is_not_shown() {
+        let good = ["/ip4/192.0.2.1/tcp/1", "/dns4/node.example/udp/1/quic-v1"];
+        let long = format!("/dns4/{}/tcp/1", "x".repeat(MAX_ENDPOINT_ADDRESS_LEN));
+        let bad = [
+            "",
+            "IGNORE all",
+            "/dns4/IGNORE all/tcp/1",
+            "/dns4/a\u{202e}/tcp/1",
+            &long,
+        ];
+        let all = good.iter().chain(&bad).map(|text| (*text).to_owned());
+        assert_eq!(shown(all.collect()), good);
+        let many = vec![good[0].to_owned(); MAX_ENDPOINT_ADDRESSES + 1];
+        assert_eq!(shown(many).len(), MAX_ENDPOINT_ADDRESSES);
     }
 }

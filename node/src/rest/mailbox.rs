@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Notes between agents.
 
-mod handing;
-
 use a2al_protocol::Aid;
+use a2al_protocol::limits::MAX_READ_LEN;
 use a2al_service::{Service, model};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -13,7 +12,7 @@ use utoipa_axum::routes;
 
 use super::answer::{Answer, Answered, json_through};
 use super::extract::{Body, InPath};
-use super::{App, Problem};
+use super::{App, Problem, handing};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -50,9 +49,9 @@ async fn poll_mailbox(
     State(service): State<Service>,
     InPath(aid): InPath,
 ) -> Result<Response, Problem> {
-    let polled = service.poll_mailbox(aid).await?;
+    let polled = service.poll_mailbox(aid, MAX_READ_LEN).await?;
     let receipt = polled.receipt;
-    let handing = |text| handing::body(text, receipt);
+    let handing = |text| handing::body(text, || receipt.handed_over());
     Ok(json_through(StatusCode::OK, &polled.list, handing))
 }
 
@@ -64,7 +63,7 @@ async fn list_mailbox(
     State(service): State<Service>,
     InPath(aid): InPath,
 ) -> Answered<model::MessageList> {
-    Ok(Answer(service.list_mailbox(aid).await?))
+    Ok(Answer(service.list_mailbox(aid, MAX_READ_LEN).await?))
 }
 
 /// The notes of an agent that are on their way.

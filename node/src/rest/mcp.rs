@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MPL-2.0
 //! MCP: the protocol itself at `/mcp`, and single tools for scripts.
 
-use a2al_mcp::{CallError, Endpoint, Mcp};
+use a2al_mcp::{CallError, Called, Endpoint, Mcp};
 use axum::Router;
 use axum::body::Body as HttpBody;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
+use axum::response::Response;
 use axum::routing::any;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -13,9 +14,9 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::answer::{Answer, Answered};
+use super::answer::json_through;
 use super::extract::Body;
-use super::{App, Problem};
+use super::{App, Problem, handing};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(call_tool))
@@ -49,7 +50,7 @@ struct Call {
 #[utoipa::path(post, path = "/mcp/call", tag = "mcp", request_body = Call, responses(
     (status = 200, description = "What the tool answered.", body = serde_json::Value), Problem,
 ))]
-async fn call_tool(State(mcp): State<Mcp>, Body(call): Body<Call>) -> Answered<Map<String, Value>> {
+async fn call_tool(State(mcp): State<Mcp>, Body(call): Body<Call>) -> Result<Response, Problem> {
     if call.tool.is_empty() {
         return Err(Problem::new(
             StatusCode::BAD_REQUEST,
@@ -57,8 +58,10 @@ async fn call_tool(State(mcp): State<Mcp>, Body(call): Body<Call>) -> Answered<M
             "bad_tool",
         ));
     }
-    let answer = mcp.call(&call.tool, call.args.unwrap_or_default()).await;
-    answer.map(Answer).map_err(problem)
+    let called = mcp.call(&call.tool, call.args.unwrap_or_default()).await;
+    let Called { content, receipts } = called.map_err(problem)?;
+    let handing = |text| handing::body(text, move || receipts.handed_over());
+    Ok(json_through(StatusCode::OK, &content, handing))
 }
 
 fn problem(error: CallError) -> Problem {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Mcp, Setup, eventually, say};
+use crate::harness::{Mcp, Setup, eventually, say, stateless};
 
 /// Most tools that are shown by default.
 const MOST_CORE_TOOLS: usize = 20;
@@ -25,7 +25,11 @@ async fn listed(toolsets: &str) -> (Vec<Value>, usize) {
     mcp.open("2025-11-25").await;
     let request = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" });
     let result = mcp.ask(request).await["result"].clone();
-    let bytes = result.to_string().len();
+    // The stateless revision says a little more with every result.
+    let request = stateless(1, "2026-07-28", "tools/list", json!({}));
+    let stateless = Mcp::over_http(&daemon.api).ask(request).await["result"].clone();
+    assert_eq!(stateless["tools"], result["tools"]);
+    let bytes = stateless.to_string().len();
     (result["tools"].as_array().expect("tools").clone(), bytes)
 }
 
@@ -140,6 +144,11 @@ async fn tools_come_and_go_while_clients_are_connected() {
     let setup = Setup::new();
     let mut mcp = Mcp::on_pipes(&setup);
     mcp.open("2025-06-18").await;
+    // A client that says again that it is ready is told no more often.
+    for _ in 0..3 {
+        mcp.tell(json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }))
+            .await;
+    }
     let note = setup.data_dir().join("daemon.api");
     let api = eventually(
         "the daemon says where it is",
@@ -169,4 +178,7 @@ async fn tools_come_and_go_while_clients_are_connected() {
     api.patch("/config", json!({ "mcp_toolsets": "cor" }))
         .await
         .refused(400, "invalid config");
+    let (_, heard) = mcp.close().await;
+    let told = heard.matches("notifications/tools/list_changed").count();
+    assert_eq!(told, 1, "{heard}");
 }

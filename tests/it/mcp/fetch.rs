@@ -158,12 +158,25 @@ async fn no_call_takes_longer_than_a_host_waits() {
     let agent = daemon.api.serving(&address).await;
     let mut mcp = Mcp::over_http(&daemon.api);
     mcp.open("2025-11-25").await;
+    let mut other = Mcp::over_http(&daemon.api);
+    other.open("2025-11-25").await;
     let started = Instant::now();
-    let failed = mcp
-        .fails("a2al_fetch", json!({ "remote_aid": agent.aid }))
-        .await;
+    let get = json!({ "remote_aid": agent.aid });
+    let post = json!({ "remote_aid": agent.aid, "method": "post", "body": "pay 5" });
+    let (failed, unclear) = tokio::join!(
+        mcp.fails("a2al_fetch", get),
+        other.fails("a2al_fetch", post)
+    );
     assert_eq!(failed["code"], "timeout", "{failed}");
     assert_eq!(failed["retryable"], true);
+    assert_eq!(unclear["code"], "timeout", "{unclear}");
+    assert_eq!(unclear["retryable"], false, "the service may have acted");
+    assert!(
+        unclear["next"]
+            .as_str()
+            .is_some_and(|next| next.contains("check")),
+        "{unclear}"
+    );
     assert!(
         started.elapsed() < Duration::from_secs(45),
         "{:?}",

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Requests that are refused as the specification says, and do no harm.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::json;
+use tokio::task::JoinSet;
 
-use crate::harness::{Call, Daemon, Mcp, Setup, initialize};
+use crate::harness::{Call, Daemon, Mcp, Setup, eventually, initialize, stateless};
 
 /// Longest message that the daemon takes, in bytes.
 const MAX_MESSAGE_LEN: usize = 1024 * 1024;
@@ -136,27 +139,147 @@ async fn more_sessions_than_there_may_be_end_the_oldest() {
 }
 
 #[tokio::test]
-async fn noise_on_the_pipe_is_passed_over() {
+async fn sessions_opened_at_once_are_bounded_too() {
+    let daemon = Daemon::alone().await;
+    let mut opening = JoinSet::new();
+    for _ in 0..96 {
+        let mut mcp = Mcp::over_http(&daemon.api);
+        opening.spawn(async move {
+            let Mcp::Http(http) = &mut mcp else {
+                unreachable!("it was opened over HTTP")
+            };
+            // One that is the oldest before it has begun makes room for others.
+            http.post(&initialize("2025-11-25")).await;
+            mcp
+        });
+    }
+    let list = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" });
+    let mut alive = 0;
+    for mut mcp in opening.join_all().await {
+        let Mcp::Http(http) = &mut mcp else {
+            unreachable!("it was opened over HTTP")
+        };
+        alive += usize::from(http.post(&list).await.status == 200);
+    }
+    assert!(alive > 32 && alive <= 64, "{alive} sessions");
+}
+
+/// Begins to listen; the stream stays open as long as the response is held.
+async fn listen(daemon: &Daemon) -> reqwest::Response {
+    let wanted = json!({ "notifications": { "toolsListChanged": true } });
+    let body = stateless(1, "2026-07-28", "subscriptions/listen", wanted);
+    let mut request = daemon.api.request(&Method::POST, "/mcp");
+    for (name, value) in [
+        ("content-type", "application/json"),
+        ("accept", "application/json, text/event-stream"),
+        ("mcp-protocol-version", "2026-07-28"),
+        ("mcp-method", "subscriptions/listen"),
+    ] {
+        request = request.header(name, value);
+    }
+    let response = request.body(body.to_string()).send().await;
+    response.expect("an answer")
+}
+
+#[tokio::test]
+async fn more_listeners_than_there_may_be_are_told_so() {
+    let daemon = Daemon::alone().await;
+    let mut listening = Vec::new();
+    for _ in 0..64 {
+        let mut response = listen(&daemon).await;
+        let first = response.chunk().await.expect("a stream").expect("a chunk");
+        assert!(String::from_utf8_lossy(&first).contains("acknowledged"));
+        listening.push(response);
+    }
+    let refused = listen(&daemon).await.text().await.expect("its end");
+    assert!(refused.contains("too_many_clients"), "{refused}");
+    daemon.api.get("/health").await.ok();
+    drop(listening);
+    let free = eventually("a place is free", Duration::from_secs(20), async || {
+        let mut response = listen(&daemon).await;
+        let mut text = String::new();
+        for _ in 0..2 {
+            let chunk = tokio::time::timeout(Duration::from_millis(500), response.chunk());
+            match chunk.await {
+                Ok(Ok(Some(chunk))) => text.push_str(&String::from_utf8_lossy(&chunk)),
+                Ok(_) => break,
+                Err(_) => return Some(text),
+            }
+        }
+        None
+    });
+    assert!(free.await.contains("acknowledged"));
+}
+
+#[tokio::test]
+async fn noise_on_the_pipe_is_answered() {
     let setup = Setup::new();
     let mut mcp = Mcp::on_pipes(&setup);
     mcp.open("2025-06-18").await;
-    let Mcp::Pipes(pipes) = &mut mcp else {
-        unreachable!("it was opened on pipes")
-    };
-    for noise in [
-        "",
-        "{",
-        "\u{0}\u{1}",
-        "[]",
-        "{\"jsonrpc\":\"2.0\"}",
-        &"x".repeat(2 * MAX_MESSAGE_LEN),
+    let long = "x".repeat(MAX_MESSAGE_LEN);
+    let long = json!({ "jsonrpc": "2.0", "id": 1, "method": "ping", "params": { "x": long } });
+    let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    for (noise, code) in [
+        (&b"{"[..], -32700),
+        (b"\x00\x01", -32700),
+        (
+            b"{\"jsonrpc\":\"2.0\",\"id\":\"\xff\",\"method\":\"ping\"}",
+            -32700,
+        ),
+        (deep.as_bytes(), -32700),
+        (b"[]", -32600),
+        (b"{\"jsonrpc\":\"2.0\"}", -32600),
+        (long.to_string().as_bytes(), -32600),
     ] {
-        pipes.send_text(noise).await;
+        let Mcp::Pipes(pipes) = &mut mcp else {
+            unreachable!("it was opened on pipes")
+        };
+        pipes.send_bytes(noise).await;
+        let answer = mcp.hears(|message| message.get("error").is_some()).await;
+        assert_eq!(answer["error"]["code"], code, "{answer}");
+        assert!(answer["id"].is_null(), "{answer}");
+    }
+    // A notice that nobody knows, and a line of nothing, are no reason to say anything.
+    for quiet in [
+        "",
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/x\",\"params\":1}",
+    ] {
+        let Mcp::Pipes(pipes) = &mut mcp else {
+            unreachable!("it was opened on pipes")
+        };
+        pipes.send_bytes(quiet.as_bytes()).await;
     }
     mcp.done("a2al_status", json!({})).await;
     let (status, heard) = mcp.close().await;
     assert!(status.success(), "{status}");
     for line in heard.lines() {
         serde_json::from_str::<serde_json::Value>(line).expect("nothing but JSON on stdout");
+    }
+    let errors = heard.lines().filter(|line| line.contains("\"error\""));
+    assert_eq!(errors.count(), 7, "{heard}");
+}
+
+#[tokio::test]
+async fn calls_of_the_wrong_shape_are_bad_params() {
+    let daemon = Daemon::alone().await;
+    let mut over_http = Mcp::over_http(&daemon.api);
+    let mut on_pipes = Mcp::on_pipes(&Setup::new());
+    for mcp in [&mut over_http, &mut on_pipes] {
+        mcp.open("2025-11-25").await;
+        for params in [
+            json!({ "name": "a2al_status", "arguments": "{}" }),
+            json!({ "name": "a2al_status", "arguments": [] }),
+            json!({ "name": 7 }),
+            json!({}),
+        ] {
+            let call =
+                json!({ "jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": params });
+            let answer = mcp.ask(call).await;
+            assert_eq!(answer["error"]["code"], -32602, "{params}: {answer}");
+            let text = answer["error"]["message"].as_str().unwrap_or_default();
+            assert!(text.contains("tools/call"), "{answer}");
+        }
+        let call = json!({ "jsonrpc": "2.0", "id": 3, "method": "tools/dance" });
+        assert_eq!(mcp.ask(call).await["error"]["code"], -32601);
     }
 }

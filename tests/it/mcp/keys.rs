@@ -225,16 +225,21 @@ async fn a_stateless_host_brings_the_humans_answer_along() {
 
     let answer = |action: &str, state: &Value| json!({ "inputResponses": { "confirm": { "action": action } }, "requestState": state });
     let state = &asked["requestState"];
+    let again = mcp.ask(call(&agent.aid, json!({}))).await["result"]["requestState"].clone();
     let forged = json!(format!("{}x", state.as_str().expect("a state")));
     for (aid, carried, code) in [
-        (&agent.aid, answer("decline", state), "refused_by_user"),
         (&agent.aid, answer("accept", &forged), "bad_answer"),
         (&other.aid, answer("accept", state), "bad_answer"),
+        (&agent.aid, answer("decline", state), "refused_by_user"),
+        (&agent.aid, answer("accept", state), "bad_answer"),
     ] {
         let refused = mcp.ask(call(aid, carried)).await["result"].clone();
         assert_eq!(refused["isError"], true, "{refused}");
         assert_eq!(refused["structuredContent"]["code"], code, "{refused}");
     }
-    let done = mcp.ask(call(&agent.aid, answer("accept", state))).await["result"].clone();
+    let accepted = call(&agent.aid, answer("accept", &again));
+    let done = mcp.ask(accepted.clone()).await["result"].clone();
     assert!(done["structuredContent"]["path"].is_string(), "{done}");
+    let twice = mcp.ask(accepted).await["result"].clone();
+    assert_eq!(twice["structuredContent"]["code"], "bad_answer", "{twice}");
 }

@@ -93,6 +93,23 @@ async fn a_client_is_told_when_what_it_watches_changes() {
 }
 
 #[tokio::test]
+async fn what_there_is_not_is_not_watched() {
+    let daemon = Daemon::alone().await;
+    let mut mcp = Mcp::over_http(&daemon.api);
+    mcp.open("2025-11-25").await;
+    let long = format!("a2al://agents/{}", "x".repeat(100_000));
+    for uri in ["file:///etc/passwd", "a2al://agents/x", &long] {
+        let refused = mcp
+            .ask(request(1, "resources/subscribe", &json!({ "uri": uri })))
+            .await;
+        assert_eq!(refused["error"]["code"], -32002, "{refused}");
+    }
+    let known = json!({ "uri": "a2al://status" });
+    let watched = mcp.ask(request(1, "resources/subscribe", &known)).await;
+    assert!(watched.get("result").is_some(), "{watched}");
+}
+
+#[tokio::test]
 async fn a_stateless_client_listens_in_one_long_request() {
     let setup = Setup::new();
     let mut mcp = Mcp::on_pipes(&setup);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use a2al_protocol::Aid;
-use a2al_protocol::limits::{MAX_READ_LEN, MAX_READ_NOTES};
+use a2al_protocol::limits::MAX_READ_NOTES;
 
 use crate::store::mail::{Received, SavedMail, UnreadFacts};
 
@@ -116,17 +116,19 @@ impl Inboxes {
         counts.filter(|(_, count)| *count > 0).collect()
     }
 
-    /// The oldest notes that wait for an agent, as many as fit into an answer.
-    pub(super) fn oldest(&self, aid: &Aid) -> Vec<Chosen> {
-        self.state().agents.get(aid).map_or_else(Vec::new, chosen)
+    /// The oldest notes that wait for an agent, as many as fit into `room` bytes, but one at least.
+    pub(super) fn oldest(&self, aid: &Aid, room: usize) -> Vec<Chosen> {
+        let state = self.state();
+        let notes = state.agents.get(aid);
+        notes.map_or_else(Vec::new, |notes| chosen(notes, room))
     }
 
     /// The same, kept from other readers until the claim ends.
-    pub(super) fn claim(self: &Arc<Self>, aid: Aid) -> Claim {
+    pub(super) fn claim(self: &Arc<Self>, aid: Aid, room: usize) -> Claim {
         let mut state = self.state();
         let notes = state.agents.get_mut(&aid);
         let notes = notes.map_or_else(Vec::new, |notes| {
-            let chosen = chosen(notes);
+            let chosen = chosen(notes, room);
             for Chosen { id, .. } in &chosen {
                 if let Some(unread) = notes.get_mut(id) {
                     unread.is_claimed = true;
@@ -162,12 +164,13 @@ fn waiting(notes: &BTreeMap<u64, Unread>) -> usize {
     notes.values().filter(|unread| !unread.is_claimed).count()
 }
 
-fn chosen(notes: &BTreeMap<u64, Unread>) -> Vec<Chosen> {
-    let mut room = MAX_READ_LEN;
+fn chosen(notes: &BTreeMap<u64, Unread>, mut room: usize) -> Vec<Chosen> {
     let free = notes.iter().filter(|(_, unread)| !unread.is_claimed);
+    let mut is_first = true;
     let fitting = free.take_while(|(_, unread)| {
-        let fits = room >= unread.body_len;
+        let fits = room >= unread.body_len || is_first;
         room = room.saturating_sub(unread.body_len);
+        is_first = false;
         fits
     });
     let chosen = fitting.map(|(id, unread)| Chosen {
@@ -212,6 +215,8 @@ mod tests {
     use super::*;
     use crate::store::mail::Body;
 
+    const ROOM: usize = 8;
+
     fn note(id: u64, aid: Aid, body_len: usize) -> Received {
         Received {
             id,
@@ -240,18 +245,18 @@ mod tests {
     #[test]
     fn a_note_has_one_reader_at_a_time() {
         let (inboxes, aid) = inboxes(&[1, 1]);
-        let first = inboxes.claim(aid);
+        let first = inboxes.claim(aid, ROOM);
         assert_eq!(first.ids(), [1, 2]);
         inboxes.received(&note(inboxes.next_id(), aid, 1));
-        let second = inboxes.claim(aid);
+        let second = inboxes.claim(aid, ROOM);
         assert_eq!(second.ids(), [3]);
         assert_eq!(inboxes.count(&aid), 0);
         drop(first);
-        let again = inboxes.claim(aid);
+        let again = inboxes.claim(aid, ROOM);
         assert!(again.notes.iter().all(|note| note.is_repeated));
         assert_eq!(again.keep(), [1, 2]);
         assert!(
-            inboxes.claim(aid).ids().is_empty(),
+            inboxes.claim(aid, ROOM).ids().is_empty(),
             "kept, though not on disk yet"
         );
         inboxes.taken(&aid, &[1, 2]);
@@ -261,12 +266,14 @@ mod tests {
 
     #[test]
     fn an_answer_has_so_much_room() {
-        let (inboxes, aid) = inboxes(&[MAX_READ_LEN / 2, MAX_READ_LEN / 2, 1]);
-        let claim = inboxes.claim(aid);
+        let (inboxes, aid) = inboxes(&[ROOM / 2, ROOM / 2, 1]);
+        let claim = inboxes.claim(aid, ROOM);
         assert_eq!(claim.ids(), [1, 2]);
-        assert_eq!(inboxes.oldest(&aid).len(), 1);
+        assert_eq!(inboxes.oldest(&aid, ROOM).len(), 1);
         claim.keep();
-        assert_eq!(inboxes.claim(aid).ids(), [3]);
+        assert_eq!(inboxes.claim(aid, ROOM).ids(), [3]);
+        inboxes.received(&note(inboxes.next_id(), aid, ROOM));
+        assert_eq!(inboxes.claim(aid, 0).ids(), [3], "one at least");
     }
 
     #[test]
@@ -284,7 +291,7 @@ mod tests {
         };
         let inboxes = Inboxes::new(&saved);
         let repeated: Vec<_> = inboxes
-            .oldest(&aid)
+            .oldest(&aid, ROOM)
             .iter()
             .map(|note| note.is_repeated)
             .collect();

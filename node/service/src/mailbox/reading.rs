@@ -119,16 +119,17 @@ impl Service {
         self.core.mail.retry.notify_one();
     }
 
-    /// Takes the notes of an agent. When none waits, those that other nodes keep are looked for
-    /// first, for up to 2 s.
+    /// Takes the notes of an agent: the oldest, as many as have at most `room` bytes together, but
+    /// one at least. When none waits, those that other nodes keep are looked for first, for up to
+    /// 2 s.
     ///
     /// # Errors
     /// [`Error::NotFound`], or [`Error::StorageFull`] or [`Error::Storage`] if it cannot be marked
     /// that they are given out.
-    pub async fn poll_mailbox(&self, aid: Aid) -> Result<Polled, Error> {
+    pub async fn poll_mailbox(&self, aid: Aid, room: usize) -> Result<Polled, Error> {
         self.agent_here(&aid)?.live.beat();
         self.look_for_notes(aid).await;
-        let claim = self.core.mail.inboxes.claim(aid);
+        let claim = self.core.mail.inboxes.claim(aid, room);
         let (ids, chosen) = (claim.ids(), claim.notes.clone());
         let receipt = Receipt::new(self, claim);
         if ids.is_empty() {
@@ -143,13 +144,13 @@ impl Service {
         Ok(Polled { list, receipt })
     }
 
-    /// The notes of an agent, which stay.
+    /// The notes of an agent, which stay; as many as [`Self::poll_mailbox`] gives.
     ///
     /// # Errors
     /// [`Error::NotFound`].
-    pub async fn list_mailbox(&self, aid: Aid) -> Result<MessageList, Error> {
+    pub async fn list_mailbox(&self, aid: Aid, room: usize) -> Result<MessageList, Error> {
         self.agent_here(&aid)?;
-        let chosen = self.core.mail.inboxes.oldest(&aid);
+        let chosen = self.core.mail.inboxes.oldest(&aid, room);
         let ids = chosen.iter().map(|note| note.id).collect();
         let notes = self.core.store.unread(ids).await?;
         let mut list = self.listed(aid, &chosen, notes);

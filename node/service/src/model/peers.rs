@@ -37,7 +37,7 @@ pub struct Peer {
     /// Connections to the peer, this one included.
     #[schema(example = 1)]
     pub connections: u64,
-    /// What it calls itself; empty until it has said so.
+    /// What it calls itself, at most 64 characters; empty until it has said so.
     #[schema(example = "a2ald/0.1.0")]
     pub agent_version: String,
 }

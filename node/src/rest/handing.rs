@@ -4,29 +4,27 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use a2al_service::Receipt;
 use axum::body::{Body, Bytes};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
-/// A body that signs `receipt` when all of `text` but the last byte was handed to the connection.
+/// A body that calls `handed_over` when all of `text` but the last byte was handed to the connection.
 ///
 /// The notes are taken a moment later, when the server has written it: whoever reads the answer has the notes, and one
 /// that was cut off before is known by its length.
-pub(super) fn body(text: Vec<u8>, receipt: Receipt) -> Body {
+pub(super) fn body(text: Vec<u8>, handed_over: impl FnOnce() + Send + 'static) -> Body {
     let mut all = Bytes::from(text);
     let last = all.split_off(all.len().saturating_sub(1));
     Body::new(Handing {
         parts: Parts::All { all, last },
-        receipt: Some(receipt),
+        handed_over: Some(Box::new(handed_over)),
     })
 }
 
 /// The body of such an answer.
-#[derive(Debug)]
 struct Handing {
     parts: Parts,
     /// Dropped, it says that the answer was not handed over.
-    receipt: Option<Receipt>,
+    handed_over: Option<Box<dyn FnOnce() + Send>>,
 }
 
 /// What is still to be sent.
@@ -65,8 +63,8 @@ impl HttpBody for Handing {
                 Poll::Pending
             }
             Parts::Last { last } => {
-                if let Some(receipt) = self.receipt.take() {
-                    receipt.handed_over();
+                if let Some(handed_over) = self.handed_over.take() {
+                    handed_over();
                 }
                 Poll::Ready(Some(Ok(Frame::data(last))))
             }

@@ -3,15 +3,15 @@
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 
-use crate::limits::MAX_BRIDGED_LEN;
-
 /// What comes next.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Line {
     /// A line without its end; never empty.
     Text(String),
-    /// One that was too long, or no UTF-8.
+    /// One that was too long.
     TooLong,
+    /// One that was no UTF-8.
+    NotText,
     /// The other side has closed.
     End,
 }
@@ -19,20 +19,23 @@ pub(crate) enum Line {
 /// Reads lines, and forgets those that are too long while it reads them.
 pub(crate) struct Lines<R> {
     read: BufReader<R>,
+    most: usize,
     line: Vec<u8>,
     is_too_long: bool,
 }
 
 impl<R: AsyncRead + Unpin> Lines<R> {
-    pub(crate) fn new(read: R) -> Self {
+    /// Lines of at most `most` bytes from `read`.
+    pub(crate) fn new(read: R, most: usize) -> Self {
         Self {
             read: BufReader::new(read),
+            most,
             line: Vec::new(),
             is_too_long: false,
         }
     }
 
-    /// The next line. A read that fails ends them.
+    /// The next line. A read that fails ends them. Safe to drop: what was read is kept.
     pub(crate) async fn next(&mut self) -> Line {
         loop {
             let Ok(bytes) = self.read.fill_buf().await else {
@@ -43,7 +46,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
             }
             let end = bytes.iter().position(|byte| *byte == b'\n');
             let part = &bytes[..end.unwrap_or(bytes.len())];
-            if self.line.len() + part.len() > MAX_BRIDGED_LEN {
+            if self.line.len() + part.len() > self.most {
                 self.is_too_long = true;
                 self.line = Vec::new();
             }
@@ -60,7 +63,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
                 match String::from_utf8(line) {
                     Ok(text) if text.trim().is_empty() => {}
                     Ok(text) => return Line::Text(text),
-                    Err(_) => return Line::TooLong,
+                    Err(_) => return Line::NotText,
                 }
             }
         }
@@ -73,11 +76,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_line_that_is_too_long_is_left_out() {
-        let long = "x".repeat(MAX_BRIDGED_LEN + 1);
-        let text = format!("one\r\n\n{long}\ntwo\nthree");
-        let mut lines = Lines::new(text.as_bytes());
+        let text = b"one\r\n\nlonger\n\xff\ntwo\nthree";
+        let mut lines = Lines::new(&text[..], 5);
         assert_eq!(lines.next().await, Line::Text("one\r".to_owned()));
         assert_eq!(lines.next().await, Line::TooLong);
+        assert_eq!(lines.next().await, Line::NotText);
         assert_eq!(lines.next().await, Line::Text("two".to_owned()));
         assert_eq!(lines.next().await, Line::End, "a line has an end");
     }
