@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::redirect::Policy;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
@@ -93,6 +94,8 @@ impl Remote {
     pub(super) fn new(address: Address) -> Result<Self, ClientError> {
         let client = Client::builder()
             .no_proxy()
+            // Where it leads to is up to a stranger; from here it could be any port of this machine.
+            .redirect(Policy::none())
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(SILENCE)
             .build()

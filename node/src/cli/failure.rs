@@ -125,6 +125,14 @@ pub enum Failure {
         /// What went wrong.
         source: reqwest::Error,
     },
+    /// An agent card is somewhere else now.
+    #[error("{url} leads to {place}; if that is right, name it with --from")]
+    CardMoved {
+        /// Where it was looked for.
+        url: String,
+        /// Where the answer leads to.
+        place: String,
+    },
     /// An agent card is longer than any that is read.
     #[error("{0} is too long for an agent card")]
     CardTooLong(String),
@@ -188,6 +196,7 @@ impl Failure {
             | Self::NotOurs { .. }
             | Self::NoCard { .. }
             | Self::CardNotFetched { .. }
+            | Self::CardMoved { .. }
             | Self::CardTooLong(_)
             | Self::CardScheme(_)
             | Self::NotConfirmed
