@@ -145,6 +145,9 @@ pub enum Failure {
     /// Whoever was asked said no.
     #[error("not published")]
     NotConfirmed,
+    /// The only copy of a key could not be shown.
+    #[error("the master key could not be written, so the daemon keeps it: {0}")]
+    KeyUnwritten(io::Error),
     /// A file cannot be read or written.
     #[error("{path}: {source}", path = path.display())]
     File {
@@ -199,6 +202,7 @@ impl Failure {
             | Self::CardMoved { .. }
             | Self::CardTooLong(_)
             | Self::CardScheme(_)
+            | Self::KeyUnwritten(_)
             | Self::NotConfirmed
             | Self::File { .. }
             | Self::NoExport { .. }
