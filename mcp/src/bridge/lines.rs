@@ -10,8 +10,10 @@ use crate::limits::MAX_BRIDGED_LEN;
 pub(super) enum Line {
     /// A line without its end; never empty.
     Text(String),
-    /// One that was too long, or no UTF-8.
+    /// One that was too long.
     TooLong,
+    /// One that is no UTF-8.
+    NoText,
     /// The other side has closed.
     End,
 }
@@ -60,7 +62,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
                 match String::from_utf8(line) {
                     Ok(text) if text.trim().is_empty() => {}
                     Ok(text) => return Line::Text(text),
-                    Err(_) => return Line::TooLong,
+                    Err(_) => return Line::NoText,
                 }
             }
         }

@@ -88,7 +88,7 @@ async fn as_bridge(data_dir: &Path, loaded: &Loaded) -> Result<(), Error> {
         url: format!("http://{api}/mcp"),
         token: Some(token.clone()).filter(|token| !token.is_empty()),
     };
-    let served = bridge::run(address, stdin(), stdout()).await;
+    let served = bridge::run(std::sync::Arc::new(address), stdin(), stdout()).await;
     served.map_err(|error| Error::Mcp(error.into()))
 }
 
