@@ -59,8 +59,8 @@ pub struct Target {
     /// The daemon's API, for http
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:2121")]
     api_addr: String,
-    /// The data directory, for stdio [default: A2AL_DATA_DIR, or what the entry says already, or
-    /// a2al in the user's config directory]
+    /// The data directory, for stdio [default: that of the environment, or of the entry that is
+    /// there, or a2al in the user's config directory]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
 }
