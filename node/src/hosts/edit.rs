@@ -335,6 +335,7 @@ mod tests {
             "{\"a\":1 \"b\":2}",
             "\"x\"",
             "{]",
+            "{} {}",
         ] {
             let entry = json!({});
             assert_eq!(

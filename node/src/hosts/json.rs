@@ -73,7 +73,10 @@ impl Object {
     pub(super) fn root(text: &str) -> Option<Self> {
         let mut scanner = Scanner::at(text, 0);
         scanner.space();
-        Self::at(text, scanner.at)
+        let whole = scanner.value()?;
+        scanner.space();
+        let is_all = scanner.at == text.len();
+        Self::at(text, whole.start).filter(|_| is_all)
     }
 
     /// The object that begins at `start`.
