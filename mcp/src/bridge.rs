@@ -2,11 +2,19 @@
 //! Standard input and output as a client of an MCP server that is reached over HTTP.
 //!
 //! Messages pass as they are; only what HTTP needs is read from them. A session that the server has
-//! forgotten, because it was started anew, is opened again without the client's notice.
+//! forgotten, because it was started anew, is opened again without the client's notice. No server
+//! can hold up the reading of what the client sends, nor the end.
 
 pub(crate) mod message;
+mod passing;
+mod place;
+mod problem;
 mod remote;
+mod session;
 mod sse;
+#[cfg(test)]
+mod tests;
+mod turns;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,49 +22,61 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
-use tokio::sync::mpsc;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 use tokio::time::timeout;
 
-pub use remote::{Address, ClientError};
+pub use place::{Address, Locate, Located};
+pub use remote::ClientError;
 
 use crate::limits::MAX_BRIDGED_LEN;
 use crate::lines::{Line, Lines};
-use message::{Kind, Message};
+use message::{Kind, Message, Unreadable};
+use problem::Problem;
 use remote::Remote;
+use turns::Turns;
 
 /// Lines for the client that wait to be written; more make the server wait.
 const OUTGOING_LINES: usize = 64;
 
-/// Requests under way at a time; a further one waits.
+/// Requests under way at a time; further ones wait.
 const MAX_REQUESTS: usize = 64;
+
+/// Requests under way or waiting; further ones are refused.
+const MAX_WAITING: usize = 1024;
 
 /// How long requests that are under way may take once the client has closed its side.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Passes messages between a client at `read` and `write`, one a line, and the server at `address`,
-/// until the client closes its side.
+/// Passes messages between a client at `read` and `write`, one a line, and the server that `place`
+/// finds, until the client closes its side.
 ///
 /// # Errors
 /// When no HTTP client can be made. A server that cannot be reached is told to the client, request
 /// by request.
 pub async fn run(
-    address: Address,
+    place: Arc<dyn Locate>,
     read: impl AsyncRead + Unpin,
     write: impl AsyncWrite + Send + Unpin + 'static,
 ) -> Result<(), ClientError> {
     let (out, lines) = mpsc::channel(OUTGOING_LINES);
-    let writer = tokio::spawn(write_lines(write, lines));
+    let remote = Arc::new(Remote::new(place)?);
+    let mut writer = tokio::spawn(write_lines(write, lines));
+    let (turns, passing_on) = Turns::start(Arc::clone(&remote), out.clone());
     let bridge = Bridge {
-        remote: Arc::new(Remote::new(address)?),
+        remote,
         out,
+        turns,
         requests: JoinSet::new(),
+        places: Arc::new(Semaphore::new(MAX_REQUESTS)),
         under_way: HashMap::new(),
-        listener: None,
     };
-    bridge.run(Lines::new(read, MAX_BRIDGED_LEN)).await;
+    let lines = Lines::new(read, MAX_BRIDGED_LEN);
+    bridge.run(lines, passing_on).await;
     // Nobody is left who could be told that the last lines were not read.
-    let _ = writer.await;
+    if timeout(DRAIN_TIMEOUT, &mut writer).await.is_err() {
+        writer.abort();
+    }
     Ok(())
 }
 
@@ -77,85 +97,115 @@ pub(crate) async fn write_lines(
 struct Bridge {
     remote: Arc<Remote>,
     out: mpsc::Sender<String>,
+    turns: Turns,
     requests: JoinSet<()>,
+    /// One for each request that may be under way.
+    places: Arc<Semaphore>,
     /// The stateless requests under way, which end with their connection.
     under_way: HashMap<String, AbortHandle>,
-    /// Hears what the server says by itself.
-    listener: Option<AbortHandle>,
 }
 
 impl Bridge {
-    async fn run<R: AsyncRead + Unpin>(mut self, mut lines: Lines<R>) {
+    async fn run<R: AsyncRead + Unpin>(
+        mut self,
+        mut lines: Lines<R>,
+        mut passing_on: JoinHandle<()>,
+    ) {
         loop {
-            match lines.next().await {
-                Line::Text(text) => self.take(text).await,
-                Line::TooLong | Line::NotText => {
-                    tracing::warn!("a message is too long, and was left out");
-                    let error = failure(&Value::Null, -32600, "message too long");
-                    let _ = self.out.send(error).await;
+            let line = lines.next().await;
+            while self.requests.try_join_next().is_some() {}
+            match line {
+                Line::Text(text) => match Message::read(text) {
+                    Ok(message) => self.take(message),
+                    Err(unreadable) => self.refuse(unreadable),
+                },
+                Line::TooLong => {
+                    self.refuse(Unreadable::message(&Value::Null, "the message is too long"));
                 }
+                Line::NotText => self.refuse(Unreadable::json()),
                 Line::End => break,
             }
         }
-        if let Some(listener) = self.listener.take() {
-            listener.abort();
-        }
-        let drained = async { while self.requests.join_next().await.is_some() {} };
+        drop(self.turns);
+        let drained = async {
+            let _ = (&mut passing_on).await;
+            while self.requests.join_next().await.is_some() {}
+        };
         let _ = timeout(DRAIN_TIMEOUT, drained).await;
+        passing_on.abort();
         self.requests.abort_all();
         self.remote.end_session().await;
     }
 
-    async fn take(&mut self, text: String) {
-        let Some(message) = Message::read(text) else {
-            // Without an id nobody waits for an answer, and the text is none of the protocol.
-            tracing::debug!("a line that is no JSON was left out");
-            return;
-        };
+    fn take(&mut self, message: Message) {
         self.under_way.retain(|_, request| !request.is_finished());
         match message.kind() {
-            Kind::Request => self.begin(message).await,
-            Kind::Initialized => {
-                exchange(&self.remote, &self.out, message).await;
-                self.listen();
-            }
+            Kind::Request => self.begin(message),
             Kind::Cancelled(id) => match self.under_way.remove(&id) {
                 Some(request) => request.abort(),
-                None => exchange(&self.remote, &self.out, message).await,
+                None => self.take_in_turn(message),
             },
-            Kind::Initialize | Kind::Other => exchange(&self.remote, &self.out, message).await,
+            Kind::Initialize | Kind::Initialized | Kind::Other => self.take_in_turn(message),
         }
     }
 
-    async fn begin(&mut self, message: Message) {
-        while self.requests.try_join_next().is_some() {}
-        if self.requests.len() >= MAX_REQUESTS {
-            self.requests.join_next().await;
+    fn take_in_turn(&mut self, message: Message) {
+        if let Err(message) = self.turns.take(message) {
+            tracing::warn!("the MCP server takes no messages; one was left out");
+            if message.wants_answer() {
+                self.refuse_busy(&message);
+            }
+        }
+    }
+
+    fn begin(&mut self, message: Message) {
+        if self.requests.len() >= MAX_WAITING {
+            return self.refuse_busy(&message);
         }
         let (id, is_stateless) = (message.id().to_string(), message.is_stateless());
         let (remote, out) = (Arc::clone(&self.remote), self.out.clone());
-        let request = async move { exchange(&remote, &out, message).await };
-        let handle = self.requests.spawn(request);
+        let (opened, places) = (self.turns.opened(), Arc::clone(&self.places));
+        let handle = self.requests.spawn(async move {
+            opened.cancelled().await;
+            // It is never closed.
+            let _place = places.acquire().await;
+            exchange(&remote, &out, &message).await;
+        });
         if is_stateless {
             self.under_way.insert(id, handle);
         }
     }
 
-    /// Begins to hear what the server says outside of answers.
-    fn listen(&mut self) {
-        let (remote, out) = (Arc::clone(&self.remote), self.out.clone());
-        let listening = tokio::spawn(async move { remote.listen(&out).await });
-        if let Some(old) = self.listener.replace(listening.abort_handle()) {
-            old.abort();
+    /// Answers a line that goes nowhere. A client that reads no answers gets no more of them.
+    fn refuse(&mut self, Unreadable { id, code, text }: Unreadable) {
+        tracing::warn!("a line was not passed on: {text}");
+        if self.requests.len() < 2 * MAX_WAITING {
+            let (out, line) = (self.out.clone(), failure(&id, code, text));
+            self.requests.spawn(async move {
+                // The client may have gone.
+                let _ = out.send(line).await;
+            });
         }
+    }
+
+    fn refuse_busy(&mut self, message: &Message) {
+        self.refuse(Unreadable {
+            id: message.id().clone(),
+            code: -32000,
+            text: "too many messages are under way; wait for answers",
+        });
     }
 }
 
 /// Sends one message and hands on what comes back; a request is answered in any case.
-async fn exchange(remote: &Remote, out: &mpsc::Sender<String>, message: Message) {
-    let Err(problem) = remote.exchange(&message, out).await else {
-        return;
-    };
+async fn exchange(remote: &Remote, out: &mpsc::Sender<String>, message: &Message) {
+    if let Err(problem) = remote.exchange(message, out).await {
+        tell(out, message, &problem).await;
+    }
+}
+
+/// Tells whoever waits for an answer to `message` that there is none.
+async fn tell(out: &mpsc::Sender<String>, message: &Message, problem: &Problem) {
     tracing::warn!(%problem, "message not passed on");
     if message.wants_answer() {
         // The client may have gone.

@@ -239,7 +239,7 @@ where
         }
     })?;
     let text = String::from_utf8(bytes.to_bytes().into());
-    let message = text.ok().and_then(Message::read);
+    let message = text.ok().and_then(|text| Message::read(text).ok());
     message
         .filter(|message| message.value().is_object())
         .ok_or_else(|| {

@@ -59,9 +59,10 @@ impl Endpoint {
         let config = StreamableHttpServerConfig::default()
             .with_max_request_body_bytes(MAX_MESSAGE_LEN)
             .with_cancellation_token(stop)
-            .with_allowed_origins(origins(api_addr.port()));
+            .with_allowed_origins(origins(api_addr));
         let config = if api_addr.ip().is_loopback() {
-            config
+            // Every address in 127/8 is this machine.
+            config.with_allowed_hosts(["localhost", "127.0.0.1", "::1", &api_addr.ip().to_string()])
         } else {
             // Other machines know this one by names that it does not; they need the token.
             config.disable_allowed_hosts()
@@ -100,6 +101,9 @@ impl Mcp {
 }
 
 /// Pages of our own.
-fn origins(port: u16) -> [String; 3] {
-    ["localhost", "127.0.0.1", "[::1]"].map(|host| format!("http://{host}:{port}"))
+fn origins(api_addr: SocketAddr) -> [String; 4] {
+    let port = api_addr.port();
+    let [name, v4, v6] =
+        ["localhost", "127.0.0.1", "[::1]"].map(|host| format!("http://{host}:{port}"));
+    [name, v4, v6, format!("http://{api_addr}")]
 }

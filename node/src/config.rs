@@ -166,6 +166,20 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether a flag was given what it does not take, as clap would have found.
+    pub fn is_usage(&self) -> bool {
+        match self {
+            Self::Invalid {
+                origin: Origin::Flag(_),
+                invalid,
+            } => matches!(
+                invalid.problem,
+                Problem::Address { .. } | Problem::Toolsets(_)
+            ),
+            _ => false,
+        }
+    }
+
     fn syntax(path: &Path, text: &str, source: toml::de::Error) -> Self {
         let line = source.span().map_or(1, |span| line_at(text, span.start));
         Self::Syntax {

@@ -4,6 +4,7 @@
 mod args;
 mod network;
 mod process;
+mod standby;
 mod stdio;
 mod whereabouts;
 
@@ -105,6 +106,7 @@ pub async fn run(flags: &Flags) -> Result<(), Error> {
 }
 
 /// The running parts.
+#[derive(Debug)]
 struct Node {
     service: Service,
     mcp: Mcp,

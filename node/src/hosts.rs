@@ -3,21 +3,28 @@
 
 mod clients;
 mod edit;
+mod file;
+mod json;
 
-use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use a2al_protocol::private_files::{FileError, write_atomically};
+use a2al_protocol::private_files::FileError;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 pub use clients::Client;
 
+use edit::{Section, Unfit};
+
+use crate::config::{Environment, ProcessEnvironment};
 use crate::output;
 
 /// The name of the entry.
 const NAME: &str = "a2al";
+
+/// Has the daemon serve MCP on stdin and stdout.
+const STDIO: &str = "--mcp-stdio";
 
 /// What `a2ald mcp` does.
 #[derive(Clone, Debug, Subcommand)]
@@ -52,7 +59,8 @@ pub struct Target {
     /// The daemon's API, for http
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:2121")]
     api_addr: String,
-    /// The data directory, for stdio [default: a2al in the user's config directory]
+    /// The data directory, for stdio [default: that of the environment, or of the entry that is
+    /// there, or a2al in the user's config directory]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
 }
@@ -116,6 +124,25 @@ pub enum Error {
         /// Whose it is.
         client: Client,
     },
+    /// The file says something twice, of which only one counts, and hosts do not agree which.
+    #[error("{} has {key:?} twice; remove one of them", path.display())]
+    Twice {
+        /// The file.
+        path: PathBuf,
+        /// What it has twice.
+        key: String,
+    },
+    /// Somebody else has written the file at the same time.
+    #[error("{} was changed meanwhile and is left as it is; try again", .0.display())]
+    Changed(PathBuf),
+    /// Some of several hosts were not configured; why, has been said.
+    #[error("{failed} of {all} hosts have no entry")]
+    Incomplete {
+        /// How many were not.
+        failed: usize,
+        /// How many there are.
+        all: usize,
+    },
     /// The file cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),
@@ -127,7 +154,7 @@ pub enum Error {
 /// Runs `command`.
 ///
 /// # Errors
-/// [`Error`]; nothing is written then, except for hosts that were named as done before.
+/// [`Error`]; nothing is written then, except for hosts that were named as done.
 pub fn run(command: &Command) -> Result<(), Error> {
     match command {
         Command::Print(print) => self::print(print),
@@ -162,10 +189,23 @@ fn add(asked: &Add) -> Result<(), Error> {
     if clients.is_empty() {
         return Err(Error::NoClient);
     }
-    for client in clients {
-        add_to(client, asked)?;
+    if let [client] = clients[..] {
+        return add_to(client, asked);
     }
-    Ok(())
+    let mut failed = 0;
+    for client in &clients {
+        if let Err(error) = add_to(*client, asked) {
+            output::note(format_args!("{client}: {}", output::one_line(&error)));
+            failed += 1;
+        }
+    }
+    match failed {
+        0 => Ok(()),
+        failed => Err(Error::Incomplete {
+            failed,
+            all: clients.len(),
+        }),
+    }
 }
 
 fn add_to(client: Client, asked: &Add) -> Result<(), Error> {
@@ -173,22 +213,24 @@ fn add_to(client: Client, asked: &Add) -> Result<(), Error> {
         Some(path) => path.clone(),
         None => client.config_file()?,
     };
+    let old = file::read(&path)?;
+    let text = old.as_deref().unwrap_or_default();
+    let section = client.section();
     let entry = match asked.transport {
         Transport::Http => client
             .http_entry(&url(&asked.target))
             .ok_or(Error::StdioOnly(client))?,
-        Transport::Stdio => client.stdio_entry(started(&asked.target)?),
+        Transport::Stdio => client.stdio_entry(started_as_before(&asked.target, text, section)?),
     };
-    let old = read(&path)?;
-    let new = edit::with_entry(
-        old.as_deref().unwrap_or_default(),
-        client.section(),
-        NAME,
-        &entry,
-    );
-    let new = new.ok_or_else(|| Error::Foreign {
-        path: path.clone(),
-        client,
+    let new = edit::with_entry(text, section, NAME, &entry).map_err(|unfit| match unfit {
+        Unfit::Foreign => Error::Foreign {
+            path: path.clone(),
+            client,
+        },
+        Unfit::Twice(key) => Error::Twice {
+            path: path.clone(),
+            key,
+        },
     })?;
     if old.as_deref() == Some(new.as_str()) {
         output::note(format_args!(
@@ -199,7 +241,7 @@ fn add_to(client: Client, asked: &Add) -> Result<(), Error> {
         output::note(format_args!("{client}: {} would become", path.display()));
         output::data(new.trim_end());
     } else {
-        write(&path, old.as_deref(), &new)?;
+        file::replace(&path, old.as_deref(), &new)?;
         output::note(format_args!(
             "{client}: {} has the entry; restart {client}",
             path.display()
@@ -214,36 +256,41 @@ fn url(target: &Target) -> String {
 
 /// How a host starts the node.
 fn started(target: &Target) -> Result<Value, Error> {
+    started_with(target, Vec::new())
+}
+
+/// The same, with the arguments that the host's entry has already.
+fn started_as_before(target: &Target, text: &str, section: Section) -> Result<Value, Error> {
+    let before = edit::arguments(text, section, NAME).unwrap_or_default();
+    let is_ours = before.iter().any(|arg| arg == STDIO);
+    started_with(target, if is_ours { before } else { Vec::new() })
+}
+
+fn started_with(target: &Target, mut args: Vec<String>) -> Result<Value, Error> {
     let program = std::env::current_exe().map_err(Error::Program)?;
-    let mut args = vec!["--mcp-stdio".to_owned()];
-    if let Some(dir) = &target.data_dir {
-        let dir = std::path::absolute(dir).map_err(FileError::io(dir))?;
-        args.extend(["--data-dir".to_owned(), dir.display().to_string()]);
+    if args.is_empty() {
+        args.push(STDIO.to_owned());
+    }
+    let said = ProcessEnvironment
+        .get("A2AL_DATA_DIR")
+        .filter(|dir| !dir.is_empty());
+    if let Some(dir) = target.data_dir.clone().or(said.map(PathBuf::from)) {
+        let dir = std::path::absolute(&dir).map_err(FileError::io(&dir))?;
+        set_option(&mut args, "--data-dir", dir.display().to_string());
     }
     Ok(json!({ "command": program.display().to_string(), "args": args }))
 }
 
-fn read(path: &Path) -> Result<Option<String>, Error> {
-    match fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(FileError::io(path)(error).into()),
+/// Gives the option `name` this value, in whatever way it was written before.
+fn set_option(args: &mut Vec<String>, name: &str, value: String) {
+    let joined = format!("{name}=");
+    let is_it = |arg: &String| arg == name || arg.starts_with(&joined);
+    match args.iter().position(is_it) {
+        Some(at) if args[at] == name && at + 1 < args.len() => args[at + 1] = value,
+        Some(at) if args[at] != name => args[at] = joined + &value,
+        Some(_) => args.push(value),
+        None => args.extend([name.to_owned(), value]),
     }
-}
-
-/// Writes `new`, and what was there before beside it as `.bak`.
-fn write(path: &Path, old: Option<&str>, new: &str) -> Result<(), Error> {
-    if let Some(dir) = path.parent() {
-        fs::create_dir_all(dir).map_err(FileError::io(dir))?;
-    }
-    if let Some(old) = old {
-        let mut backup = path.as_os_str().to_owned();
-        backup.push(".bak");
-        write_atomically(Path::new(&backup), old.as_bytes())?;
-    }
-    // A link stays one: some people keep their settings elsewhere.
-    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    Ok(write_atomically(&path, new.as_bytes())?)
 }
 
 fn pretty(value: &Value) -> String {

@@ -12,6 +12,15 @@ pub fn data(line: impl Display) {
     let _ = writeln!(std::io::stdout().lock(), "{line}");
 }
 
+/// Writes one line of data to stdout that must not be lost: what follows depends on it.
+///
+/// # Errors
+/// What the system said; then the line may be there in part.
+pub fn delivered(line: impl Display) -> std::io::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{line}").and_then(|()| stdout.flush())
+}
+
 /// Writes bytes to stdout as they are.
 pub fn raw(bytes: &[u8]) {
     let mut stdout = std::io::stdout().lock();

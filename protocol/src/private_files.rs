@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Files and directories that nobody else may read or change: 0600 and 0700.
 
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -80,15 +81,26 @@ pub fn ensure_file(path: &Path) -> Result<(), FileError> {
 /// # Errors
 /// [`FileError::Io`] if the system refuses any step.
 pub fn write_atomically(path: &Path, content: &[u8]) -> Result<(), FileError> {
-    let fresh = path.with_extension("tmp");
-    write_synced(&fresh, content).map_err(FileError::io(path))?;
-    fs::rename(&fresh, path).map_err(FileError::io(path))?;
-    let dir = path.parent().unwrap_or(Path::new("."));
+    let fresh = fresh(path);
+    // What is left from a crash goes, and nothing that somebody else put there is written to.
+    let _ = fs::remove_file(&fresh);
+    let written = write_synced(&fresh, content).and_then(|()| fs::rename(&fresh, path));
+    written.map_err(FileError::io(path))?;
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    let dir = dir.unwrap_or(Path::new("."));
     sync_dir(dir).map_err(FileError::io(dir))
 }
 
+/// The name beside `path` that is written first: nobody else's, `c.toml` and `c.json` keep apart.
+fn fresh(path: &Path) -> PathBuf {
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".a2al-new");
+    path.with_file_name(name)
+}
+
 fn write_synced(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = private_options().create(true).truncate(true).open(path)?;
+    let mut file = private_options().create_new(true).open(path)?;
     file.write_all(content)?;
     file.sync_all()
 }
@@ -196,6 +208,20 @@ mod tests {
         write_atomically(&file, b"new").unwrap();
         assert_eq!((mode(&dir), mode(&file)), (0o700, 0o600));
         assert_eq!(fs::read(&file).unwrap(), b"new");
+    }
+
+    #[test]
+    fn files_of_others_beside_it_are_not_written_to() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fs::write(at("c.tmp"), "mine").unwrap();
+        fs::write(at("elsewhere"), "mine").unwrap();
+        std::os::unix::fs::symlink(at("elsewhere"), fresh(&at("c.toml"))).unwrap();
+        write_atomically(&at("c.toml"), b"new").unwrap();
+        for (name, text) in [("c.tmp", "mine"), ("elsewhere", "mine"), ("c.toml", "new")] {
+            assert_eq!(fs::read_to_string(at(name)).unwrap(), text, "{name}");
+        }
+        assert!(fs::symlink_metadata(at("c.toml")).unwrap().is_file());
     }
 
     #[test]

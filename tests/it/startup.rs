@@ -165,6 +165,14 @@ async fn a_directory_of_another_user_is_refused() {
 }
 
 #[tokio::test]
+async fn a_flag_with_a_value_that_it_does_not_take_is_wrong_usage() {
+    for flag in ["--api-addr", "--listen", "--mcp-toolsets"] {
+        let setup = Setup::bare().with(&[flag, "no such value"]);
+        setup.start_fails().await.failed_clearly(2, &[flag]);
+    }
+}
+
+#[tokio::test]
 async fn an_api_for_everyone_needs_a_token() {
     let setup = Setup::bare().with(&["--api-addr", "0.0.0.0:0", "--listen", "127.0.0.1:0"]);
     setup.start_fails().await.failed_clearly(1, &["api_token"]);

@@ -3,16 +3,35 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use serde::Deserialize;
 use serde_json::Value;
 
 /// Names the revision of the protocol in a stateless request.
 const VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
 
 /// A message of the client.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Message {
     text: String,
     parsed: Value,
+}
+
+/// A line that is no message, and what its sender is answered.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Unreadable {
+    /// The id of the request that it may be; null where none can be read.
+    pub(super) id: Value,
+    /// The code, by JSON-RPC.
+    pub(super) code: i32,
+    /// What is wrong.
+    pub(super) text: &'static str,
+}
+
+/// The id of a request, where the rest of it cannot be read.
+#[derive(Deserialize)]
+struct Numbered {
+    #[serde(default)]
+    id: Value,
 }
 
 /// What a message is, as far as it matters here.
@@ -40,10 +59,13 @@ impl From<Value> for Message {
 }
 
 impl Message {
-    /// Reads a line; `None` if it is no JSON.
-    pub(crate) fn read(text: String) -> Option<Self> {
-        let parsed = serde_json::from_str(&text).ok()?;
-        Some(Self { text, parsed })
+    /// Reads a line.
+    pub(crate) fn read(text: String) -> Result<Self, Unreadable> {
+        let parsed = parsed(&text)?;
+        match problem(&parsed) {
+            None => Ok(Self { text, parsed }),
+            Some(text) => Err(Unreadable::message(&parsed["id"], text)),
+        }
     }
 
     /// The line as it came.
@@ -58,12 +80,12 @@ impl Message {
 
     pub(crate) fn kind(&self) -> Kind {
         match (self.method(), self.id()) {
-            (Some("initialize"), _) => Kind::Initialize,
-            (Some("notifications/initialized"), _) => Kind::Initialized,
-            (Some("notifications/cancelled"), _) => {
+            (Some("notifications/initialized"), Value::Null) => Kind::Initialized,
+            (Some("notifications/cancelled"), Value::Null) => {
                 Kind::Cancelled(self.parsed["params"]["requestId"].to_string())
             }
             (Some(_), Value::Null) | (None, _) => Kind::Other,
+            (Some("initialize"), _) => Kind::Initialize,
             (Some(_), _) => Kind::Request,
         }
     }
@@ -92,6 +114,11 @@ impl Message {
         self.version().is_some()
     }
 
+    /// The resource that it is about.
+    pub(super) fn resource(&self) -> Option<&str> {
+        self.parsed["params"]["uri"].as_str()
+    }
+
     /// What the header `Mcp-Name` says of it.
     pub(crate) fn name(&self) -> Option<String> {
         let key = match self.method()? {
@@ -102,6 +129,57 @@ impl Message {
         };
         Some(as_header(self.parsed["params"][key].as_str()?))
     }
+}
+
+impl Unreadable {
+    /// Text that is no JSON.
+    pub(super) fn json() -> Self {
+        Self {
+            id: Value::Null,
+            code: -32700,
+            text: "the line is no JSON",
+        }
+    }
+
+    /// JSON that is no message; `id` is answered if it is one.
+    pub(super) fn message(id: &Value, text: &'static str) -> Self {
+        let id = if is_id(id) { id.clone() } else { Value::Null };
+        let code = -32600;
+        Self { id, code, text }
+    }
+}
+
+fn parsed(text: &str) -> Result<Value, Unreadable> {
+    serde_json::from_str(text).map_err(|_| {
+        // What is passed over may be as deep as it likes.
+        match serde_json::from_str::<Numbered>(text) {
+            Ok(numbered) => Unreadable::message(&numbered.id, "the message is nested too deep"),
+            Err(_) => Unreadable::json(),
+        }
+    })
+}
+
+/// What keeps `parsed` from being a message.
+fn problem(parsed: &Value) -> Option<&'static str> {
+    let Some(fields) = parsed.as_object() else {
+        return Some(if parsed.is_array() {
+            "batches are not part of this revision; send each message on a line of its own"
+        } else {
+            "a message is an object"
+        });
+    };
+    let id = fields.get("id");
+    match fields.get("method") {
+        Some(Value::String(_)) if id.is_none_or(is_id) => None,
+        Some(Value::String(_)) => Some("the id of a request is a text or a number"),
+        Some(_) => Some("the method is no text"),
+        None if fields.contains_key("result") || fields.contains_key("error") => None,
+        None => Some("the message is neither a request nor an answer"),
+    }
+}
+
+fn is_id(value: &Value) -> bool {
+    value.is_string() || value.is_number()
 }
 
 /// A text as a header can carry it.
@@ -136,11 +214,33 @@ mod tests {
             (r#"{"id":"x","method":"tools/list"}"#, Kind::Request),
             (r#"{"id":1,"result":{}}"#, Kind::Other),
             (r#"{"method":"notifications/progress"}"#, Kind::Other),
-            ("[]", Kind::Other),
         ] {
             assert_eq!(message(text).kind(), kind, "{text}");
         }
-        assert!(Message::read("{".to_owned()).is_none());
+    }
+
+    #[test]
+    fn what_is_no_message_is_answered_all_the_same() {
+        let deep = format!(
+            r#"{{"params":{}{},"id":7,"method":"x"}}"#,
+            "[".repeat(500),
+            "]".repeat(500)
+        );
+        for (line, id, code) in [
+            ("{", Value::Null, -32700),
+            ("x", Value::Null, -32700),
+            ("1", Value::Null, -32600),
+            ("[]", Value::Null, -32600),
+            (r#"[{"id":1,"method":"ping"}]"#, Value::Null, -32600),
+            (r#"{"id":null,"method":"ping"}"#, Value::Null, -32600),
+            (r#"{"id":{},"method":"ping"}"#, Value::Null, -32600),
+            (r#"{"id":1,"method":2}"#, 1.into(), -32600),
+            (r#"{"id":"a"}"#, "a".into(), -32600),
+            (&deep, 7.into(), -32600),
+        ] {
+            let answered = Message::read(line.to_owned()).unwrap_err();
+            assert_eq!((answered.id, answered.code), (id, code), "{line}");
+        }
     }
 
     #[test]

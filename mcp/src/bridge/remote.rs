@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The server, over HTTP.
 
-use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::redirect::Policy;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use tokio::sync::mpsc;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::message::{Kind, Message};
+use super::passing::Passing;
+use super::place::{Address, Locate};
+use super::problem::Problem;
+use super::session::{Lasting, SESSION, Session, VERSION};
 use super::sse::Events;
-use crate::limits::MAX_BRIDGED_LEN;
-use crate::untrusted::beginning;
 
-const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
-const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 const METHOD: HeaderName = HeaderName::from_static("mcp-method");
 const NAME: HeaderName = HeaderName::from_static("mcp-name");
 const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");
@@ -27,80 +27,48 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest time without a byte in an answer. Servers send something every 15 s.
 const SILENCE: Duration = Duration::from_secs(120);
 
+/// How long it may take to open a session. Hosts give up after 60 s.
+pub(super) const OPENING_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// Pause before the server is listened to again.
 const LISTEN_PAUSE: Duration = Duration::from_secs(3);
 
-/// Longest part of a refusal that is handed on, in bytes.
-const REFUSAL_LEN: usize = 300;
-
-/// Where a server is, and what it wants to be shown.
-#[derive(Clone)]
-pub struct Address {
-    /// The URL of its MCP endpoint.
-    pub url: String,
-    /// A bearer token.
-    pub token: Option<String>,
-}
-
-impl fmt::Debug for Address {
-    /// Shows no token.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Address")
-            .field("url", &self.url)
-            .finish_non_exhaustive()
-    }
-}
+/// Tells a server that a session is open.
+const INITIALIZED: &str = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
 
 /// There is no client to reach a server with.
 #[derive(Debug, thiserror::Error)]
 #[error("no HTTP client")]
 pub struct ClientError(#[source] reqwest::Error);
 
-/// Why a message was not passed on.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Problem {
-    #[error("the MCP server at {url} cannot be reached")]
-    Unreachable {
-        url: String,
-        #[source]
-        source: reqwest::Error,
-    },
-    #[error("the MCP server answered {status}: {text}")]
-    Refused { status: StatusCode, text: String },
-    #[error("the MCP server broke off its answer")]
-    BrokenOff,
-    #[error("the MCP server sent a message that is too long")]
-    TooLong,
-}
-
 /// A server, and the session with it.
 #[derive(Debug)]
 pub(super) struct Remote {
     client: Client,
-    address: Address,
+    place: Arc<dyn Locate>,
+    /// Where the server was when it was last asked for.
+    address: Mutex<Option<Address>>,
     session: Mutex<Session>,
-}
-
-#[derive(Debug, Default)]
-struct Session {
-    id: Option<HeaderValue>,
-    version: Option<String>,
-    /// The message that opened it, to open it again.
-    opening: Option<String>,
+    /// Held by whoever opens the session again.
+    opening: tokio::sync::Mutex<()>,
 }
 
 impl Remote {
-    pub(super) fn new(address: Address) -> Result<Self, ClientError> {
+    pub(super) fn new(place: Arc<dyn Locate>) -> Result<Self, ClientError> {
         let client = Client::builder()
             .no_proxy()
+            // Where it leads to is up to a stranger; from here it could be any port of this machine.
+            .redirect(Policy::none())
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(SILENCE)
             .build()
             .map_err(ClientError)?;
         Ok(Self {
             client,
-            address,
+            place,
+            address: Mutex::default(),
             session: Mutex::default(),
+            opening: tokio::sync::Mutex::default(),
         })
     }
 
@@ -110,45 +78,70 @@ impl Remote {
         message: &Message,
         out: &mpsc::Sender<String>,
     ) -> Result<(), Problem> {
-        let mut response = self.send(self.post(message)).await?;
-        let has_session = !message.is_stateless() && self.session().id.is_some();
         let is_opening = message.kind() == Kind::Initialize;
-        if response.status() == StatusCode::NOT_FOUND && has_session && !is_opening {
-            self.open_again().await?;
-            response = self.send(self.post(message)).await?;
+        let headers = self.headers(message);
+        let refused = headers.get(SESSION).cloned();
+        let mut response = self.post(headers, message.text()).await?;
+        if let (StatusCode::NOT_FOUND, Some(refused)) = (response.status(), refused) {
+            self.open_again(&refused, out).await?;
+            response = self.post(self.headers(message), message.text()).await?;
         }
         if is_opening && response.status().is_success() {
-            let mut session = self.session();
-            session.id = response.headers().get(SESSION).cloned();
-            session.opening = Some(message.text().to_owned());
+            *self.session() = Session::opened(message, &response);
         }
-        let is_answered = self.pass_on(response, out, is_opening).await?;
-        if message.wants_answer() && !is_answered {
+        let passing = Passing {
+            out: Some(out),
+            awaited: message.wants_answer().then(|| message.id()),
+        };
+        let answered = passing.pass_on(response).await?;
+        if message.wants_answer() && answered.is_none() {
             return Err(Problem::BrokenOff);
+        }
+        if let Some(answered) = answered.filter(|answered| answered.is_granted) {
+            let mut session = self.session();
+            if is_opening {
+                session.version = answered.version;
+            } else if !message.is_stateless() {
+                session.granted(message);
+            }
         }
         Ok(())
     }
 
     /// Passes on what the server says by itself, until it says that it does not do so.
     pub(super) async fn listen(&self, out: &mpsc::Sender<String>) {
-        let mut last_id = None;
+        let (mut last_id, mut heard_in) = (None, None);
         while !out.is_closed() {
-            let mut request = self
-                .in_session(Method::GET)
-                .header(ACCEPT, "text/event-stream");
-            if let Some(id) = last_id.take() {
-                request = request.header(LAST_EVENT, id);
+            let mut headers = self.session().headers();
+            let id = headers.get(SESSION).cloned();
+            headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
+            if let Some(last_id) = last_id.clone().filter(|_| id == heard_in) {
+                headers.insert(LAST_EVENT, last_id);
             }
-            match self.send(request).await {
+            match self.send(&Method::GET, headers, None).await {
                 Ok(response) if response.status().is_success() => {
                     let mut events = Events::default();
+                    let passing = Passing {
+                        out: Some(out),
+                        awaited: None,
+                    };
                     // However it ended, it is begun again where it ended.
-                    let _ = self.pass_on_events(response, out, &mut events, false).await;
+                    let _ = passing.pass_on_events(response, &mut events).await;
                     last_id = events
                         .last_id
                         .and_then(|id| HeaderValue::from_str(&id).ok());
+                    heard_in = id;
                 }
                 Ok(response) if response.status() == StatusCode::METHOD_NOT_ALLOWED => return,
+                Ok(response) if response.status() == StatusCode::NOT_FOUND => {
+                    // Some servers say so that they have nothing to say; this one had.
+                    let refused = heard_in.take();
+                    if let Some(refused) = refused.filter(|refused| Some(refused) == id.as_ref())
+                        && self.open_again(&refused, out).await.is_ok()
+                    {
+                        continue;
+                    }
+                }
                 _ => {}
             }
             sleep(LISTEN_PAUSE).await;
@@ -157,169 +150,131 @@ impl Remote {
 
     /// Tells the server that the session is over.
     pub(super) async fn end_session(&self) {
-        if self.session().id.is_some() {
-            let request = self.in_session(Method::DELETE).timeout(CONNECT_TIMEOUT);
+        let headers = self.session().headers();
+        let address = lock(&self.address).clone();
+        if let (true, Some(address)) = (headers.contains_key(SESSION), address) {
+            let request = self.request(&address, &Method::DELETE, headers, None);
             // A server that is gone has forgotten the session as well.
-            let _ = request.send().await;
+            let _ = request.timeout(CONNECT_TIMEOUT).send().await;
         }
     }
 
-    /// Opens the session anew, as the client has opened it.
-    async fn open_again(&self) -> Result<(), Problem> {
-        let Some(opening) = self.session().opening.clone() else {
+    /// Opens the session anew, as the client has opened it, unless that was done since the server
+    /// has `refused` its id.
+    async fn open_again(
+        &self,
+        refused: &HeaderValue,
+        out: &mpsc::Sender<String>,
+    ) -> Result<(), Problem> {
+        let _alone = self.opening.lock().await;
+        let Some(opening) = self.session().opening_after(refused) else {
             return Ok(());
         };
         tracing::info!("the MCP server has forgotten the session; it is opened again");
-        let response = self.send(self.post_text(HeaderMap::new(), opening)).await?;
-        self.session().id = response.headers().get(SESSION).cloned();
-        // The client has its answer already.
-        let (unheard, _kept) = mpsc::channel(64);
-        self.pass_on(response, &unheard, false).await?;
-        let opened = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
-        let request = self.post_text(self.session_headers(), opened.to_owned());
-        self.send(request).await.map(drop)
+        let opened = timeout(OPENING_TIMEOUT, self.opened_again(&opening, out)).await;
+        opened.unwrap_or(Err(Problem::Late))
     }
 
-    fn post(&self, message: &Message) -> RequestBuilder {
-        let mut headers = HeaderMap::new();
-        if let Some(version) = message.version() {
-            let texts = [
-                (VERSION, Some(version.to_owned())),
-                (METHOD, message.method().map(ToOwned::to_owned)),
-                (NAME, message.name()),
-            ];
-            for (name, text) in texts {
-                if let Some(value) = text.and_then(|text| HeaderValue::try_from(text).ok()) {
-                    headers.insert(name, value);
+    async fn opened_again(&self, opening: &str, out: &mpsc::Sender<String>) -> Result<(), Problem> {
+        // The client has all the answers already.
+        let unheard = |awaited| Passing { out: None, awaited };
+        let response = self.post(HeaderMap::new(), opening).await?;
+        let id = response.headers().get(SESSION).cloned();
+        let message = Message::read(opening.to_owned()).ok();
+        let opened = unheard(message.as_ref().map(Message::id));
+        let answered = opened.pass_on(response).await?;
+        if !answered.is_some_and(|answered| answered.is_granted) {
+            return Err(Problem::BrokenOff);
+        }
+        let headers = || self.session().headers_with(id.as_ref());
+        self.post(headers(), INITIALIZED).await?;
+        let lasting = self.session().lasting();
+        for lasting in &lasting {
+            let request = &lasting.request;
+            let response = self.post(headers(), request.text()).await?;
+            unheard(Some(request.id())).pass_on(response).await?;
+        }
+        self.session().id = id;
+        for notice in lasting.iter().filter_map(Lasting::notice) {
+            // The client may have gone, which ends the bridge by itself.
+            let _ = out.send(notice).await;
+        }
+        Ok(())
+    }
+
+    /// What HTTP shows of `message`.
+    fn headers(&self, message: &Message) -> HeaderMap {
+        let Some(version) = message.version() else {
+            return match message.kind() {
+                Kind::Initialize => HeaderMap::new(),
+                _ => self.session().headers(),
+            };
+        };
+        let texts = [
+            (VERSION, Some(version.to_owned())),
+            (METHOD, message.method().map(ToOwned::to_owned)),
+            (NAME, message.name()),
+        ];
+        let headers = texts.into_iter().filter_map(|(name, text)| {
+            let value = HeaderValue::try_from(text?).ok()?;
+            Some((name, value))
+        });
+        headers.collect()
+    }
+
+    async fn post(&self, mut headers: HeaderMap, text: &str) -> Result<Response, Problem> {
+        let accepted = HeaderValue::from_static("application/json, text/event-stream");
+        headers.insert(ACCEPT, accepted);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        self.send(&Method::POST, headers, Some(text)).await
+    }
+
+    /// Sends a request to where the server is now. One that moved in this moment is looked for again.
+    async fn send(
+        &self,
+        method: &Method,
+        headers: HeaderMap,
+        body: Option<&str>,
+    ) -> Result<Response, Problem> {
+        let mut is_second = false;
+        loop {
+            let address = self.place.locate().await.map_err(Problem::Nowhere)?;
+            *lock(&self.address) = Some(address.clone());
+            let request = self.request(&address, method, headers.clone(), body);
+            match request.send().await {
+                Ok(response) => return Ok(response),
+                Err(error) if error.is_connect() && !is_second => is_second = true,
+                Err(source) => {
+                    let url = address.url;
+                    return Err(Problem::Unreachable { url, source });
                 }
             }
-        } else if message.kind() != Kind::Initialize {
-            headers = self.session_headers();
-        }
-        self.post_text(headers, message.text().to_owned())
-    }
-
-    fn post_text(&self, headers: HeaderMap, text: String) -> RequestBuilder {
-        self.request(Method::POST)
-            .header(ACCEPT, "application/json, text/event-stream")
-            .header(CONTENT_TYPE, "application/json")
-            .headers(headers)
-            .body(text)
-    }
-
-    fn in_session(&self, method: Method) -> RequestBuilder {
-        self.request(method).headers(self.session_headers())
-    }
-
-    fn session_headers(&self) -> HeaderMap {
-        let session = self.session();
-        let mut headers = HeaderMap::new();
-        if let Some(id) = &session.id {
-            headers.insert(SESSION, id.clone());
-        }
-        let version = session.version.as_deref().map(HeaderValue::from_str);
-        if let Some(Ok(version)) = version {
-            headers.insert(VERSION, version);
-        }
-        headers
-    }
-
-    fn request(&self, method: Method) -> RequestBuilder {
-        let request = self.client.request(method, &self.address.url);
-        match &self.address.token {
-            Some(token) => request.bearer_auth(token),
-            None => request,
         }
     }
 
-    async fn send(&self, request: RequestBuilder) -> Result<Response, Problem> {
-        let url = self.address.url.clone();
-        request
-            .send()
-            .await
-            .map_err(|source| Problem::Unreachable { url, source })
-    }
-
-    /// Passes on the messages of an answer, and tells whether there was one that ends it.
-    async fn pass_on(
+    fn request(
         &self,
-        response: Response,
-        out: &mpsc::Sender<String>,
-        is_opening: bool,
-    ) -> Result<bool, Problem> {
-        let kind = response.headers().get(CONTENT_TYPE).cloned();
-        let kind = kind
-            .as_ref()
-            .and_then(|kind| kind.to_str().ok())
-            .unwrap_or_default();
-        if kind.starts_with("text/event-stream") {
-            return self
-                .pass_on_events(response, out, &mut Events::default(), is_opening)
-                .await;
+        address: &Address,
+        method: &Method,
+        headers: HeaderMap,
+        body: Option<&str>,
+    ) -> RequestBuilder {
+        let mut request = self.client.request(method.clone(), &address.url);
+        if let Some(token) = &address.token {
+            request = request.bearer_auth(token);
         }
-        let status = response.status();
-        let text = whole(response).await?;
-        // Errors of the protocol come with any status.
-        if text.trim_start().starts_with('{') && text.contains("\"jsonrpc\"") {
-            return Ok(self.pass_on_text(&text, out, is_opening).await);
+        if let Some(body) = body {
+            request = request.body(body.to_owned());
         }
-        if status.is_success() {
-            return Ok(false);
-        }
-        let text = beginning(&text, REFUSAL_LEN).replace(['\n', '\r'], " ");
-        Err(Problem::Refused { status, text })
-    }
-
-    async fn pass_on_events(
-        &self,
-        mut response: Response,
-        out: &mpsc::Sender<String>,
-        events: &mut Events,
-        is_opening: bool,
-    ) -> Result<bool, Problem> {
-        let mut is_answered = false;
-        while let Some(bytes) = response.chunk().await.map_err(|_| Problem::BrokenOff)? {
-            for data in events.take(&bytes).map_err(|_| Problem::TooLong)? {
-                is_answered |= self.pass_on_text(&data, out, is_opening).await;
-            }
-        }
-        Ok(is_answered)
-    }
-
-    /// Passes on one message as one line, and tells whether it is an answer.
-    async fn pass_on_text(&self, text: &str, out: &mpsc::Sender<String>, is_opening: bool) -> bool {
-        let Ok(message) = serde_json::from_str::<serde_json::Value>(text) else {
-            tracing::warn!("the MCP server sent something that is no JSON");
-            return false;
-        };
-        let is_answer = message.get("result").is_some() || message.get("error").is_some();
-        if is_opening && let Some(version) = message["result"]["protocolVersion"].as_str() {
-            self.session().version = Some(version.to_owned());
-        }
-        let line = if text.contains(['\n', '\r']) {
-            message.to_string()
-        } else {
-            text.to_owned()
-        };
-        // The client may have gone, which ends the bridge by itself.
-        let _ = out.send(line).await;
-        is_answer
+        request.headers(headers)
     }
 
     fn session(&self) -> MutexGuard<'_, Session> {
-        // Nothing panics while the lock is held; what it guards is still whole.
-        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.session)
     }
 }
 
-/// The whole body of an answer, as text.
-async fn whole(mut response: Response) -> Result<String, Problem> {
-    let mut body = Vec::new();
-    while let Some(bytes) = response.chunk().await.map_err(|_| Problem::BrokenOff)? {
-        if body.len() + bytes.len() > MAX_BRIDGED_LEN {
-            return Err(Problem::TooLong);
-        }
-        body.extend_from_slice(&bytes);
-    }
-    Ok(String::from_utf8_lossy(&body).into_owned())
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing panics while a lock is held; what it guards is still whole.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

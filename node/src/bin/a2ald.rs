@@ -17,8 +17,16 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             output::note(format_args!("a2ald: {}", output::one_line(error.as_ref())));
-            ExitCode::FAILURE
+            exit_code(&error)
         }
+    }
+}
+
+/// 2 where the command line is at fault, as clap has it.
+fn exit_code(error: &anyhow::Error) -> ExitCode {
+    match error.downcast_ref() {
+        Some(daemon::Error::Config(error)) if error.is_usage() => ExitCode::from(2),
+        _ => ExitCode::FAILURE,
     }
 }
 

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use reqwest::header::CONTENT_TYPE;
+use reqwest::redirect::Policy;
 use reqwest::{Method, RequestBuilder, Response, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -30,6 +31,7 @@ impl Client {
     pub(super) fn new(globals: &Globals) -> Result<Self, Failure> {
         let http = reqwest::Client::builder()
             .no_proxy()
+            .redirect(Policy::none())
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(CALL_TIMEOUT)
             .build()

@@ -125,6 +125,14 @@ pub enum Failure {
         /// What went wrong.
         source: reqwest::Error,
     },
+    /// An agent card is somewhere else now.
+    #[error("{url} leads to {place}; if that is right, name it with --from")]
+    CardMoved {
+        /// Where it was looked for.
+        url: String,
+        /// Where the answer leads to.
+        place: String,
+    },
     /// An agent card is longer than any that is read.
     #[error("{0} is too long for an agent card")]
     CardTooLong(String),
@@ -137,6 +145,9 @@ pub enum Failure {
     /// Whoever was asked said no.
     #[error("not published")]
     NotConfirmed,
+    /// The only copy of a key could not be shown.
+    #[error("the master key could not be written, so the daemon keeps it: {0}")]
+    KeyUnwritten(io::Error),
     /// A file cannot be read or written.
     #[error("{path}: {source}", path = path.display())]
     File {
@@ -191,8 +202,10 @@ impl Failure {
             | Self::NotOurs { .. }
             | Self::NoCard { .. }
             | Self::CardNotFetched { .. }
+            | Self::CardMoved { .. }
             | Self::CardTooLong(_)
             | Self::CardScheme(_)
+            | Self::KeyUnwritten(_)
             | Self::NotConfirmed
             | Self::File { .. }
             | Self::NoExport { .. }

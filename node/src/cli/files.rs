@@ -20,7 +20,21 @@ pub(super) fn write_secret(path: &Path, secret: &str) -> Result<(), Failure> {
     let mut file = options.open(path).map_err(failed)?;
     writeln!(file, "{secret}")
         .and_then(|()| file.sync_all())
+        .and_then(|()| sync_directory(path))
         .map_err(failed)
+}
+
+/// Makes sure that the name of the file at `path` outlives a crash too.
+#[cfg(unix)]
+fn sync_directory(path: &Path) -> io::Result<()> {
+    let directory = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    fs::File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// Directories cannot be synced here; a new name is journalled.
+#[cfg(not(unix))]
+fn sync_directory(_: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 /// Writes a file that only its owner can read, as a whole or not at all; one that is there stays as

@@ -2,30 +2,24 @@
 //! `a2ald --mcp-stdio`: MCP on stdin and stdout, for hosts that start their servers themselves.
 //!
 //! Nothing but messages goes to stdout. Where a daemon runs on the data directory already, its
-//! tools are served; else this process is the node, for as long as the host keeps it.
+//! tools are served, and this process takes its place when it ends; else this process is the node
+//! at once. It is so for as long as the host keeps it.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::time::Duration;
+use std::sync::Arc;
 
 use a2al_mcp::bridge;
 use a2al_protocol::private_files::ensure_dir;
 use tokio::io::{stdin, stdout};
-use tokio::time::{Instant, sleep};
-use tracing::{info, warn};
+use tracing::info;
 
 use super::process::{self, StopSignals};
+use super::standby::{Standby, listen_somewhere};
 use super::whereabouts::Whereabouts;
-use super::{Error, Node, listen};
+use super::{Error, Node};
 use crate::config::{self, Flags, Loaded, ProcessEnvironment};
 use crate::lock::{self, Lock};
 use crate::logging::Log;
-
-/// How long a daemon that has just taken its directory may need until its API listens.
-const START_PATIENCE: Duration = Duration::from_secs(20);
-
-/// Time between two looks whether it does.
-const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Serves MCP on stdin and stdout until stdin closes or the process is told to stop.
 ///
@@ -45,10 +39,15 @@ pub async fn run_stdio(flags: &Flags) -> Result<(), Error> {
             drop(lock);
             served
         }
-        Err(lock::Error::Held { .. }) => tokio::select! {
-            served = as_bridge(&data_dir, &loaded) => served,
-            () = signals.received() => Ok(()),
-        },
+        Err(lock::Error::Held { .. }) => {
+            let standby = Arc::new(Standby::new(data_dir, flags.clone(), log));
+            let served = tokio::select! {
+                served = as_bridge(Arc::clone(&standby)) => served,
+                () = signals.received() => Ok(()),
+            };
+            standby.stop().await;
+            served
+        }
         Err(error) => Err(error.into()),
     }
 }
@@ -59,14 +58,7 @@ async fn as_node(
     log: Log,
     signals: StopSignals,
 ) -> Result<(), Error> {
-    let listener = match listen(loaded.config.api_addr).await {
-        Ok(listener) => listener,
-        Err(error) => {
-            // The client has its tools all the same; others find the API where the note says.
-            warn!("{error}; the API takes a free port");
-            listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?
-        }
-    };
+    let listener = listen_somewhere(loaded.config.api_addr).await?;
     let node = Node::settled(data_dir, loaded, log, listener).await?;
     let served = tokio::select! {
         served = node.mcp.serve(stdin(), stdout()) => served,
@@ -77,33 +69,9 @@ async fn as_node(
     served.map_err(|error| Error::Mcp(error))
 }
 
-async fn as_bridge(data_dir: &Path, loaded: &Loaded) -> Result<(), Error> {
-    let api = api_of_the_daemon(data_dir).await?;
-    info!(
-        "a2ald runs on {} already, at http://{api}; its tools are served",
-        data_dir.display()
-    );
-    let token = &loaded.settings.api_token;
-    let address = bridge::Address {
-        url: format!("http://{api}/mcp"),
-        token: Some(token.clone()).filter(|token| !token.is_empty()),
-    };
-    let served = bridge::run(address, stdin(), stdout()).await;
+async fn as_bridge(standby: Arc<Standby>) -> Result<(), Error> {
+    // Without a daemon to be found there is nothing to serve; the host is told at once.
+    standby.find().await?;
+    let served = bridge::run(standby, stdin(), stdout()).await;
     served.map_err(|error| Error::Mcp(error.into()))
-}
-
-/// Waits until the daemon that has the data directory says where its API is.
-async fn api_of_the_daemon(data_dir: &Path) -> Result<SocketAddr, Error> {
-    let deadline = Instant::now() + START_PATIENCE;
-    loop {
-        if let Some(api) = Whereabouts::ask(data_dir) {
-            return Ok(api);
-        }
-        if Instant::now() >= deadline {
-            return Err(Error::NoWhereabouts {
-                dir: data_dir.to_owned(),
-            });
-        }
-        sleep(LOOK_INTERVAL).await;
-    }
 }

@@ -30,14 +30,7 @@ impl Whereabouts {
     /// Where this machine reaches the API of the daemon on `data_dir`; `None` before it says so.
     pub(super) fn ask(data_dir: &Path) -> Option<SocketAddr> {
         let text = fs::read_to_string(path(data_dir)).ok()?;
-        let mut addr: SocketAddr = text.trim().parse().ok()?;
-        if addr.ip().is_unspecified() {
-            addr.set_ip(match addr.ip() {
-                IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
-                IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
-            });
-        }
-        Some(addr)
+        Some(from_here(text.trim().parse().ok()?))
     }
 }
 
@@ -46,6 +39,17 @@ impl Drop for Whereabouts {
         // One that stays is overwritten by the next start.
         let _ = fs::remove_file(&self.path);
     }
+}
+
+/// Where this machine reaches what listens on `addr`.
+pub(super) fn from_here(mut addr: SocketAddr) -> SocketAddr {
+    if addr.ip().is_unspecified() {
+        addr.set_ip(match addr.ip() {
+            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    addr
 }
 
 fn path(data_dir: &Path) -> PathBuf {

@@ -226,6 +226,15 @@ async fn what_cannot_be_offered_is_said() {
         .fails(1, &["publish", "a.b", "--from", "https://127.0.0.1:1/card"])
         .await;
     assert!(told.contains("--from -"), "{told}");
+
+    let other = Scripted::saying("").await;
+    let elsewhere = format!("http://{}/agents", other.address);
+    let moved = format!("HTTP/1.1 302 Found\r\nLocation: {elsewhere}\r\nContent-Length: 0\r\n\r\n");
+    let moved = Scripted::saying(&moved).await;
+    let from = format!("http://{}/card", moved.address);
+    let told = cli.fails(1, &["publish", "a.b", "--from", &from]).await;
+    assert!(told.contains(&elsewhere), "{told}");
+    assert!(other.asked().is_empty(), "a redirect was followed");
 }
 
 #[tokio::test]

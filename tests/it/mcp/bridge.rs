@@ -57,20 +57,64 @@ async fn stateless_requests_pass_as_well() {
 
 #[tokio::test]
 async fn the_client_does_not_notice_that_the_daemon_was_started_anew() {
-    let daemon = Setup::fixed().start().await;
+    let daemon = Daemon::alone().await;
+    let mut mcp = Mcp::on_pipes(&same_directory(&daemon));
+    mcp.open("2025-06-18").await;
+    let uri = json!({ "uri": "a2al://agents" });
+    let watch =
+        json!({ "jsonrpc": "2.0", "id": 1, "method": "resources/subscribe", "params": uri });
+    mcp.ask(watch).await;
+    let before = mcp.done("a2al_status", json!({})).await;
+    let daemon = daemon.stop().await.start().await;
+
+    // The client asks for nothing and hears all the same: first that it may have missed something.
+    let is_update = |message: &Value| message["method"] == "notifications/resources/updated";
+    mcp.hears(is_update).await;
+    daemon.api.agent().await;
+    let update = mcp.hears(is_update).await;
+    assert_eq!(update["params"], uri);
+    let after = mcp.done("a2al_status", json!({})).await;
+    assert_eq!(before["node_aid"], after["node_aid"]);
+    let (status, _) = mcp.close().await;
+    assert!(status.success(), "{status}");
+    daemon.api.get("/health").await.ok();
+}
+
+#[tokio::test]
+async fn a_second_process_takes_the_place_of_the_first() {
+    let setup = Setup::new();
+    let mut first = Mcp::on_pipes(&setup);
+    first.open("2025-06-18").await;
+    let before = first.done("a2al_status", json!({})).await;
+    let (mut second, mut third) = (Mcp::on_pipes(&setup), Mcp::on_pipes(&setup));
+    second.open("2025-06-18").await;
+    third.open("2025-06-18").await;
+    let (status, _) = first.close().await;
+    assert!(status.success(), "{status}");
+    for mcp in [&mut second, &mut third] {
+        let after = mcp.done("a2al_status", json!({})).await;
+        assert_eq!(before["node_aid"], after["node_aid"]);
+    }
+    for mcp in [second, third] {
+        let (status, _) = mcp.close().await;
+        assert!(status.success(), "{status}");
+    }
+    setup.start().await.api.get("/health").await.ok();
+}
+
+#[tokio::test]
+async fn a_daemon_that_was_killed_is_replaced_as_well() {
+    let daemon = Daemon::alone().await;
     let mut mcp = Mcp::on_pipes(&same_directory(&daemon));
     mcp.open("2025-06-18").await;
     let before = mcp.done("a2al_status", json!({})).await;
-    let setup = daemon.stop().await;
-    let request = json!({ "jsonrpc": "2.0", "id": 9, "method": "tools/list" });
-    let gone = mcp.ask(request).await;
+    let setup = daemon.kill().await;
     assert!(
-        gone["error"]["message"]
-            .as_str()
-            .is_some_and(|text| text.contains("cannot be reached")),
-        "{gone}"
+        setup.data_dir().join("daemon.api").exists(),
+        "it says where it was"
     );
-    let _daemon = setup.start().await;
     let after = mcp.done("a2al_status", json!({})).await;
     assert_eq!(before["node_aid"], after["node_aid"]);
+    let (status, _) = mcp.close().await;
+    assert!(status.success(), "{status}");
 }

@@ -59,6 +59,22 @@ async fn foreign_pages_do_not_reach_the_tools() {
 }
 
 #[tokio::test]
+async fn every_loopback_address_serves_the_tools() {
+    let args = ["--api-addr", "127.0.0.2:0", "--listen", "127.0.0.1:0"];
+    let daemon = Setup::bare().with(&args).start().await;
+    let own = daemon.api.base().to_owned();
+    assert!(own.contains("127.0.0.2"), "{own}");
+    let body = || initialize("2025-11-25").to_string();
+    for headers in [&[][..], &[("origin", &*own)]] {
+        let (status, text) = post(&daemon, body(), headers).await;
+        assert_eq!(status, 200, "{text}");
+    }
+    let foreign = [("origin", "http://127.0.0.3:1")];
+    let (status, text) = post(&daemon, body(), &foreign).await;
+    assert_eq!(status, 403, "{text}");
+}
+
+#[tokio::test]
 async fn what_is_no_message_is_refused() {
     let daemon = Daemon::alone().await;
     let long = "x".repeat(MAX_MESSAGE_LEN);

@@ -87,6 +87,55 @@ async fn every_host_gets_an_entry_and_keeps_what_it_had() {
 }
 
 #[tokio::test]
+async fn what_the_user_has_said_about_the_node_stays() {
+    let home = TempDir::new().expect("a directory");
+    let text = json!({ "mcpServers": { "a2al": {
+        "command": "elsewhere",
+        "args": ["--mcp-stdio", "--data-dir", "/srv/node"],
+        "env": { "A2AL_TOKEN": "t" },
+        "disabled": true,
+    }}});
+    std::fs::write(home.path().join("p.json"), text.to_string()).expect("a file");
+    let add = async |variables: &[(&str, &str)]| {
+        let mut command = isolated(&daemon_binary(), home.path());
+        command.args(["mcp", "add", "--client", "cursor", "--config", "p.json"]);
+        command.current_dir(home.path());
+        command.envs(variables.iter().copied());
+        let added = Process::run(command).await;
+        assert_eq!(added.code(), Some(0), "{}", added.stderr);
+        parsed(&home.path().join("p.json"))["mcpServers"]["a2al"].clone()
+    };
+    let mut expected = text["mcpServers"]["a2al"].clone();
+    expected["command"] = json!(daemon_binary());
+    assert_eq!(add(&[]).await, expected);
+    let elsewhere = [("A2AL_DATA_DIR", "/srv/other")];
+    expected["args"][2] = json!("/srv/other");
+    assert_eq!(add(&elsewhere).await, expected);
+}
+
+#[tokio::test]
+async fn one_host_that_cannot_be_configured_keeps_no_other_from_it() {
+    let home = TempDir::new().expect("a directory");
+    let at = |path: &str| home.path().join(path);
+    let twice = r#"{"mcpServers": {}, "mcpServers": {}}"#;
+    std::fs::write(at(".claude.json"), twice).expect("a file");
+    std::fs::create_dir_all(at(".cursor")).expect("a directory");
+    let added = a2ald(home.path(), &["mcp", "add"]).await;
+    assert_eq!(added.code(), Some(1), "{}", added.stderr);
+    for told in ["Claude Code: ", "\"mcpServers\" twice", "1 of 2 hosts"] {
+        assert!(added.stderr.contains(told), "{told}: {}", added.stderr);
+    }
+    assert_eq!(
+        parsed(&at(".cursor/mcp.json"))["mcpServers"]["a2al"]["args"],
+        json!(["--mcp-stdio"])
+    );
+    assert_eq!(
+        std::fs::read_to_string(at(".claude.json")).expect("a file"),
+        twice
+    );
+}
+
+#[tokio::test]
 async fn what_a_host_cannot_do_is_said() {
     let home = TempDir::new().expect("a directory");
     let none = a2ald(home.path(), &["mcp", "add"]).await;

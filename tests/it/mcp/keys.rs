@@ -67,6 +67,25 @@ async fn an_identity_is_made_used_and_backed_up_without_a_key_in_any_result() {
     assert!(!log.contains(&key[..64]));
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_master_key_that_cannot_be_written_stays() {
+    let daemon = Daemon::alone().await;
+    let mut mcp = Mcp::over_http(&daemon.api);
+    mcp.open("2025-11-25").await;
+    let made = mcp.done("a2al_identity_generate", json!({})).await;
+    let aid = made["aid"].as_str().expect("an address");
+    let mut command = isolated(&cli_binary(), Path::new("/nonexistent"));
+    command.args(["--api", daemon.api.base(), "identity", "backup", aid]);
+    let full = std::fs::File::create("/dev/full").expect("a device that is always full");
+    let failed = command.stdout(full).output().expect("the program runs");
+    let told = String::from_utf8_lossy(&failed.stderr);
+    assert_eq!(failed.status.code(), Some(1), "{told}");
+    assert!(told.contains("the daemon keeps it"), "{told}");
+    let key = daemon.api.get(&format!("/identity/{aid}/master")).await;
+    assert!(key.ok()["master_private_key_hex"].is_string());
+}
+
 #[tokio::test]
 async fn kept_keys_survive_a_crash_and_both_halves_are_needed() {
     let daemon = Daemon::alone().await;

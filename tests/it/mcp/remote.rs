@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
 use crate::harness::{
-    Api, MCP_CLIENT, Mcp, Net, Process, cli_binary, eventually, free_port, isolated,
+    Api, MCP_CLIENT, Mcp, Net, Process, Scripted, answer, cli_binary, eventually, free_port,
+    isolated,
 };
 
 /// Longest time a host of `host.py` may take, which starts Python a few times.
@@ -46,6 +47,40 @@ pub(super) async fn hosted(test: &str, processes: &str, caller: &Api, aid: &str)
     assert_eq!(ended.stdout, "done\n");
     let tunnels = caller.get("/tunnel").await.ok();
     assert_eq!(tunnels["tunnels"], json!([]), "its tunnels are closed");
+}
+
+/// A server that opens a session and answers everything else with `answer`.
+async fn scripted(answer_others: String) -> Scripted {
+    Scripted::start(move |request| {
+        if !request.contains("\"initialize\"") {
+            return answer_others.clone().into_bytes();
+        }
+        let opened = json!({ "jsonrpc": "2.0", "id": 0, "result": {
+            "protocolVersion": "2025-06-18", "capabilities": {},
+            "serverInfo": { "name": "s", "version": "1" },
+        }});
+        answer("Content-Type: application/json\r\n", &opened.to_string()).into_bytes()
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_server_leads_nobody_to_other_ports_of_the_hosts_machine() {
+    let trap = Scripted::saying(&answer("", "{}")).await;
+    let text = format!(
+        "HTTP/1.1 307 Temporary Redirect\r\nLocation: http://{}/agents\r\nContent-Length: 0\r\n\r\n",
+        trap.address
+    );
+    let server = scripted(text).await;
+    let net = Net::of(2).await;
+    let agent = net.nodes[0].api.serving(&server.address).await;
+    let mut mcp = Mcp::running(connecting(&net.nodes[1].api, &agent.aid));
+    mcp.open("2025-06-18").await;
+    let list = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" });
+    let refused = mcp.ask(list).await;
+    let text = refused["error"]["message"].as_str().expect("an error");
+    assert!(text.contains("307"), "{text}");
+    assert!(trap.asked().is_empty(), "a redirect was followed");
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use crate::cli::args::Identity;
 use crate::cli::print::table;
 use crate::cli::{Context, Failure, files};
+use crate::output;
 
 pub(super) async fn run(context: &Context, command: Identity) -> Result<(), Failure> {
     match command {
@@ -56,7 +57,7 @@ async fn backup(context: &Context, aid: Aid, out: Option<&Path>) -> Result<(), F
     let text = serde_json::to_string_pretty(&backup).map_err(std::io::Error::other)?;
     match out {
         Some(file) => files::write_secret(file, &text)?,
-        None => context.print.data(&backup, |_| text),
+        None => output::delivered(text).map_err(Failure::KeyUnwritten)?,
     }
     let _: Done = context.client.delete(&path).await?;
     let place = out.map_or_else(

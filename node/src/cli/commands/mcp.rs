@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MPL-2.0
 //! MCP servers that are agents.
 
+use std::sync::Arc;
+
 use a2al_mcp::bridge;
 use a2al_protocol::Aid;
 use a2al_service::model::{OpenTunnel, Tunnel};
@@ -26,7 +28,7 @@ pub(super) async fn connect(context: &Context, args: McpConnect) -> Result<(), F
         url: format!("http://{}{separator}{path}", tunnel.listen),
         token: None,
     };
-    let bridged = bridge::run(address, tokio::io::stdin(), tokio::io::stdout()).await;
+    let bridged = bridge::run(Arc::new(address), tokio::io::stdin(), tokio::io::stdout()).await;
     // Whether or not it went well; a daemon that is gone has closed it.
     let closed = context
         .client

@@ -9,7 +9,8 @@ use std::time::Duration;
 use a2al_protocol::Topic;
 use a2al_service::model::RegisterServices;
 use a2al_service::text;
-use reqwest::Url;
+use reqwest::redirect::Policy;
+use reqwest::{Response, Url, header};
 use serde::Deserialize;
 use serde::de::Error as _;
 use serde_json::{Map, Value};
@@ -212,11 +213,16 @@ async fn get(url: Url) -> Result<Vec<u8>, Failure> {
     };
     let http = reqwest::Client::builder()
         .no_proxy()
+        // Whoever answers could lead to any port of this machine.
+        .redirect(Policy::none())
         .timeout(TIMEOUT)
         .build();
     let answer = http.map_err(failed)?.get(url.clone()).send().await;
-    let answer = answer.and_then(reqwest::Response::error_for_status);
+    let answer = answer.and_then(Response::error_for_status);
     let mut answer = answer.map_err(failed)?;
+    if answer.status().is_redirection() {
+        return Err(moved(&url, &answer));
+    }
     let mut bytes = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(failed)? {
         if bytes.len() + chunk.len() > MAX_LEN {
@@ -225,6 +231,16 @@ async fn get(url: Url) -> Result<Vec<u8>, Failure> {
         bytes.extend_from_slice(&chunk);
     }
     Ok(bytes)
+}
+
+/// The failure that names where the card is now, for the user to decide.
+fn moved(url: &Url, answer: &Response) -> Failure {
+    let place = answer.headers().get(header::LOCATION);
+    let place = place.and_then(|place| url.join(place.to_str().ok()?).ok());
+    Failure::CardMoved {
+        url: url.to_string(),
+        place: place.map_or_else(|| "nowhere".to_owned(), |place| place.to_string()),
+    }
 }
 
 #[cfg(test)]
