@@ -21,13 +21,17 @@ use tokio::runtime::Builder;
 pub use args::Args;
 pub use failure::Failure;
 
-use crate::output::note;
+use crate::output::{note, unwritten};
 use client::Client;
 use print::Printer;
 
 /// Runs the command of this process's command line.
 pub fn main() -> ExitCode {
-    match run(Args::parse()) {
+    let ended = run(Args::parse()).and_then(|()| match unwritten() {
+        Some(error) => Err(Failure::Unwritten(error)),
+        None => Ok(()),
+    });
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             note(format_args!("error: {failure}"));

@@ -148,6 +148,17 @@ pub enum Failure {
     /// The only copy of a key could not be shown.
     #[error("the master key could not be written, so the daemon keeps it: {0}")]
     KeyUnwritten(io::Error),
+    /// What was done could not be shown.
+    #[error("it is done, but stdout takes no data: {0}")]
+    Unwritten(&'static io::Error),
+    /// Notes that were taken could not be shown.
+    #[error("the notes could not be written to stdout ({source}); they are in {path}", path = path.display())]
+    NotesSaved {
+        /// Where they are.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// A file cannot be read or written.
     #[error("{path}: {source}", path = path.display())]
     File {
@@ -206,6 +217,8 @@ impl Failure {
             | Self::CardTooLong(_)
             | Self::CardScheme(_)
             | Self::KeyUnwritten(_)
+            | Self::Unwritten(_)
+            | Self::NotesSaved { .. }
             | Self::NotConfirmed
             | Self::File { .. }
             | Self::NoExport { .. }

@@ -3,7 +3,9 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
 
 use super::failure::Failure;
 
@@ -55,27 +57,51 @@ pub(super) fn write_once(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(&part).map_err(failed)?;
-    file.write_all(bytes)
+    let written = file
+        .write_all(bytes)
         .and_then(|()| file.sync_all())
-        .and_then(|()| fs::rename(&part, path))
-        .map_err(failed)
+        .and_then(|()| fs::rename(&part, path));
+    if written.is_err() {
+        // What is there of it would only take room.
+        let _ = fs::remove_file(&part);
+    }
+    written.map_err(failed)
+}
+
+/// Writes `value` as JSON to a new file for temporary files that only its owner can read, and
+/// returns where.
+pub(super) fn rescue(prefix: &str, value: &impl Serialize) -> Result<PathBuf, Failure> {
+    let (mut file, path) = tempfile::Builder::new()
+        .prefix(prefix)
+        .suffix(".json")
+        .tempfile()
+        .and_then(|file| Ok(file.keep()?))?;
+    let written = serde_json::to_writer_pretty(&mut file, value).map_err(io::Error::from);
+    match written.and_then(|()| file.sync_all()) {
+        Ok(()) => Ok(path),
+        Err(source) => Err(Failure::File { path, source }),
+    }
 }
 
 /// All of the file at `path`; `-` is stdin.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    let read = if path == Path::new("-") {
-        stdin()
-    } else {
-        fs::read(path)
-    };
-    read.map_err(|source| Failure::File {
-        path: path.to_owned(),
-        source,
-    })
+    read_up_to(path, usize::MAX)
 }
 
-fn stdin() -> io::Result<Vec<u8>> {
+/// The first `most` bytes of the file at `path`; `-` is stdin.
+pub(super) fn read_up_to(path: &Path, most: usize) -> Result<Vec<u8>, Failure> {
+    let most = u64::try_from(most).unwrap_or(u64::MAX);
     let mut bytes = Vec::new();
-    io::stdin().lock().read_to_end(&mut bytes)?;
-    Ok(bytes)
+    let read = if path == Path::new("-") {
+        io::stdin().lock().take(most).read_to_end(&mut bytes)
+    } else {
+        fs::File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes))
+    };
+    match read {
+        Ok(_) => Ok(bytes),
+        Err(source) => Err(Failure::File {
+            path: path.to_owned(),
+            source,
+        }),
+    }
 }

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Display;
-use std::io::IsTerminal as _;
+use std::io::{self, IsTerminal as _};
 
 use serde::Serialize;
 
@@ -39,13 +39,29 @@ impl Printer {
         }
     }
 
+    /// Prints the same, where nobody else has it.
+    ///
+    /// # Errors
+    /// What the system said; then it may be there in part.
+    pub(super) fn delivered<T: Serialize>(
+        self,
+        value: &T,
+        text: impl FnOnce(&T) -> String,
+    ) -> io::Result<()> {
+        let text = if self.json { json(value) } else { text(value) };
+        if text.is_empty() {
+            return Ok(());
+        }
+        output::delivered(text)
+    }
+
     /// Prints `bytes` of somebody else's, or `value` as JSON if that was asked for. A terminal shows
     /// them as [`harmless`] text; whatever else reads them gets them as they are.
     pub(super) fn bytes<T: Serialize>(self, value: &T, bytes: &[u8]) {
         if self.json {
             output::data(json(value));
         } else {
-            output::raw(&fit(bytes, std::io::stdout().is_terminal()));
+            output::raw(&fit(bytes, io::stdout().is_terminal()));
         }
     }
 

@@ -3,6 +3,8 @@
 
 use crate::cli::Cli;
 use crate::harness::Net;
+#[cfg(target_os = "linux")]
+use crate::harness::{Note, cli_binary, isolated};
 
 #[tokio::test]
 async fn notes_are_sent_and_read_on_the_command_line() {
@@ -75,6 +77,35 @@ async fn notes_that_are_no_text_are_saved_whole() {
     let saved = std::fs::read(cli.home().join("notes").join(name)).expect("a file");
     assert!(saved == body, "{} bytes were saved", saved.len());
     assert!(api.peek(&agent).await.is_empty());
+}
+
+/// A disk that is full.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn notes_that_cannot_be_shown_are_not_lost() {
+    let net = Net::of(1).await;
+    let (api, cli) = (&net.nodes[0].api, Cli::of(&net.nodes[0]));
+    let agent = api.agent().await.aid;
+    api.sent_note(&agent, &agent, b"precious").await;
+    let mut command = isolated(&cli_binary(), cli.home());
+    command
+        .args(["--api", api.base(), "note", "poll"])
+        .env("TMPDIR", cli.home());
+    let full = || std::fs::File::create("/dev/full").expect("it is there");
+    let output = tokio::task::spawn_blocking(move || command.stdout(full()).output()).await;
+    let output = output.expect("no panic").expect("it runs");
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8(output.stderr).expect("text");
+    let path = told.split_whitespace().find(|word| word.ends_with(".json"));
+    let saved = std::fs::read(path.expect(&told)).expect("the file that is named");
+    let saved = Note::list(&serde_json::from_slice(&saved).expect("JSON"));
+    assert_eq!(saved[0].body, b"precious");
+
+    let mut command = isolated(&cli_binary(), cli.home());
+    command.args(["--api", api.base(), "identity", "new"]);
+    let output = tokio::task::spawn_blocking(move || command.stdout(full()).output()).await;
+    let output = output.expect("no panic").expect("it runs");
+    assert_eq!(output.status.code(), Some(1), "its keys are shown once");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use a2al_protocol::Aid;
+use a2al_protocol::limits::MAX_LONG_BODY_LEN;
 use a2al_service::model::{
     Message, MessageList, NoteOutbox, NoteStatus, NoteUnderWay, SendNote, SentNote,
 };
@@ -38,9 +39,9 @@ async fn own(context: &Context, aid: Option<Aid>) -> Result<Aid, Failure> {
 
 async fn send(context: &Context, args: SendArgs) -> Result<(), Failure> {
     let body = match (args.text, args.file) {
-        (Some(text), _) if text == "-" => files::read(Path::new("-"))?,
+        (Some(text), _) if text == "-" => body(Path::new("-"))?,
         (Some(text), _) => text.into_bytes(),
-        (None, Some(file)) => files::read(&file)?,
+        (None, Some(file)) => body(&file)?,
         (None, None) => return Err(Failure::NoNoteText),
     };
     let sender = own(context, args.aid).await?;
@@ -65,13 +66,21 @@ async fn send(context: &Context, args: SendArgs) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What a note is to say; of what is too long just so much that the daemon sees it.
+fn body(file: &Path) -> Result<Vec<u8>, Failure> {
+    files::read_up_to(file, MAX_LONG_BODY_LEN + 1)
+}
+
 async fn list(context: &Context, aid: Option<Aid>) -> Result<(), Failure> {
     let aid = own(context, aid).await?;
     let list = context
         .client
         .get(&format!("/agents/{aid}/mailbox"))
         .await?;
-    show(context, &list, Unshown::Length);
+    context
+        .print
+        .data(&list, |list| lines(list, Unshown::Length));
+    remark(context, &list);
     Ok(())
 }
 
@@ -96,7 +105,13 @@ async fn poll(context: &Context, aid: Option<Aid>, out: Option<PathBuf>) -> Resu
         Some(Ok(())) => Unshown::Length,
         Some(Err(_)) | None => Unshown::InFull,
     };
-    show(context, &list, unshown);
+    let shown = context.print.delivered(&list, |list| lines(list, unshown));
+    if let Err(source) = shown {
+        // They are nowhere else any more.
+        let path = files::rescue("a2al-notes-", &list)?;
+        return Err(Failure::NotesSaved { path, source });
+    }
+    remark(context, &list);
     saved.unwrap_or(Ok(()))
 }
 
@@ -120,15 +135,12 @@ enum Unshown {
     InFull,
 }
 
-fn show(context: &Context, list: &MessageList, unshown: Unshown) {
-    context.print.data(list, |list| {
-        let notes: Vec<_> = list
-            .messages
-            .iter()
-            .map(|note| text(note, unshown))
-            .collect();
-        notes.join("\n\n")
-    });
+fn lines(list: &MessageList, unshown: Unshown) -> String {
+    let notes = list.messages.iter().map(|note| text(note, unshown));
+    notes.collect::<Vec<_>>().join("\n\n")
+}
+
+fn remark(context: &Context, list: &MessageList) {
     if list.messages.is_empty() {
         context.print.note("no notes");
     }
