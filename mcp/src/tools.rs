@@ -67,7 +67,7 @@ pub(crate) fn routers() -> [(Toolset, ToolRouter<Server>); 4] {
 /// The arguments of a tool that works on one address.
 #[derive(Debug, Deserialize, JsonSchema)]
 struct One {
-    /// The agent's address (AID).
+    /// The agent's AID.
     #[schemars(with = "String", example = &"A0eB165E6D5d1dE7C44e0228E8efE48E4D05F6479A")]
     aid: Aid,
 }

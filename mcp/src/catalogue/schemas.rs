@@ -240,6 +240,10 @@ fn without_null(argument: &mut Value) {
     if fields.get("minimum") == Some(&json!(0)) {
         fields.remove("minimum");
     }
+    // Nor that it is nothing when it is left out.
+    if fields.get("default") == Some(&json!("")) {
+        fields.remove("default");
+    }
     drop_null(fields);
     if let Some(inner) = fields.get_mut("properties").and_then(Value::as_object_mut) {
         inner.values_mut().for_each(without_null);

@@ -142,6 +142,11 @@ impl Server {
             mut note,
             text,
         } = asked;
+        if text.is_none() && note.body_base64.is_empty() {
+            let problem = "the note says nothing";
+            let next = "give what it says as text, or as body_base64";
+            return Err(Failure::new("bad_argument", problem, next).about("text"));
+        }
         if let Some(text) = text {
             if !note.body_base64.is_empty() {
                 let problem = "give text or body_base64, not both";

@@ -96,7 +96,9 @@ async fn notes_that_cannot_be_shown_are_not_lost() {
     let output = output.expect("no panic").expect("it runs");
     assert_eq!(output.status.code(), Some(1));
     let told = String::from_utf8(output.stderr).expect("text");
-    let path = told.split_whitespace().find(|word| word.contains("a2al-notes-"));
+    let path = told
+        .split_whitespace()
+        .find(|word| word.contains("a2al-notes-"));
     let saved = std::fs::read(path.expect(&told)).expect("the file that is named");
     let saved = Note::list(&serde_json::from_slice(&saved).expect("JSON"));
     assert_eq!(saved[0].body, b"precious");

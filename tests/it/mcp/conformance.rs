@@ -37,8 +37,6 @@ const WITHOUT_FIXTURES: [(&str, &[&str]); 2] = [
             "tools-list",
             "server-sse-multiple-streams",
             "resources-list",
-            "resources-subscribe",
-            "resources-unsubscribe",
             "prompts-list",
             "dns-rebinding-protection",
         ],
