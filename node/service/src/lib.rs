@@ -26,6 +26,7 @@
 //! ```
 
 mod agents;
+mod base64_body;
 mod clock;
 mod config;
 mod connect;

@@ -3,8 +3,6 @@
 
 use std::fmt::Write as _;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -103,7 +101,7 @@ fn headers(given: &model::Headers) -> Result<HeaderMap, Input> {
 }
 
 fn body(base64: &str) -> Result<Full<Bytes>, Input> {
-    let bytes = BASE64_STANDARD.decode(base64).map_err(|_| Input::Body)?;
+    let bytes = crate::base64_body::read(base64).ok_or(Input::Body)?;
     Ok(Full::new(bytes.into()))
 }
 

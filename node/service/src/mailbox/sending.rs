@@ -7,8 +7,6 @@ use std::time::Duration;
 use a2al_protocol::limits::{MAX_LONG_BODY_LEN, MAX_MAILBOX_TTL};
 use a2al_protocol::mailbox::{Lifetime, Recipient, SealError, SealedNote};
 use a2al_protocol::{Aid, Credential, Seq, SignedRecord, VerifiedRecord};
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
@@ -18,7 +16,7 @@ use super::sealed;
 use crate::error::Input;
 use crate::model::{NoteSource, NoteStatus, SendNote, SentNote};
 use crate::store::mail::{Body, MailChange, Outgoing, OutgoingFacts, SeenEndpoint};
-use crate::{Error, Service, clock};
+use crate::{Error, Service, base64_body, clock};
 
 /// How long the sender of a note waits for more than that it is on disk.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -41,9 +39,7 @@ impl Wanted {
             return Err(Input::RecipientRequired.into());
         }
         let recipient = request.recipient.parse().map_err(|_| Input::Aid)?;
-        let body = BASE64_STANDARD
-            .decode(&request.body_base64)
-            .map_err(|_| Input::NoteBody)?;
+        let body = base64_body::read(&request.body_base64).ok_or(Input::NoteBody)?;
         if body.len() > MAX_LONG_BODY_LEN {
             return Err(Error::NoteTooLong {
                 len: body.len(),
