@@ -7,7 +7,7 @@
 //! finished router, and the server serves nothing but a [`Guarded`]; a route added later is
 //! covered without anybody remembering to.
 //!
-//! One page of the API's own is for people to open, by a link from anywhere ([`backup`]): its text
+//! One page of the API's own is for people to open, by a link from anywhere (`backup`): its text
 //! is the same for all, and what it does then are calls like any other.
 //!
 //! Agents have hosts of their own ([`AgentHost`]), where other rules hold and no route of the API
