@@ -116,11 +116,16 @@ impl Drop for Closing {
     }
 }
 
-/// A body that hands over when the connection has taken all of it and asks for more.
+/// What only an answer holds, of all messages on the stream of a request. In a text it would be escaped.
+const RESULT: &[u8] = b"\"result\":";
+
+/// A body that hands over when the connection has taken all of it and asks for more, if the answer was
+/// in it: the stream of a call that was called off ends without.
 #[derive(Debug)]
 pub(crate) struct Handing<B> {
     inner: B,
     closing: Closing,
+    has_answer: bool,
     /// Whether the connection was given time to write what it has.
     has_paused: bool,
 }
@@ -130,6 +135,7 @@ impl<B> Handing<B> {
         Self {
             inner,
             closing,
+            has_answer: false,
             has_paused: false,
         }
     }
@@ -145,15 +151,22 @@ impl<B: Body<Data = Bytes, Error = Infallible> + Unpin> Body for Handing<B> {
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         if !self.has_paused {
             let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
-            if frame.is_some() {
-                return Poll::Ready(frame);
+            if let Some(frame) = frame {
+                let data = frame.as_ref().ok().and_then(Frame::data_ref);
+                self.has_answer |= data.is_some_and(|data| {
+                    let mut parts = data.windows(RESULT.len());
+                    parts.any(|part| part == RESULT)
+                });
+                return Poll::Ready(Some(frame));
             }
             // The server is writing; it asks again once it has.
             self.has_paused = true;
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        self.closing.0.handed_over();
+        if self.has_answer {
+            self.closing.0.handed_over();
+        }
         Poll::Ready(None)
     }
 

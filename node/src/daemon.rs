@@ -40,7 +40,7 @@ use whereabouts::Whereabouts;
 const API_DRAIN: Duration = Duration::from_secs(1);
 
 /// How long the node may take to end after that.
-const SERVICE_DRAIN: Duration = Duration::from_secs(2);
+const SERVICE_DRAIN: Duration = Duration::from_secs(3);
 
 /// Why the daemon did not start.
 #[derive(Debug, thiserror::Error)]

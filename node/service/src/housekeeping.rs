@@ -22,6 +22,9 @@ const SAVE_INTERVAL: Duration = Duration::from_secs(300);
 /// How soon it is saved when it keeps other notes than before: nobody else need have them.
 const SAVE_NOTES_INTERVAL: Duration = Duration::from_secs(5);
 
+/// So many records held make it once rarer, since all are written each time.
+const SAVED_AT_ONCE: usize = 128;
+
 /// How often agents are forgotten that were deleted too long ago to be restored.
 const PURGE_INTERVAL: Duration = Duration::from_secs(3600);
 
@@ -31,6 +34,7 @@ pub(crate) async fn run(service: Service) {
     let mut save = interval(SAVE_INTERVAL);
     let mut save_notes = interval(SAVE_NOTES_INTERVAL);
     let mut saved_notes = service.core.client.held_notes_version();
+    let mut passed_over = 0;
     let mut purge = interval(PURGE_INTERVAL);
     save.set_missed_tick_behavior(MissedTickBehavior::Skip);
     save_notes.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -39,11 +43,13 @@ pub(crate) async fn run(service: Service) {
     loop {
         tokio::select! {
             _ = prune.tick() => service.core.pool.prune(),
-            _ = save.tick() => service.save_cache().await,
+            _ = save.tick() => drop(service.save_cache().await),
             _ = save_notes.tick() => {
                 let notes = service.core.client.held_notes_version();
-                if std::mem::replace(&mut saved_notes, notes) != notes {
-                    service.save_cache().await;
+                if passed_over > 0 {
+                    passed_over -= 1;
+                } else if std::mem::replace(&mut saved_notes, notes) != notes {
+                    passed_over = service.save_cache().await / SAVED_AT_ONCE;
                 }
             }
             _ = purge.tick() => service.purge().await,

@@ -36,7 +36,7 @@ use crate::tunnels::Tunnels;
 use crate::{Config, NetworkConfig, clock, housekeeping, inbound, offers, relaying, renewal};
 
 /// Longest wait for running tasks at the end.
-const DRAIN_TIMEOUT: Duration = Duration::from_millis(2300);
+const DRAIN_TIMEOUT: Duration = Duration::from_millis(2100);
 
 /// Longest time for collecting what goes into the cache.
 const COLLECT_TIMEOUT: Duration = Duration::from_millis(500);
@@ -313,12 +313,16 @@ impl Service {
 
     /// Waits so long; false if the node stops meanwhile, which ends the wait.
     pub(crate) async fn rest(&self, wait: Duration) -> bool {
-        let waiting = tokio::time::sleep(wait);
-        self.core.stop.run_until_cancelled(waiting).await.is_some()
+        self.until_stopped(tokio::time::sleep(wait)).await.is_some()
     }
 
-    /// Saves peers and records of others for the next start.
-    pub(crate) async fn save_cache(&self) {
+    /// What comes of `work`; `None` if the node stops before.
+    pub(crate) async fn until_stopped<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        self.core.stop.run_until_cancelled(work).await
+    }
+
+    /// Saves peers and records of others for the next start. Returns how many records there are.
+    pub(crate) async fn save_cache(&self) -> usize {
         let client = &self.core.client;
         let peers = timeout(COLLECT_TIMEOUT, client.known_peers())
             .await
@@ -327,6 +331,7 @@ impl Service {
             peers,
             held: client.held(),
         };
+        let held = cached.held.len();
         let cache_db = self.core.cache_db.clone();
         if tokio::task::spawn_blocking(move || cache_db.save(&cached))
             .await
@@ -334,6 +339,7 @@ impl Service {
         {
             tracing::warn!("cache not saved");
         }
+        held
     }
 }
 

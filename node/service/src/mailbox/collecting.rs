@@ -28,16 +28,13 @@ const ROUNDS: Backoff = Backoff {
 /// When it is tried again after nobody could be asked.
 const AGAIN: Duration = Duration::from_secs(2);
 
-/// When parts of a long note are looked for again that were not found.
+/// When parts of a long note are looked for again that were not found. A sender stores head and parts
+/// in one go, and again every half an hour; the head is never acknowledged without them, since its
+/// sender would take that for read.
 const PARTS_AGAIN: Backoff = Backoff {
     first: Duration::from_secs(15),
-    last: Duration::from_secs(1800),
+    last: Duration::from_secs(3600),
 };
-
-/// How often, and for how long, everybody has to say that parts are not there until their head is
-/// given up. A sender stores head and parts in one go, and again every half an hour.
-const MISSING_ROUNDS: u32 = 6;
-const MISSING_FOR: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// Rounds that are under way at one time.
 const AT_ONCE: usize = 16;
@@ -86,9 +83,6 @@ struct Ended {
 #[derive(Clone, Copy, Debug)]
 struct Incomplete {
     failures: u32,
-    /// How many of them were for want of the parts; in the others somebody was not heard.
-    missing: u32,
-    since: Instant,
     /// When they are looked for again.
     next: Instant,
 }
@@ -197,24 +191,17 @@ impl Collections {
         due
     }
 
-    /// The parts of a head were not found; `is_missing` if all who were asked say so. Returns whether
-    /// nobody can be expected to have them any more.
-    fn incomplete(&self, aid: &Aid, head: MessageId, is_missing: bool) -> bool {
+    /// The parts of a head were not found.
+    fn incomplete(&self, aid: &Aid, head: MessageId) {
         let now = Instant::now();
-        let mut all = self.all();
-        let Some(rounds) = all.get_mut(aid) else {
-            return false;
-        };
-        let known = rounds.incomplete.entry(head).or_insert(Incomplete {
-            failures: 0,
-            missing: 0,
-            since: now,
-            next: now,
-        });
-        known.next = now + PARTS_AGAIN.wait(known.failures);
-        known.failures = known.failures.saturating_add(1);
-        known.missing += u32::from(is_missing);
-        known.missing >= MISSING_ROUNDS && now - known.since >= MISSING_FOR
+        if let Some(rounds) = self.all().get_mut(aid) {
+            let known = rounds.incomplete.entry(head).or_insert(Incomplete {
+                failures: 0,
+                next: now,
+            });
+            known.next = now + PARTS_AGAIN.wait(known.failures);
+            known.failures = known.failures.saturating_add(1);
+        }
     }
 
     /// Whether others were asked for that agent a moment ago.
@@ -385,24 +372,9 @@ mod tests {
         let (collections, aid) = agent();
         let both = [head(1), head(2)];
         assert_eq!(collections.heads_due(&aid, &both), both);
-        assert!(!collections.incomplete(&aid, head(1), true));
+        collections.incomplete(&aid, head(1));
         assert_eq!(collections.heads_due(&aid, &both), [head(2)]);
         assert_eq!(collections.heads_due(&aid, &[head(2)]), [head(2)]);
         assert_eq!(collections.heads_due(&aid, &both), both, "it was gone");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_head_is_given_up_when_everybody_has_said_for_hours_that_parts_are_missing() {
-        let (collections, aid) = agent();
-        let hour = Duration::from_secs(3600);
-        for round in 0..24 {
-            assert!(!collections.incomplete(&aid, head(1), false), "not heard");
-            let is_over = collections.incomplete(&aid, head(2), true);
-            assert_eq!(is_over, round >= 6, "after {round} hours");
-            tokio::time::advance(hour).await;
-        }
-        let once = collections.incomplete(&aid, head(3), true);
-        tokio::time::advance(24 * hour).await;
-        assert!(!once && !collections.incomplete(&aid, head(3), true));
     }
 }

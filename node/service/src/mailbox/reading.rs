@@ -73,9 +73,12 @@ impl Receipt {
     pub fn handed_over(self) {
         let given = Outgoing::here();
         let service = self.service.clone();
-        self.service.core.tasks.spawn(async move {
+        let tasks = service.core.tasks.clone();
+        tasks.spawn(async move {
+            // As a whole: what ends the wait for the reader must not go before the rest.
+            let receipt = self;
             if service.has_arrived(given).await
-                && let Some(claim) = taken(&self.claim)
+                && let Some(claim) = taken(&receipt.claim)
             {
                 let aid = claim.aid;
                 service.take_away(aid, claim.keep()).await;
@@ -93,14 +96,14 @@ impl Service {
     /// Whether an answer may be taken for read.
     async fn has_arrived(&self, given: Option<Given>) -> bool {
         let Some(mut given) = given else {
-            self.rest(HANDING).await;
-            return true;
+            // Whoever closes its pipe at once ends this node, and need not have read what is in it.
+            return self.rest(HANDING).await;
         };
-        given.flushed().await
+        self.until_stopped(given.flushed()).await == Some(true)
             && tokio::select! {
                 biased;
                 () = given.broken() => false,
-                _ = self.rest(HANDING) => true,
+                () = sleep(HANDING) => true,
             }
     }
 

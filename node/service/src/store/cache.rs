@@ -4,6 +4,7 @@
 //! It may be deleted at any time. One that cannot be read is thrown away, and without one
 //! everything works.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -37,8 +38,9 @@ const MAX_PEERS: usize = 1000;
 /// which takes about 0.1 ms.
 const MAX_RECORDS: usize = 256;
 
-/// Notes kept, with the parts of long ones: those that live longest.
-const MAX_NOTES: usize = 2048;
+/// Notes kept, and as many parts of long ones, which need not be what is asked for: those that live
+/// longest of each.
+const MAX_NOTES: usize = 1024;
 
 /// The open cache; clones share it.
 #[derive(Clone, Debug)]
@@ -210,12 +212,16 @@ fn replace(connection: &mut Connection, cached: &Cached) -> rusqlite::Result<()>
 fn longest_living(held: &[HeldRecord]) -> impl Iterator<Item = &HeldRecord> {
     let mut held: Vec<_> = held.iter().collect();
     held.sort_by_key(|held| std::cmp::Reverse(held.record.expires_at()));
-    let (notes, others): (Vec<_>, Vec<_>) = held.into_iter().partition(|held| is_of_a_note(held));
-    let notes = notes.into_iter().take(MAX_NOTES);
-    others.into_iter().take(MAX_RECORDS).chain(notes)
-}
-
-fn is_of_a_note(held: &HeldRecord) -> bool {
-    let category = held.record.kind().category();
-    matches!(category, Category::Mailbox | Category::NotePart)
+    let category = |held: &HeldRecord| held.record.kind().category();
+    let mut room = HashMap::from([
+        (Category::Mailbox, MAX_NOTES),
+        (Category::NotePart, MAX_NOTES),
+    ]);
+    let mut others = MAX_RECORDS;
+    held.into_iter().filter(move |held| {
+        let room = room.get_mut(&category(held)).unwrap_or(&mut others);
+        let has_room = *room > 0;
+        *room = room.saturating_sub(1);
+        has_room
+    })
 }

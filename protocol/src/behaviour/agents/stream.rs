@@ -147,6 +147,26 @@ impl AgentStream {
     }
 }
 
+impl AgentStream {
+    /// What became of a write. A callee that refuses takes no more bytes, and its reason may come after that is noticed.
+    fn told<T>(
+        &mut self,
+        written: Poll<io::Result<T>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<T>> {
+        let error = match ready!(written) {
+            Ok(value) => return Poll::Ready(Ok(value)),
+            Err(error) => error,
+        };
+        match ready!(self.poll_answer(cx)) {
+            Err(refusal) if refusal.kind() == io::ErrorKind::ConnectionRefused => {
+                Poll::Ready(Err(refusal))
+            }
+            _ => Poll::Ready(Err(error)),
+        }
+    }
+}
+
 /// Reads until `bytes` holds one whole message, and returns it without its length.
 fn poll_message(
     stream: &mut Stream,
@@ -202,11 +222,13 @@ impl AsyncWrite for AgentStream {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.told(written, cx)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.told(flushed, cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -289,8 +289,13 @@ impl Inner {
         if record.kind().category() == Category::NotePart && self.released.has(&key, now) {
             return (Outcome::Removed(None), None);
         }
+        let category = record.kind().category();
         let place = self.places.entry(key).or_insert_with(|| Place::new(key));
         let result = place.put(record, source, stamp, &mut self.totals);
+        let is_of_a_note = matches!(category, Category::Mailbox | Category::NotePart);
+        if is_of_a_note && matches!(result.0, Outcome::Stored) {
+            self.notes_version += 1;
+        }
         if place.is_idle(now) {
             self.places.remove(&key);
         }

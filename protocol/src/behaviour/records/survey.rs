@@ -163,10 +163,12 @@ impl Survey {
         self.knows_all || matches!(self.walk, Walk::Done)
     }
 
-    /// Whether every connected node that was asked has answered; the others may be dead.
+    /// Whether every connected node that is known has answered; the others may be dead.
     pub(crate) fn waits_for_dials_only(&self) -> bool {
-        let mut owing = self.owing.iter();
-        !owing.any(|holder| self.exchange.is_connected(holder))
+        let waiting = self.waiting.iter().map(|holder| &holder.peer);
+        let mut awaited = self.owing.iter().chain(waiting);
+        let is_verified = self.told.is_empty() && self.verifying.is_none();
+        is_verified && !awaited.any(|holder| self.exchange.is_connected(holder))
     }
 
     fn verify_further(&mut self) {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use a2al_protocol::mailbox::{self, Head, MessageId, Note, OpenError, Opened, SealedNote};
-use a2al_protocol::network::{self, FoundNote};
+use a2al_protocol::network::FoundNote;
 use a2al_protocol::{Aid, Credential, RecordKind};
 use futures::StreamExt as _;
 use tokio::time::{Instant, timeout_at};
@@ -139,11 +139,7 @@ impl Service {
                 }
                 Err(error) => {
                     tracing::debug!(%aid, %error, "a long note is not complete yet");
-                    let is_missing = matches!(error, network::Error::NotFound);
-                    if collections.incomplete(&aid, id, is_missing) {
-                        taken.ids.push(id);
-                        taken.heads.push(head);
-                    }
+                    collections.incomplete(&aid, id);
                 }
             }
         }

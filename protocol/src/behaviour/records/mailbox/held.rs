@@ -38,11 +38,8 @@ impl Store {
         stamp: Stamp,
         now: UnixSeconds,
     ) -> Outcome {
-        self.with(|inner| {
-            let (outcome, _) = inner.put(key, note, stamp.source, Some(stamp), now);
-            inner.notes_version += 1;
-            outcome
-        })
+        let stored = self.with(|inner| inner.put(key, note, stamp.source, Some(stamp), now));
+        stored.0
     }
 
     /// A number that rises whenever notes are kept or dropped.
@@ -59,7 +56,9 @@ impl Store {
     pub(crate) fn remove_notes(&self, removal: Removal, source: Source) -> Outcome {
         let key = removal.place();
         self.with(|inner| {
-            inner.notes_version += 1;
+            let dropped = inner.places.get(&key);
+            let dropped = dropped.is_some_and(|place| place.has_any_of(&removal));
+            inner.notes_version += u64::from(dropped);
             let has_room = !inner.is_full(&key, MAX_REMOVAL_LEN)
                 && has_room(&inner.totals.removals, source, &removal);
             let Inner { places, totals, .. } = inner;
@@ -167,15 +166,16 @@ impl Place {
 
     /// Drops notes that their recipient has taken; whether any was held.
     fn drop_notes(&mut self, removal: &Removal, totals: &mut Totals) -> bool {
-        let is_taken = |record: &VerifiedRecord| {
-            record.kind().category() == Category::Mailbox && removal.ids().contains(&id_of(record))
-        };
-        let has_any = self.set.iter().any(is_taken);
+        let has_any = self.has_any_of(removal);
         if has_any {
-            self.set.retain(|record| !is_taken(record));
+            self.set.retain(|record| !is_taken(record, removal));
             self.settle(totals);
         }
         has_any
+    }
+
+    fn has_any_of(&self, removal: &Removal) -> bool {
+        self.set.iter().any(|record| is_taken(record, removal))
     }
 
     /// Drops the parts that `is_opened` says yes to; returns until when they may be alive, and who wrote the last of them.
@@ -191,6 +191,10 @@ impl Place {
         self.settle(totals);
         Some((until, source))
     }
+}
+
+fn is_taken(record: &VerifiedRecord, removal: &Removal) -> bool {
+    record.kind().category() == Category::Mailbox && removal.ids().contains(&id_of(record))
 }
 
 fn id_of(note: &VerifiedRecord) -> MessageId {
