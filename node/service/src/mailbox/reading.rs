@@ -23,7 +23,7 @@ use crate::{Error, Service, clock};
 
 /// How long after the last byte has left an answer counts as handed over. If the node is killed
 /// before, or the reader breaks off, the notes come again, marked.
-const HANDING: Duration = Duration::from_millis(250);
+const HANDING: Duration = Duration::from_millis(100);
 
 /// How long a reader may take for an answer; others get its notes then.
 const READING: Duration = Duration::from_secs(60);
