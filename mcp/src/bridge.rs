@@ -130,6 +130,7 @@ impl Bridge {
         let drained = async {
             let _ = (&mut passing_on).await;
             while self.requests.join_next().await.is_some() {}
+            self.remote.read_rests().await;
         };
         let _ = timeout(DRAIN_TIMEOUT, drained).await;
         passing_on.abort();
