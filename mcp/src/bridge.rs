@@ -23,8 +23,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Semaphore, mpsc};
-use tokio::task::{AbortHandle, JoinHandle, JoinSet};
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
 
 pub use place::{Address, Locate, Located};
 pub use remote::ClientError;
@@ -109,7 +110,7 @@ impl Bridge {
     async fn run<R: AsyncRead + Unpin>(
         mut self,
         mut lines: Lines<R>,
-        mut passing_on: JoinHandle<()>,
+        mut passing_on: AbortOnDropHandle<()>,
     ) {
         loop {
             let line = lines.next().await;
@@ -130,6 +131,7 @@ impl Bridge {
         let drained = async {
             let _ = (&mut passing_on).await;
             while self.requests.join_next().await.is_some() {}
+            self.remote.read_rests().await;
         };
         let _ = timeout(DRAIN_TIMEOUT, drained).await;
         passing_on.abort();

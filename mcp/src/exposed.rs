@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::{Body, Bytes};
-use hyper::header::HeaderMap;
+use hyper::header::{HeaderMap, HeaderName};
 use hyper::{Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 
@@ -34,6 +34,9 @@ use guard::Guard;
 use http::{Refusal, SESSION};
 use session::Session;
 use sessions::Sessions;
+
+/// Names the agent that calls; the node sets it, and lets no caller do so.
+const CALLER: HeaderName = HeaderName::from_static("x-a2al-caller-aid");
 
 /// The code of errors that are none of the server's.
 const FAILED: i32 = -32000;
@@ -107,7 +110,7 @@ impl Exposed {
     /// [`Unusable`]. That it refuses is an answer too.
     pub async fn try_out(&self) -> Result<(), Unusable> {
         let program = self.sessions.program();
-        let started = self.sessions.open();
+        let started = self.sessions.open(None);
         let (_, session) = started.map_err(|source| Unusable::Start {
             program: program.clone(),
             source,
@@ -158,7 +161,7 @@ impl Exposed {
         let message = read(body).await?;
         let kind = message.kind();
         if kind == Kind::Initialize {
-            return self.open(message).await;
+            return self.open(headers, message).await;
         }
         if headers.contains_key(SESSION) {
             let session = self.session(headers)?;
@@ -180,8 +183,8 @@ impl Exposed {
         shared::pass(session, &message).await
     }
 
-    async fn open(&self, message: Message) -> Result<http::Answer, Refusal> {
-        let opened = self.sessions.open();
+    async fn open(&self, headers: &HeaderMap, message: Message) -> Result<http::Answer, Refusal> {
+        let opened = self.sessions.open(headers.get(CALLER));
         let (id, session) = opened.map_err(|error| self.dead(&error).to(message.id()))?;
         let answer = session.request(&message).await?;
         // A client that leaves before it was answered does not know of its session.

@@ -98,6 +98,11 @@ pub(crate) const MAX_EXPOSED_LEN: usize = 4 * 1024 * 1024;
 /// Ours: [`MAX_SESSIONS`], and room to replace some at once.
 pub(crate) const MAX_EXPOSED_PROCESSES: usize = MAX_SESSIONS + 16;
 
+/// Sessions with an exposed server that one caller has at a time; its own make room for more.
+///
+/// Ours: half of [`MAX_SESSIONS`], so that nobody has them all.
+pub(crate) const MAX_CALLER_SESSIONS: usize = MAX_SESSIONS / 2;
+
 /// Requests to one process of an exposed server under way at a time; further ones are refused.
 ///
 /// Ours: a model calls a few tools at once.

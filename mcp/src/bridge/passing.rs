@@ -1,14 +1,21 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What the server sends, passed on to the client line by line.
 
+use std::time::Duration;
+
 use reqwest::Response;
 use reqwest::header::CONTENT_TYPE;
 use serde_json::Value;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
 
 use super::problem::Problem;
 use super::sse::Events;
 use crate::limits::MAX_BRIDGED_LEN;
+
+/// How long a server may take to end what it sends, once the answer is there.
+const REST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How the messages of one HTTP answer are passed on.
 pub(super) struct Passing<'a> {
@@ -16,6 +23,8 @@ pub(super) struct Passing<'a> {
     pub(super) out: Option<&'a mpsc::Sender<String>>,
     /// The id of the request that they answer.
     pub(super) awaited: Option<&'a Value>,
+    /// Who reads what comes behind the answer.
+    pub(super) rests: &'a TaskTracker,
 }
 
 /// The answer to a request.
@@ -61,6 +70,7 @@ impl Passing<'_> {
             for data in events.take(&bytes).map_err(|_| Problem::TooLong)? {
                 let answered = self.pass_on_text(&data).await;
                 if answered.is_some() {
+                    self.rests.spawn(read_rest(response));
                     return Ok(answered);
                 }
             }
@@ -108,6 +118,14 @@ fn answer_to(message: &Value, id: &Value) -> Option<Answered> {
         is_granted,
         version: version.map(ToOwned::to_owned),
     })
+}
+
+/// Reads what comes behind the answer, and leaves it out. A server takes a connection that is closed
+/// before the end of what it sent for a client that has not got the answer.
+async fn read_rest(mut response: Response) {
+    let rest = async { while let Ok(Some(_)) = response.chunk().await {} };
+    // One that never ends it is hung up on.
+    let _ = timeout(REST_TIMEOUT, rest).await;
 }
 
 /// The whole body of an answer, as text.

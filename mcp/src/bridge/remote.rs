@@ -9,6 +9,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
+use tokio_util::task::TaskTracker;
 
 use super::message::{Kind, Message};
 use super::passing::Passing;
@@ -51,6 +52,8 @@ pub(super) struct Remote {
     session: Mutex<Session>,
     /// Held by whoever opens the session again.
     opening: tokio::sync::Mutex<()>,
+    /// What comes behind answers that have been passed on.
+    rests: TaskTracker,
 }
 
 impl Remote {
@@ -69,6 +72,7 @@ impl Remote {
             address: Mutex::default(),
             session: Mutex::default(),
             opening: tokio::sync::Mutex::default(),
+            rests: TaskTracker::new(),
         })
     }
 
@@ -92,6 +96,7 @@ impl Remote {
         let passing = Passing {
             out: Some(out),
             awaited: message.wants_answer().then(|| message.id()),
+            rests: &self.rests,
         };
         let answered = passing.pass_on(response).await?;
         if message.wants_answer() && answered.is_none() {
@@ -124,6 +129,7 @@ impl Remote {
                     let passing = Passing {
                         out: Some(out),
                         awaited: None,
+                        rests: &self.rests,
                     };
                     // However it ended, it is begun again where it ended.
                     let _ = passing.pass_on_events(response, &mut events).await;
@@ -146,6 +152,12 @@ impl Remote {
             }
             sleep(LISTEN_PAUSE).await;
         }
+    }
+
+    /// Returns when all that comes behind answers has been read, or waited for long enough.
+    pub(super) async fn read_rests(&self) {
+        self.rests.close();
+        self.rests.wait().await;
     }
 
     /// Tells the server that the session is over.
@@ -177,7 +189,11 @@ impl Remote {
 
     async fn opened_again(&self, opening: &str, out: &mpsc::Sender<String>) -> Result<(), Problem> {
         // The client has all the answers already.
-        let unheard = |awaited| Passing { out: None, awaited };
+        let unheard = |awaited| Passing {
+            out: None,
+            awaited,
+            rests: &self.rests,
+        };
         let response = self.post(HeaderMap::new(), opening).await?;
         let id = response.headers().get(SESSION).cloned();
         let message = Message::read(opening.to_owned()).ok();

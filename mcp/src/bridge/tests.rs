@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! A bridge between pipes and servers that do what they should not.
 
+use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -22,6 +23,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 enum Does {
     /// Answers with a status, further headers and a body, and closes.
     Answers(u16, String, String),
+    /// Answers with a stream of events that goes on behind the answer, and notes in what was asked
+    /// whether it was read to its end.
+    GoesOn(String),
     /// Begins a stream of events and sends one comment after the other.
     Drips,
     /// Says nothing.
@@ -92,6 +96,10 @@ async fn serve(
             );
             stream.write_all(answer.as_bytes()).await.unwrap();
         }
+        Does::GoesOn(answer) => {
+            let is_read = goes_on(&mut stream, &answer).await.is_ok();
+            kept.lock().unwrap().push(json!({ "is_read": is_read }));
+        }
         Does::Drips => {
             let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n";
             let mut sent = stream.write_all(head.as_bytes()).await;
@@ -102,6 +110,19 @@ async fn serve(
         }
         Does::Waits => drop(stream.read_buf(&mut bytes).await),
     }
+}
+
+/// Sends more behind an answer than a client holds unread, then waits until the other side closes.
+async fn goes_on(stream: &mut TcpStream, answer: &str) -> io::Result<()> {
+    let head = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/event-stream\r\n\r\n";
+    let event = format!("{head}data: {answer}\n\n");
+    stream.write_all(event.as_bytes()).await?;
+    for _ in 0..512 {
+        stream.write_all(&[b':'; 8 * 1024]).await?;
+    }
+    stream.shutdown().await?;
+    // A connection that is closed with something unread in it is reset.
+    stream.read_to_end(&mut Vec::new()).await.map(drop)
 }
 
 fn taken() -> Does {
@@ -260,6 +281,24 @@ async fn a_server_that_never_ends_an_answer_holds_up_nothing() {
     client.request(2, "tools/list").await;
     assert_eq!(client.hears().await["id"], 2);
     client.close().await;
+}
+
+#[tokio::test]
+async fn an_answer_is_read_to_its_end() {
+    let server = Server::start(|_, message| match message["method"].as_str() {
+        Some("long") => {
+            Does::GoesOn(json!({ "jsonrpc": "2.0", "id": message["id"], "result": {} }).to_string())
+        }
+        _ => well(message),
+    })
+    .await;
+    let mut client = Client::of(&server);
+    client.open().await;
+    client.request(1, "long").await;
+    assert_eq!(client.hears().await["id"], 1);
+    // Also by a bridge whose client leaves as soon as it has the answer.
+    client.close().await;
+    server.was_asked(|message| message["is_read"] == true).await;
 }
 
 #[tokio::test]

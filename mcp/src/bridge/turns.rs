@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::AbortOnDropHandle;
@@ -36,13 +35,17 @@ struct Turn {
 }
 
 impl Turns {
-    /// Begins to pass on, until this is dropped; then the task ends with what still waits.
-    pub(super) fn start(remote: Arc<Remote>, out: mpsc::Sender<String>) -> (Self, JoinHandle<()>) {
+    /// Begins to pass on, until this is dropped; then the task ends with what still waits, or at once
+    /// if its handle is dropped.
+    pub(super) fn start(
+        remote: Arc<Remote>,
+        out: mpsc::Sender<String>,
+    ) -> (Self, AbortOnDropHandle<()>) {
         let (queue, turns) = mpsc::channel(WAITING_TURNS);
         let opened = CancellationToken::new();
         opened.cancel();
         let passing_on = tokio::spawn(pass_on(remote, out, turns));
-        (Self { queue, opened }, passing_on)
+        (Self { queue, opened }, AbortOnDropHandle::new(passing_on))
     }
 
     /// Puts `message` behind those that came before; gives it back where too many wait.

@@ -145,6 +145,11 @@ impl Session {
         self.ending.is_cancelled()
     }
 
+    /// Whether somebody waits for an answer, or listens.
+    pub(super) fn is_in_use(&self) -> bool {
+        self.routes().is_in_use()
+    }
+
     /// When it was used last.
     pub(super) fn used(&self) -> Instant {
         *self.used.lock().unwrap_or_else(PoisonError::into_inner)
@@ -233,7 +238,7 @@ impl Session {
 
     /// Returns once nobody has used the session for long.
     async fn idle(&self) {
-        while self.routes().is_in_use() || self.used().elapsed() < EXPOSED_IDLE {
+        while self.is_in_use() || self.used().elapsed() < EXPOSED_IDLE {
             sleep(IDLE_INTERVAL).await;
         }
     }

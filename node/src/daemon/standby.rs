@@ -12,6 +12,7 @@ use futures::future::BoxFuture;
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::whereabouts::{Whereabouts, from_here};
@@ -40,6 +41,8 @@ pub(super) struct Standby {
     flags: Flags,
     log: Log,
     state: Arc<Mutex<State>>,
+    /// Cancelled when this process ends, and takes nobody's place any more.
+    ending: CancellationToken,
 }
 
 #[derive(Debug, Default)]
@@ -48,8 +51,6 @@ struct State {
     own: Option<(Node, Lock)>,
     /// Where the API was found last.
     found: Option<SocketAddr>,
-    /// Whether this process ends, and takes nobody's place any more.
-    has_ended: bool,
 }
 
 /// Who has the directory.
@@ -67,6 +68,7 @@ impl Standby {
             flags,
             log,
             state: Arc::default(),
+            ending: CancellationToken::new(),
         }
     }
 
@@ -78,10 +80,13 @@ impl Standby {
             if let Some((node, _)) = &state.own {
                 break from_here(node.api_addr);
             }
-            if state.has_ended {
-                return Err(self.nowhere());
-            }
-            match self.daemon(state.found).await? {
+            // Whoever waits for a daemon holds the state, which the end needs.
+            let daemon = tokio::select! {
+                biased;
+                () = self.ending.cancelled() => return Err(self.nowhere()),
+                daemon = self.daemon(state.found) => daemon?,
+            };
+            match daemon {
                 Daemon::Runs(api) => break api,
                 Daemon::IsGone(lock) => {
                     // In a task of its own: who asked may give up, a start is not left half done.
@@ -100,8 +105,8 @@ impl Standby {
 
     /// Ends the node, if it is this process.
     pub(super) async fn stop(&self) {
+        self.ending.cancel();
         let mut state = self.state.lock().await;
-        state.has_ended = true;
         if let Some((node, lock)) = state.own.take() {
             info!("stopping");
             node.stop().await;

@@ -18,6 +18,19 @@ impl Span {
         format!("{}{new}{}", &text[..self.start], &text[self.end..])
     }
 
+    /// The text without what is in this place, without the spaces behind it, and without the line if
+    /// nothing else is on it.
+    fn cut(self, text: &str) -> String {
+        let rest = text[self.end..].trim_start_matches([' ', '\t']);
+        let line = text[..self.start].rfind('\n').map_or(0, |end| end + 1);
+        let is_alone = line > 0 && text[line..self.start].trim().is_empty();
+        let next = rest.strip_prefix('\r').unwrap_or(rest).strip_prefix('\n');
+        match next.filter(|_| is_alone) {
+            Some(next) => format!("{}{next}", &text[..line]),
+            None => format!("{}{rest}", &text[..self.start]),
+        }
+    }
+
     /// Whether `value` is here already.
     pub(super) fn is(self, text: &str, value: &Value) -> bool {
         let list = value.as_array().and_then(|list| {
@@ -133,20 +146,36 @@ impl Object {
         format!("{before}\n{indent}\"{name}\": {value}{end}{after}")
     }
 
-    /// The text without the member of this name, and without the comma that it needs.
+    /// The text without the member of this name, without one comma, and without the line if nothing
+    /// else is on it.
     pub(super) fn without_member(&self, text: &str, name: &str) -> String {
         let Some(at) = self.members.iter().position(|member| member.key == name) else {
             return text.to_owned();
         };
-        let (member, next) = (&self.members[at], self.members.get(at + 1));
-        let last = at.checked_sub(1).map(|before| &self.members[before]);
-        let (start, end) = match (next, last) {
-            (Some(next), _) => (member.start, next.start),
-            (None, Some(last)) => (last.value.end, member.value.end),
-            (None, None) => (member.start, member.value.end),
-        };
-        Span { start, end }.replaced(text, "")
+        let member = &self.members[at];
+        let before = at.checked_sub(1).map(|before| &self.members[before]);
+        let (start, end) = (member.start, member.value.end);
+        // From behind, so that what is in front stays where it is.
+        if let Some(comma) = comma_after(text, end) {
+            return Span { start, end }.cut(&comma.replaced(text, ""));
+        }
+        let without = Span { start, end }.cut(text);
+        // It was the last one: the one in front of it needs its comma no more.
+        match before.and_then(|before| comma_after(text, before.value.end)) {
+            Some(comma) => comma.replaced(&without, ""),
+            None => without,
+        }
     }
+}
+
+/// The comma behind a value that ends at `end`, with or without comments between them.
+fn comma_after(text: &str, end: usize) -> Option<Span> {
+    let mut scanner = Scanner::at(text, end);
+    scanner.space();
+    let start = scanner.at;
+    scanner.eat(b',')?;
+    let end = scanner.at;
+    Some(Span { start, end })
 }
 
 /// Walks over JSON.
@@ -240,6 +269,42 @@ impl<'a> Scanner<'a> {
         let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
         while self.peek().is_some_and(is_part) {
             self.at += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_member_goes_with_its_comma_and_nothing_else() {
+        for (text, expected) in [
+            (r#"{"url": "x"}"#, "{}"),
+            (r#"{"url": "x", "b": 1}"#, r#"{"b": 1}"#),
+            (r#"{"a": 1,"url": "x"}"#, r#"{"a": 1}"#),
+            ("{\n  \"url\": \"x\",\n}", "{\n}"),
+            (
+                "{\n  \"url\": \"x\",\r\n\n  // of b\n  \"b\": 1\n}",
+                "{\n\n  // of b\n  \"b\": 1\n}",
+            ),
+            (
+                "{\n  \"url\": \"x\" /* , */, // old\n  \"b\": 1\n}",
+                "{\n  /* , */ // old\n  \"b\": 1\n}",
+            ),
+            (
+                "{\n  \"a\": 1, // of a,\n  // last\n  \"url\": \"x\" // old\n  // end\n}",
+                "{\n  \"a\": 1 // of a,\n  // last\n  // old\n  // end\n}",
+            ),
+            (
+                "{\n  \"a\": 1 // of a,\n  , \"url\": \"x\"\n}",
+                "{\n  \"a\": 1 // of a,\n   \n}",
+            ),
+        ] {
+            let object = Object::root(text).unwrap();
+            let without = object.without_member(text, "url");
+            assert_eq!(without, expected);
+            assert!(Object::root(&without).is_some(), "{without}");
         }
     }
 }
