@@ -124,7 +124,9 @@ fn next(code: &str, retryable: bool) -> &'static str {
         "bad_local_aid" | "caller_not_registered" => {
             "leave local_aid out, or give an agent of this node (a2al_agents_list)"
         }
-        "no_kept_key" => "make an identity with a2al_identity_generate and register its aid",
+        "no_kept_key" => {
+            "a2al_agents_list shows whether it is here already: publish it, or bind its service with a2al_agent_patch; a deleted one comes back by `a2al agents restore AID`; only a new agent needs a2al_identity_generate"
+        }
         "too_many_kept_keys" => "ask the owner to back up the waiting keys: a2al identity list",
         "key_conflict" => "the agent is hosted with another key already: work with it as it is",
         "services_required" | "bad_service" => {

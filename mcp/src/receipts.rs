@@ -7,13 +7,14 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
-use a2al_service::Receipt;
+use a2al_service::{Given, HANDING, Outgoing, Receipt};
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use hyper::http::request::Parts;
 use rmcp::ErrorData;
 use rmcp::handler::server::common::FromContextPart;
 use rmcp::handler::server::tool::ToolCallContext;
 use rmcp::model::RequestId;
+use tokio::time::{Sleep, sleep};
 
 use crate::limits::MAX_RECEIPTS;
 use crate::server::Server;
@@ -38,6 +39,18 @@ impl Receipts {
         for (_, receipt) in receipts {
             receipt.handed_over();
         }
+    }
+
+    /// The client has read all answers.
+    fn read(&self) {
+        let receipts = std::mem::take(&mut self.kept().receipts);
+        for (_, receipt) in receipts {
+            receipt.read();
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.kept().receipts.is_empty()
     }
 
     /// The client has the answer to request `id`.
@@ -116,18 +129,23 @@ impl Drop for Closing {
     }
 }
 
-/// What only an answer holds, of all messages on the stream of a request. In a text it would be escaped.
+/// What only an answer holds, of all messages on the stream of a request. In a text it would be
+/// escaped.
 const RESULT: &[u8] = b"\"result\":";
 
-/// A body that hands over when the connection has taken all of it and asks for more, if the answer was
-/// in it: the stream of a call that was called off ends without.
-#[derive(Debug)]
+/// A body that tells when its answer was read.
+///
+/// Clients leave once they have the answer, and do not wait for the end of the stream. So where notes
+/// are in it the end is held back a little: a client that leaves then has read all there was, or
+/// breaks off, which the connection tells; one that stays has had the time. The stream of a call that
+/// was called off ends without an answer.
 pub(crate) struct Handing<B> {
     inner: B,
     closing: Closing,
-    has_answer: bool,
-    /// Whether the connection was given time to write what it has.
-    has_paused: bool,
+    /// The answer, once it was given to the connection.
+    answer: Option<Given>,
+    /// The end that is held back.
+    end: Option<Pin<Box<Sleep>>>,
 }
 
 impl<B> Handing<B> {
@@ -135,8 +153,15 @@ impl<B> Handing<B> {
         Self {
             inner,
             closing,
-            has_answer: false,
-            has_paused: false,
+            answer: None,
+            end: None,
+        }
+    }
+
+    fn hear(&mut self, frame: &Frame<Bytes>) {
+        let is_answer = |data: &Bytes| data.windows(RESULT.len()).any(|part| part == RESULT);
+        if self.answer.is_none() && frame.data_ref().is_some_and(is_answer) {
+            self.answer = Outgoing::here();
         }
     }
 }
@@ -149,28 +174,30 @@ impl<B: Body<Data = Bytes, Error = Infallible> + Unpin> Body for Handing<B> {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        if !self.has_paused {
+        if self.end.is_none() {
             let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
-            if let Some(frame) = frame {
-                let data = frame.as_ref().ok().and_then(Frame::data_ref);
-                self.has_answer |= data.is_some_and(|data| {
-                    let mut parts = data.windows(RESULT.len());
-                    parts.any(|part| part == RESULT)
-                });
-                return Poll::Ready(Some(frame));
+            if let Some(Ok(frame)) = frame {
+                self.hear(&frame);
+                return Poll::Ready(Some(Ok(frame)));
             }
-            // The server is writing; it asks again once it has.
-            self.has_paused = true;
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
+            if self.answer.is_none() || self.closing.0.is_empty() {
+                return Poll::Ready(None);
+            }
         }
-        if self.has_answer {
-            self.closing.0.handed_over();
-        }
+        let end = self.end.get_or_insert_with(|| Box::pin(sleep(HANDING)));
+        ready!(end.as_mut().poll(cx));
         Poll::Ready(None)
     }
 
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
+    }
+}
+
+impl<B> Drop for Handing<B> {
+    fn drop(&mut self) {
+        if self.answer.as_ref().is_some_and(Given::has_left) {
+            self.closing.0.read();
+        }
     }
 }

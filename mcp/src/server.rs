@@ -77,8 +77,15 @@ pub enum CallError {
     #[error("{0}")]
     UnknownTool(String),
     /// An argument cannot be used.
-    #[error("{0}")]
-    BadArgument(String),
+    #[error("{message}")]
+    BadArgument {
+        /// What is wrong with it, for people.
+        message: String,
+        /// What to do next.
+        next: Option<String>,
+        /// Its name.
+        argument: Option<String>,
+    },
     /// The tool did not do it.
     #[error("{message}")]
     Failed {
@@ -88,6 +95,10 @@ pub enum CallError {
         code: String,
         /// Whether the same call may succeed later.
         retryable: bool,
+        /// What to do next.
+        next: Option<String>,
+        /// The argument at fault, where one is.
+        argument: Option<String>,
     },
     /// The node is stopping.
     #[error("the node is stopping")]
@@ -195,10 +206,18 @@ fn outcome(answered: Result<ServerResult, ErrorData>) -> Result<JsonObject, Call
             .unwrap_or_default()
             .to_owned()
     };
+    let said = |name: &str| Some(text(name)).filter(|text| !text.is_empty());
+    let (next, argument) = (said("next"), said("argument"));
     if text("code") == "bad_argument" {
-        return Err(CallError::BadArgument(text("message")));
+        return Err(CallError::BadArgument {
+            message: text("message"),
+            next,
+            argument,
+        });
     }
     Err(CallError::Failed {
+        next,
+        argument,
         message: text("message"),
         code: text("code"),
         retryable: content.get("retryable").is_some_and(|value| value == true),

@@ -117,7 +117,7 @@ pub enum Error {
     #[error("{0} takes stdio servers only")]
     StdioOnly(Client),
     /// The file has no place for the entry.
-    #[error("{} is not what {client} writes; add the entry by hand: a2ald mcp print", path.display())]
+    #[error("{} is not what {client} writes; add the entry by hand: `a2ald mcp print --transport stdio` shows it", path.display())]
     Foreign {
         /// The file.
         path: PathBuf,

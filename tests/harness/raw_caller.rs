@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use a2al_protocol::network::{self, AgentStream, Client, Config, Content, Network, Paths};
+use a2al_protocol::network::{
+    self, AgentStream, CallError, Client, Config, Content, Network, Paths,
+};
 use a2al_protocol::{Aid, Credential, SigningKey, VerifiedRecord};
 use tokio::time::timeout;
 
@@ -61,8 +63,18 @@ impl RawCaller {
 
     /// Opens a stream to the agent of `endpoint`.
     pub(crate) async fn call(&self, endpoint: &VerifiedRecord, content: Content) -> AgentStream {
+        let called = self.try_call(endpoint, content).await;
+        called.expect("a stream")
+    }
+
+    /// The same, but it may be refused.
+    pub(crate) async fn try_call(
+        &self,
+        endpoint: &VerifiedRecord,
+        content: Content,
+    ) -> Result<AgentStream, CallError> {
         let call = self.client.call(self.aid, endpoint, Paths::Any, content);
         let called = timeout(CALL_DEADLINE, call).await;
-        called.expect("an answer in time").expect("a stream")
+        called.expect("an answer in time")
     }
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use a2al_protocol::limits::MAX_INBOUND_STREAMS_PER_PEER;
-use a2al_protocol::network::{AgentStream, Content, Refusal};
+use a2al_protocol::network::{AgentStream, CallError, Content, Refusal};
 use futures::StreamExt as _;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -78,7 +78,12 @@ async fn a_crowd_of_streams_is_served_and_the_surplus_is_told_so() {
     let caller = RawCaller::beside(host).await;
     let endpoint = caller.endpoint(&agent).await;
     let open = async || {
-        let mut stream = caller.call(&endpoint, Content::Bytes).await;
+        // A refusal shows at once on a connection that has not carried a stream yet.
+        let called = caller.try_call(&endpoint, Content::Bytes).await;
+        let mut stream = match called {
+            Err(CallError::Refused(refusal)) => return Err(Some(refusal)),
+            called => called.expect("a stream"),
+        };
         ping(&mut stream).await.map(|()| stream)
     };
     open().await.expect("the first is served");

@@ -191,6 +191,7 @@ impl Service {
         let agent = self.agent_here(&aid)?;
         agent.live.beat();
         self.core.renewal.notify_one();
+        self.core.upkeep.notify_one();
         let service = self.clone();
         let again = Arc::clone(&agent);
         self.spawn(async move { service.publish_again(&again).await });

@@ -35,7 +35,9 @@ pub enum Error {
     #[error("aid is registered with another operational key")]
     KeyConflict,
     /// No key is kept here for that address, or no wallet has signed for it yet.
-    #[error("no key is kept here for this aid: it is registered already, or was made elsewhere")]
+    #[error(
+        "no key is kept here for this aid: it is registered already, was deleted and can be restored, or was made elsewhere"
+    )]
     NoKeptKey,
     /// No master key waits here for that address.
     #[error("no master key waits here for this aid")]

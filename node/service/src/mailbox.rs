@@ -30,7 +30,7 @@ use a2al_protocol::mailbox::MessageId;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-pub use reading::{Polled, Receipt};
+pub use reading::{HANDING, Polled, Receipt};
 
 use crate::error::Input;
 use crate::model::{self, NoteStatus, Pending, PendingByAgent};

@@ -39,7 +39,7 @@ impl Outgoing {
     }
 
     /// What was given to the connection until now that this task serves; `None` if it serves none.
-    pub(crate) fn here() -> Option<Given> {
+    pub fn here() -> Option<Given> {
         let state = HERE.try_with(|here| here.0.subscribe()).ok()?;
         let flushes = state.borrow().flushes;
         Some(Given { state, flushes })
@@ -48,13 +48,19 @@ impl Outgoing {
 
 /// What was given to a connection until some moment.
 #[derive(Debug)]
-pub(crate) struct Given {
+pub struct Given {
     state: watch::Receiver<State>,
     /// How often all had left before.
     flushes: u64,
 }
 
 impl Given {
+    /// Whether it is with the system by now, and the client has not broken off.
+    pub fn has_left(&self) -> bool {
+        let state = self.state.borrow();
+        state.flushes > self.flushes && !state.is_broken
+    }
+
     /// Waits until it is with the system; false if the connection ends before.
     pub(crate) async fn flushed(&mut self) -> bool {
         let flushes = self.flushes;

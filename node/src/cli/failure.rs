@@ -312,6 +312,8 @@ mod tests {
             error: "text".into(),
             code: code.into(),
             retryable: false,
+            next: None,
+            argument: None,
         };
         let status = StatusCode::from_u16(status).unwrap();
         Failure::Refused {

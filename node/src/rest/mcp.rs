@@ -68,11 +68,19 @@ fn problem(error: CallError) -> Problem {
     let text = error.to_string();
     match error {
         CallError::UnknownTool(_) => Problem::new(StatusCode::BAD_REQUEST, text, "bad_tool"),
-        CallError::BadArgument(_) => Problem::new(StatusCode::BAD_REQUEST, text, "bad_argument"),
+        CallError::BadArgument { next, argument, .. } => {
+            let problem = Problem::new(StatusCode::BAD_REQUEST, text, "bad_argument");
+            problem.advising(next, argument)
+        }
         CallError::Failed {
-            code, retryable, ..
+            code,
+            retryable,
+            next,
+            argument,
+            ..
         } => {
             let problem = Problem::coded(StatusCode::UNPROCESSABLE_ENTITY, text, code);
+            let problem = problem.advising(next, argument);
             if retryable {
                 problem.but_later()
             } else {

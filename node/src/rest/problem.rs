@@ -41,6 +41,14 @@ pub struct ProblemBody {
     /// Whether the same request may succeed later.
     #[serde(default)]
     pub retryable: bool,
+    /// What to do next, where a tool says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub next: Option<Box<str>>,
+    /// The argument of a tool that is at fault, where one is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub argument: Option<Box<str>>,
 }
 
 impl Problem {
@@ -63,12 +71,22 @@ impl Problem {
             error: error.into(),
             code: code.into(),
             retryable: false,
+            next: None,
+            argument: None,
         };
         Self {
             status,
             body,
             cause: None,
         }
+    }
+
+    /// The same with what a tool says about it.
+    #[must_use]
+    pub(super) fn advising(mut self, next: Option<String>, argument: Option<String>) -> Self {
+        self.body.next = next.map(Into::into);
+        self.body.argument = argument.map(Into::into);
+        self
     }
 
     /// The same, but one that may have passed later.

@@ -4,20 +4,40 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use a2al_service::Outgoing;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep};
+
+/// How long the end of a client is held back. One that had left before an answer came has its system
+/// say so within a round trip.
+const CROSSING: Duration = Duration::from_millis(10);
 
 /// A stream that tells `outgoing` when the server has nothing left to write, and when it breaks.
 #[derive(Debug)]
-pub(super) struct Watched<S> {
-    stream: S,
+pub(super) struct Watched {
+    stream: TcpStream,
     outgoing: Outgoing,
+    /// The end that is held back.
+    end: Option<Pin<Box<Sleep>>>,
 }
 
-impl<S> Watched<S> {
-    pub(super) fn new(stream: S, outgoing: Outgoing) -> Self {
-        Self { stream, outgoing }
+impl Watched {
+    pub(super) fn new(stream: TcpStream, outgoing: Outgoing) -> Self {
+        Self {
+            stream,
+            outgoing,
+            end: None,
+        }
+    }
+
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let end = self.end.get_or_insert_with(|| Box::pin(sleep(CROSSING)));
+        ready!(end.as_mut().poll(cx));
+        let error = self.stream.take_error()?;
+        Poll::Ready(self.told(error.map_or(Ok(()), Err)))
     }
 
     fn told<T>(&self, result: io::Result<T>) -> io::Result<T> {
@@ -25,18 +45,25 @@ impl<S> Watched<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+impl AsyncRead for Watched {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.end.is_some() {
+            return self.poll_end(cx);
+        }
+        let before = buffer.filled().len();
         let read = ready!(Pin::new(&mut self.stream).poll_read(cx, buffer));
+        if read.is_ok() && buffer.filled().len() == before {
+            return self.poll_end(cx);
+        }
         Poll::Ready(self.told(read))
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+impl AsyncWrite for Watched {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -101,9 +102,51 @@ async fn notes_of_an_answer_that_nobody_took_come_again() {
     assert_eq!(texts(&nothing), [""; 0], "each was taken once: {nothing}");
 }
 
+/// Most clients leave as soon as they have the answer, and do not wait for the end of the stream.
+#[tokio::test]
+async fn notes_are_read_by_a_client_that_leaves_with_them() {
+    let pair = Pair::start().await;
+    let api = &pair.host().api;
+    let mut mcp = Mcp::over_http(api);
+    mcp.open("2025-11-25").await;
+    let Mcp::Http(http) = &mcp else {
+        unreachable!("it was opened over HTTP")
+    };
+    let session = http.session().to_owned();
+    let one = json!({ "aid": pair.aid });
+    let params = json!({ "name": "a2al_mailbox_poll", "arguments": one });
+    let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
+    for round in 0..5 {
+        let text = format!("read {round}");
+        send(&mut mcp, &pair, &[&text]).await;
+        let request = api.request(&Method::POST, "/mcp");
+        let request = request
+            .header("content-type", "application/json")
+            .header("accept", "application/json, text/event-stream")
+            .header("mcp-session-id", &session);
+        let response = request.body(call.to_string()).send().await;
+        let mut response = response.expect("an answer");
+        let mut heard = String::new();
+        while !heard.contains(&text) {
+            let chunk = response
+                .chunk()
+                .await
+                .expect("a stream")
+                .expect("an answer");
+            heard.push_str(&String::from_utf8_lossy(&chunk));
+        }
+        assert!(!heard.contains("\"again\":true"), "{heard}");
+        tokio::task::yield_now().await;
+        drop(response);
+    }
+    let nothing = mcp.done("a2al_mailbox_poll", one).await;
+    assert_eq!(texts(&nothing), [""; 0], "{nothing}");
+}
+
 #[tokio::test]
 async fn notes_that_were_read_on_pipes_are_gone() {
-    let mut mcp = Mcp::on_pipes(&crate::harness::Setup::new());
+    let setup = crate::harness::Setup::new();
+    let mut mcp = Mcp::on_pipes(&setup);
     mcp.open("2025-11-25").await;
     let aid = mcp.done("a2al_identity_generate", json!({})).await["aid"].clone();
     let one = json!({ "aid": aid });

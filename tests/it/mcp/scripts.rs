@@ -20,9 +20,11 @@ async fn a_script_calls_a_tool() {
     call("a2al_agent_get", json!({ "aid": aid }))
         .await
         .refused(422, "not found");
-    call("a2al_agent_get", json!({ "aid": "x" }))
-        .await
-        .refused(400, "argument `aid`");
+    let refused = call("a2al_agent_get", json!({ "aid": "x" })).await;
+    let told = refused.json();
+    assert_eq!(told["argument"], "aid", "{told}");
+    assert!(told["next"].is_string(), "{told}");
+    refused.refused(400, "argument `aid`");
     call("a2al_agent_get", json!({}))
         .await
         .refused(400, "missing field `aid`");

@@ -14,6 +14,8 @@ async fn a_deleted_agent_comes_back_as_it_was() {
     let path = format!("/agents/{}", pair.aid);
     let record = json!({ "rec_type": 7, "payload_base64": "aGVsbG8=", "ttl": 3600 });
     host.post(&format!("{path}/records"), record).await.ok();
+    let offer = json!({ "services": ["undo.test"], "name": "undone" });
+    host.post(&format!("{path}/services"), offer).await.ok();
     let mut mcp = Mcp::over_http(host);
     mcp.open("2025-11-25").await;
     mcp.done("a2al_agent_delete", json!({ "aid": pair.aid }))
@@ -34,6 +36,16 @@ async fn a_deleted_agent_comes_back_as_it_was() {
         async || {
             let fetched = pair.fetch(json!({ "path": "/name" })).await;
             (fetched.status == 200 && body(&fetched.json()) == b"first").then_some(())
+        },
+    )
+    .await;
+    eventually(
+        "it is found by its service again",
+        Duration::from_secs(30),
+        async || {
+            let asked = json!({ "services": ["undo.test"] });
+            let found = pair.caller().api.post("/discover", asked).await.ok();
+            (found["entries"][0]["aid"] == *pair.aid).then_some(())
         },
     )
     .await;

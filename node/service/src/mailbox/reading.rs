@@ -23,7 +23,7 @@ use crate::{Error, Service, clock};
 
 /// How long after the last byte has left an answer counts as handed over. If the node is killed
 /// before, or the reader breaks off, the notes come again, marked.
-const HANDING: Duration = Duration::from_millis(100);
+pub const HANDING: Duration = Duration::from_millis(100);
 
 /// How long a reader may take for an answer; others get its notes then.
 const READING: Duration = Duration::from_secs(60);
@@ -84,6 +84,18 @@ impl Receipt {
                 service.take_away(aid, claim.keep()).await;
             }
         });
+    }
+}
+
+impl Receipt {
+    /// The reader has read the notes, as the front end knows for sure: they are removed.
+    pub fn read(self) {
+        let service = self.service.clone();
+        if let Some(claim) = taken(&self.claim) {
+            let (aid, ids) = (claim.aid, claim.keep());
+            let tasks = service.core.tasks.clone();
+            tasks.spawn(async move { service.take_away(aid, ids).await });
+        }
     }
 }
 

@@ -87,7 +87,7 @@ impl KeptIdentity {
         let api_addr = api_addr.and_then(on_loopback);
         Self {
             aid,
-            backup_command: format!("a2al identity backup {aid} --out FILE"),
+            backup_command: backup_command(aid, api_addr),
             backup_url: api_addr.map(|api_addr| format!("http://{api_addr}/backup/{aid}")),
         }
     }
@@ -98,6 +98,14 @@ impl KeptIdentity {
         let page = self.backup_url.as_ref();
         page.map_or(command.clone(), |url| format!("open {url} or {command}"))
     }
+}
+
+/// Names the interface where `a2al` would not find it by itself.
+fn backup_command(aid: Aid, api_addr: Option<SocketAddr>) -> String {
+    let is_usual = |addr: &SocketAddr| *addr == SocketAddr::from((Ipv4Addr::LOCALHOST, 2121));
+    let api_addr = api_addr.filter(|addr| !is_usual(addr));
+    let api = api_addr.map_or_else(String::new, |addr| format!(" --api http://{addr}"));
+    format!("a2al{api} identity backup {aid} --out FILE")
 }
 
 /// Where an interface on `addr` is reached from this machine without leaving it.
