@@ -12,7 +12,7 @@
 //! catalogue   all tools, with schemas cut to what a model needs, by toolset
 //! arguments   how arguments are read, and a bad one is named
 //! answer      results: structured content and a text; failures with what to do next
-//! call        deadlines, progress, cancellation, notices
+//! call        deadlines, progress, cancellation, notices; `called` is what comes of a single call
 //! consent     asking the human; `questions` are those that stateless clients carry
 //! untrusted   what strangers wrote
 //! resources   the node mirrored for hosts that show or watch it; `watching` tells of changes
@@ -25,6 +25,7 @@ mod arguments;
 mod backup;
 pub mod bridge;
 mod call;
+mod called;
 mod catalogue;
 mod consent;
 pub mod exposed;
@@ -44,7 +45,8 @@ mod toolsets;
 mod untrusted;
 mod watching;
 
+pub use called::{CallError, Called};
 pub use http::Endpoint;
 pub use receipts::Receipts;
-pub use server::{CallError, Called, Mcp};
+pub use server::Mcp;
 pub use toolsets::{Toolset, Toolsets, UnknownToolset};

@@ -11,7 +11,7 @@ use rmcp::model::{
     ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
     NumberOrString, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse,
     ResourceUpdatedNotificationParam, ServerCapabilities, ServerConfig, ServerJsonRpcMessage,
-    ServerResult, SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams,
+    SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams,
 };
 use rmcp::service::{
     NotificationContext, Peer, RequestContext, ServiceError, SubscriptionContext,
@@ -25,6 +25,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::call;
+use crate::called::{CallError, Called, outcome};
 use crate::catalogue::CATALOGUE;
 use crate::limits::{MAX_LISTENERS, MAX_WATCHED};
 use crate::pipes::Pipes;
@@ -58,51 +59,6 @@ struct Shared {
     listeners: Semaphore,
     /// Seals what stateless clients carry between a question and its answer.
     questions: Questions,
-}
-
-/// What a tool answered.
-#[derive(Debug)]
-pub struct Called {
-    /// Its structured content.
-    pub content: JsonObject,
-    /// To be told when the caller has it.
-    pub receipts: Receipts,
-}
-
-/// Why [`Mcp::call`] gave nothing back.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum CallError {
-    /// There is no such tool.
-    #[error("{0}")]
-    UnknownTool(String),
-    /// An argument cannot be used.
-    #[error("{message}")]
-    BadArgument {
-        /// What is wrong with it, for people.
-        message: String,
-        /// What to do next.
-        next: Option<String>,
-        /// Its name.
-        argument: Option<String>,
-    },
-    /// The tool did not do it.
-    #[error("{message}")]
-    Failed {
-        /// What went wrong, for people.
-        message: String,
-        /// The same for programs.
-        code: String,
-        /// Whether the same call may succeed later.
-        retryable: bool,
-        /// What to do next.
-        next: Option<String>,
-        /// The argument at fault, where one is.
-        argument: Option<String>,
-    },
-    /// The node is stopping.
-    #[error("the node is stopping")]
-    Stopping,
 }
 
 impl Mcp {
@@ -184,44 +140,6 @@ impl Mcp {
         let content = outcome(answered.ok_or(CallError::Stopping)?)?;
         Ok(Called { content, receipts })
     }
-}
-
-fn outcome(answered: Result<ServerResult, ErrorData>) -> Result<JsonObject, CallError> {
-    let result = match answered {
-        Ok(ServerResult::CallToolResult(result)) => result,
-        Ok(_) => return Err(CallError::Stopping),
-        Err(error) => return Err(CallError::UnknownTool(error.message.into_owned())),
-    };
-    let content = match result.structured_content {
-        Some(serde_json::Value::Object(content)) => content,
-        _ => JsonObject::new(),
-    };
-    if result.is_error != Some(true) {
-        return Ok(content);
-    }
-    let text = |name: &str| {
-        content
-            .get(name)
-            .and_then(|value| value.as_str())
-            .unwrap_or_default()
-            .to_owned()
-    };
-    let said = |name: &str| Some(text(name)).filter(|text| !text.is_empty());
-    let (next, argument) = (said("next"), said("argument"));
-    if text("code") == "bad_argument" {
-        return Err(CallError::BadArgument {
-            message: text("message"),
-            next,
-            argument,
-        });
-    }
-    Err(CallError::Failed {
-        next,
-        argument,
-        message: text("message"),
-        code: text("code"),
-        retryable: content.get("retryable").is_some_and(|value| value == true),
-    })
 }
 
 /// What serves one client (or, in the stateless lifecycle, one request).
