@@ -29,10 +29,20 @@ pub(crate) struct RawCaller {
 impl RawCaller {
     /// Joins through `daemon`.
     pub(crate) async fn beside(daemon: &Daemon) -> Self {
+        Self::at(daemon.addresses().await).await
+    }
+
+    /// The same over QUIC: a connection over TCP bears fewer streams.
+    pub(crate) async fn over_quic(daemon: &Daemon) -> Self {
+        let mut addresses = daemon.addresses().await;
+        addresses.retain(|address| address.contains("/udp/"));
+        Self::at(addresses).await
+    }
+
+    async fn at(addresses: Vec<String>) -> Self {
         let mut config = Config::new(SigningKey::generate());
         config.listen = network::parse_listen("127.0.0.1:0").expect("an address");
-        let addresses = daemon.addresses().await.join(",");
-        let parsed = network::parse_bootstrap(&addresses).into_iter();
+        let parsed = network::parse_bootstrap(&addresses.join(",")).into_iter();
         config.bootstrap = parsed
             .map(|address| address.expect("the daemon's own address"))
             .collect();

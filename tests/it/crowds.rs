@@ -75,10 +75,10 @@ async fn a_crowd_of_streams_is_served_and_the_surplus_is_told_so() {
     let net = Net::of(1).await;
     let host = &net.nodes[0];
     let agent = host.api.serving(&returning().await).await.aid;
-    let caller = RawCaller::beside(host).await;
+    let caller = RawCaller::over_quic(host).await;
     let endpoint = caller.endpoint(&agent).await;
     let open = async || {
-        // A refusal shows at once on a connection that has not carried a stream yet.
+        // A refusal may show at once.
         let called = caller.try_call(&endpoint, Content::Bytes).await;
         let mut stream = match called {
             Err(CallError::Refused(refusal)) => return Err(Some(refusal)),
