@@ -155,7 +155,10 @@ async fn dial<R>(
 ) -> Result<(TcpStream, R), DialError> {
     let mut refusal = io::Error::from(io::ErrorKind::AddrInUse);
     let mut source = source_for(addr)?;
-    for _ in 0..PORT_TRIES {
+    for attempt in 0..PORT_TRIES {
+        if attempt > 0 {
+            ports.jump();
+        }
         let socket = match ports.socket_for(addr) {
             Ok(socket) => socket,
             Err(error) if is_about_port(&error) => {

@@ -20,7 +20,7 @@ use tokio::net::TcpSocket;
 /// The ports that are tried. Source: Linux' own choice for connections.
 const PORTS: Range<u32> = 32_768..61_000;
 
-/// From each port that is tried to the next; it has no divisor in common with their number.
+/// From each port that is used to the next; it has no divisor in common with their number.
 const STRIDE: u32 = 7919;
 
 /// Where the next port comes from.
@@ -30,12 +30,9 @@ pub(super) struct Ports {
 }
 
 impl Default for Ports {
-    /// Begins anywhere: where another process has begun, or this one before it was killed, ports may
-    /// be kept that do not allow to be shared.
     fn default() -> Self {
-        let start = getrandom::u32().expect("the system has random numbers");
         Self {
-            tried: AtomicU32::new(start % (PORTS.end - PORTS.start)),
+            tried: AtomicU32::new(anywhere()),
         }
     }
 }
@@ -60,11 +57,22 @@ impl Ports {
         Ok(socket)
     }
 
+    /// Goes on anywhere else. Another process takes ports in the same order, as did this one before it
+    /// was killed, and where one of them is taken the next ones are likely to be, too.
+    pub(super) fn jump(&self) {
+        self.tried.store(anywhere(), Ordering::Relaxed);
+    }
+
     fn next(&self) -> u16 {
         let tried = self.tried.fetch_add(STRIDE, Ordering::Relaxed);
         let port = PORTS.start + tried % (PORTS.end - PORTS.start);
         u16::try_from(port).unwrap_or(u16::MAX)
     }
+}
+
+fn anywhere() -> u32 {
+    let random = getrandom::u32().expect("the system has random numbers");
+    random % (PORTS.end - PORTS.start)
 }
 
 /// The address that a connection to `addr` comes from.
@@ -97,7 +105,13 @@ fn any(addr: SocketAddr, port: u16) -> SocketAddr {
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
+    use std::sync::Arc;
 
+    use a2al_protocol::network::State;
+    use tokio::net::TcpListener;
+    use tokio::sync::watch;
+
+    use super::super::{ServiceTcp, Targets};
     use super::*;
 
     #[tokio::test]
@@ -113,6 +127,23 @@ mod tests {
         let thief = TcpSocket::new_v4().unwrap();
         thief.set_reuseaddr(true).unwrap();
         assert!(thief.bind(taken).is_err());
+    }
+
+    #[tokio::test]
+    async fn a_run_of_taken_ports_is_left() {
+        let service = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let service = service.local_addr().unwrap();
+        let start = anywhere();
+        let at_start = || Ports {
+            tried: AtomicU32::new(start),
+        };
+        let before = at_start();
+        let _taken: Vec<_> = (0..300).map(|_| before.socket_for(service)).collect();
+        let (_, network) = watch::channel(Arc::new(State::default()));
+        let mut targets = Targets::new(None, false, network);
+        targets.ports = at_start();
+        let service: ServiceTcp = service.to_string().parse().unwrap();
+        service.connect(&targets, |_| Some(())).await.unwrap();
     }
 
     #[test]
