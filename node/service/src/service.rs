@@ -419,8 +419,9 @@ impl Followers {
 fn open(config: &Config) -> Result<Opened, StartError> {
     private_files::ensure_dir(&config.data_dir)?;
     let key = node_key::load_or_create(&config.key_dir)?;
-    let (connection, saved) = store::open(&config.data_dir.join("state.db"))?;
+    let (mut connection, mut saved) = store::open(&config.data_dir.join("state.db"))?;
     let cache_db = CacheDb::open(&config.data_dir.join("cache.db"));
+    remove_handed(&mut connection, &mut saved, &cache_db);
     let cached = cache_db.load(clock::now());
     Ok(Opened {
         key,
@@ -429,6 +430,15 @@ fn open(config: &Config) -> Result<Opened, StartError> {
         cache_db,
         cached,
     })
+}
+
+/// Finishes what an earlier run had no time for. Where that fails the notes are given out again.
+fn remove_handed(connection: &mut Connection, saved: &mut Saved, cache_db: &CacheDb) {
+    let handed = cache_db.handed();
+    match store::take_handed(connection, saved, &handed) {
+        Ok(()) => cache_db.forget_handed(&handed),
+        Err(error) => tracing::warn!(%error, "notes that were read come again"),
+    }
 }
 
 fn network_config(config: &Config, key: SigningKey, cached: Cached) -> network::Config {

@@ -25,7 +25,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use offers::SavedOffer;
 pub use open::OpenError;
-pub(crate) use open::open;
+pub(crate) use open::{open, take_handed};
 pub(crate) use state::{Saved, SavedAgent};
 
 use crate::keystore::{Kept, Share};

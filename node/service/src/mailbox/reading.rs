@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: MPL-2.0
 //! Reading notes: looking at them, and taking them.
 //!
-//! A note that is taken is marked on disk before it is answered, and removed once the answer was
-//! handed to the reader. If the node is killed in between, or the reader leaves, the note is given
-//! out again, marked as such: nothing is lost, and a reader that keeps the names of marked notes
-//! sees each once.
+//! A note that is taken is marked on disk before it is answered, marked as handed over as soon as the
+//! last byte of the answer has left, and removed when the reader has not broken off for a moment. If
+//! the node is killed before the second mark, or the reader leaves, the note is given out again,
+//! marked as such: nothing is lost, and a reader that keeps the names of marked notes sees each once.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use a2al_protocol::Aid;
+use a2al_protocol::{Aid, mailbox::MessageId};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -21,8 +22,8 @@ use crate::outgoing::{Given, Outgoing};
 use crate::store::mail::{MailChange, Received};
 use crate::{Error, Service, clock};
 
-/// How long after the last byte has left an answer counts as handed over. If the node is killed
-/// before, or the reader breaks off, the notes come again, marked.
+/// How long after the last byte has left a reader may break off, and has not read the answer: the
+/// notes come again, marked.
 pub const HANDING: Duration = Duration::from_millis(100);
 
 /// How long a reader may take for an answer; others get its notes then.
@@ -43,12 +44,15 @@ pub struct Polled {
 pub struct Receipt {
     service: Service,
     claim: Arc<Mutex<Option<Claim>>>,
+    /// The notes of the claim.
+    notes: Arc<[(Aid, MessageId)]>,
     /// Ends the wait for the reader.
     _ends: DropGuard,
 }
 
 impl Receipt {
-    fn new(service: &Service, claim: Claim) -> Self {
+    fn new(service: &Service, claim: Claim, notes: &[Received]) -> Self {
+        let notes = notes.iter().map(|note| (note.aid, note.message)).collect();
         let is_empty = claim.notes.is_empty();
         let claim = Arc::new(Mutex::new(Some(claim)));
         let ended = CancellationToken::new();
@@ -63,6 +67,7 @@ impl Receipt {
         Self {
             service: service.clone(),
             claim,
+            notes,
             _ends: ended.drop_guard(),
         }
     }
@@ -77,12 +82,12 @@ impl Receipt {
         tasks.spawn(async move {
             // As a whole: what ends the wait for the reader must not go before the rest.
             let receipt = self;
-            if service.has_arrived(given).await
-                && let Some(claim) = taken(&receipt.claim)
-            {
+            let has_arrived = service.has_arrived(given, &receipt.notes).await;
+            if has_arrived && let Some(claim) = taken(&receipt.claim) {
                 let aid = claim.aid;
                 service.take_away(aid, claim.keep()).await;
             }
+            service.forget_handed(&receipt.notes).await;
         });
     }
 }
@@ -106,17 +111,31 @@ fn taken(claim: &Mutex<Option<Claim>>) -> Option<Claim> {
 
 impl Service {
     /// Whether an answer may be taken for read.
-    async fn has_arrived(&self, given: Option<Given>) -> bool {
+    async fn has_arrived(&self, given: Option<Given>, notes: &Arc<[(Aid, MessageId)]>) -> bool {
         let Some(mut given) = given else {
             // Whoever closes its pipe at once ends this node, and need not have read what is in it.
             return self.rest(HANDING).await;
         };
-        self.until_stopped(given.flushed()).await == Some(true)
-            && tokio::select! {
-                biased;
-                () = given.broken() => false,
-                () = sleep(HANDING) => true,
+        if self.until_stopped(given.flushed()).await != Some(true) {
+            return false;
+        }
+        let (cache, handed) = (self.core.cache_db.clone(), Arc::clone(notes));
+        let keeping = spawn_blocking(move || cache.keep_handed(&handed));
+        tokio::select! {
+            biased;
+            () = given.broken() => {
+                // What is forgotten afterwards has to be there.
+                let _ = keeping.await;
+                false
             }
+            () = sleep(HANDING) => true,
+        }
+    }
+
+    async fn forget_handed(&self, notes: &Arc<[(Aid, MessageId)]>) {
+        let (cache, handed) = (self.core.cache_db.clone(), Arc::clone(notes));
+        // Only a runtime that ends leaves it undone; what is removed need not be forgotten.
+        let _ = spawn_blocking(move || cache.forget_handed(&handed)).await;
     }
 
     /// Removes notes that were read; a full disk is waited for, since they take room until then.
@@ -146,16 +165,18 @@ impl Service {
         self.look_for_notes(aid).await;
         let claim = self.core.mail.inboxes.claim(aid, room);
         let (ids, chosen) = (claim.ids(), claim.notes.clone());
-        let receipt = Receipt::new(self, claim);
         if ids.is_empty() {
             let list = MessageList::default();
+            let receipt = Receipt::new(self, claim, &[]);
             return Ok(Polled { list, receipt });
         }
         let offer = MailChange::Offer { ids: ids.clone() };
         let (offered, notes) =
             tokio::join!(self.core.store.mail(offer), self.core.store.unread(ids));
         offered?;
-        let list = self.listed(aid, &chosen, notes?);
+        let notes = notes?;
+        let receipt = Receipt::new(self, claim, &notes);
+        let list = self.listed(aid, &chosen, notes);
         Ok(Polled { list, receipt })
     }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MPL-2.0
-//! `cache.db`: peers met and records held for others, so that a restart need not learn them again.
+//! `cache.db`: peers met, records held for others, so that a restart need not learn them again, and
+//! which notes were handed to readers a moment ago.
 //!
 //! It may be deleted at any time. One that cannot be read is thrown away, and without one
 //! everything works.
@@ -11,13 +12,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use a2al_protocol::network::{HeldRecord, KnownPeer};
 use a2al_protocol::private_files::{self, FileError};
 use a2al_protocol::record::Category;
-use a2al_protocol::{DhtKey, SignedRecord, UnixSeconds};
+use a2al_protocol::{Aid, DhtKey, SignedRecord, UnixSeconds, mailbox::MessageId};
 use rusqlite::{Connection, Row, params};
 
 use super::open::{MigrateError, check, connect, migrate};
 
 /// Steps from one schema version to the next.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE peers (
         peer       TEXT NOT NULL,
         addresses  TEXT NOT NULL    -- multiaddrs, one per line
@@ -26,7 +28,15 @@ const MIGRATIONS: &[&str] = &["
         key     BLOB NOT NULL,
         record  BLOB NOT NULL       -- CBOR, signed
     ) STRICT;
-"];
+",
+    "
+    CREATE TABLE handed_notes (     -- their answer has left; they are being removed
+        aid         BLOB NOT NULL,
+        message_id  BLOB NOT NULL,
+        PRIMARY KEY (aid, message_id)
+    ) STRICT, WITHOUT ROWID;
+",
+];
 
 /// Largest size of the file in pages of 4 KiB: 64 MiB.
 const MAX_PAGES: u32 = 16 * 1024;
@@ -88,6 +98,39 @@ impl CacheDb {
     /// Replaces the content by `cached`.
     pub(crate) fn save(&self, cached: &Cached) {
         self.with(|connection| replace(connection, cached));
+    }
+
+    /// Keeps in mind that notes were handed to a reader, also if the process is killed. If the machine
+    /// fails it may be forgotten, since nothing is synced; the notes then come again, marked.
+    pub(crate) fn keep_handed(&self, notes: &[(Aid, MessageId)]) {
+        self.each_handed("INSERT OR IGNORE INTO handed_notes VALUES (?1, ?2)", notes);
+    }
+
+    /// Forgets it: the notes are removed, or were not read after all.
+    pub(crate) fn forget_handed(&self, notes: &[(Aid, MessageId)]) {
+        let delete = "DELETE FROM handed_notes WHERE aid = ?1 AND message_id = ?2";
+        self.each_handed(delete, notes);
+    }
+
+    /// The notes that were handed over and perhaps not removed.
+    pub(crate) fn handed(&self) -> Vec<(Aid, MessageId)> {
+        self.with(handed).unwrap_or_default()
+    }
+
+    fn each_handed(&self, statement: &str, notes: &[(Aid, MessageId)]) {
+        if notes.is_empty() {
+            return;
+        }
+        self.with(|connection| {
+            let transaction = connection.transaction()?;
+            {
+                let mut statement = transaction.prepare_cached(statement)?;
+                for (aid, note) in notes {
+                    statement.execute([&aid.as_bytes()[..], note.as_bytes()])?;
+                }
+            }
+            transaction.commit()
+        });
     }
 
     /// Closes the file. From now on nothing is loaded or saved.
@@ -190,6 +233,17 @@ fn held_record(key: [u8; 32], record: &[u8], now: UnixSeconds) -> Option<HeldRec
         key: DhtKey::from_bytes(key),
         record,
     })
+}
+
+fn handed(connection: &mut Connection) -> rusqlite::Result<Vec<(Aid, MessageId)>> {
+    let mut select = connection.prepare("SELECT aid, message_id FROM handed_notes")?;
+    let rows = select.query_map((), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let rows = rows.collect::<rusqlite::Result<Vec<(Vec<u8>, [u8; 32])>>>()?;
+    let named = rows.into_iter().filter_map(|(aid, note)| {
+        let aid = Aid::from_bytes(&aid).ok()?;
+        Some((aid, MessageId::from_bytes(note)))
+    });
+    Ok(named.collect())
 }
 
 fn replace(connection: &mut Connection, cached: &Cached) -> rusqlite::Result<()> {

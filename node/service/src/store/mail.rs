@@ -10,7 +10,7 @@ use std::sync::Arc;
 use a2al_protocol::time::UnixSeconds;
 use a2al_protocol::{Aid, mailbox::MessageId};
 
-pub(super) use change::write;
+pub(super) use change::{take_handed, write};
 pub(super) use read::{
     is_contact, load, pass, seen, seen_endpoint, under_way, unread, unread_of_strangers,
 };

@@ -4,8 +4,10 @@
 use std::path::{Path, PathBuf};
 
 use a2al_protocol::private_files::{self, FileError};
+use a2al_protocol::{Aid, mailbox::MessageId};
 use rusqlite::{Connection, ErrorCode};
 
+use super::mail;
 use super::state::{self, Saved};
 
 /// Why a database cannot be used.
@@ -76,6 +78,24 @@ pub(crate) fn open(path: &Path) -> Result<(Connection, Saved), OpenError> {
         },
     })?;
     Ok((connection, saved))
+}
+
+/// Removes notes that an earlier run had handed to readers, when it was killed; `saved` is read
+/// before.
+///
+/// # Errors
+/// Those of the disk.
+pub(crate) fn take_handed(
+    connection: &mut Connection,
+    saved: &mut Saved,
+    handed: &[(Aid, MessageId)],
+) -> Result<(), rusqlite::Error> {
+    if handed.is_empty() {
+        return Ok(());
+    }
+    let taken = mail::take_handed(connection, handed)?;
+    saved.mail.unread.retain(|note| !taken.contains(&note.id));
+    Ok(())
 }
 
 fn unusable(path: &Path, source: rusqlite::Error) -> OpenError {

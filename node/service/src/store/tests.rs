@@ -442,6 +442,21 @@ mod cached {
     }
 
     #[test]
+    fn what_was_handed_over_is_kept_in_mind_until_it_is_forgotten() {
+        let file = File::new();
+        let aid = SigningKey::generate().public().aid();
+        let notes = [1_u8, 2].map(|n| (aid, MessageId::from_bytes([n; 32])));
+        let cache = CacheDb::open(&file.path());
+        cache.keep_handed(&notes);
+        cache.keep_handed(&notes[..1]);
+        cache.save(&cached());
+        assert_eq!(cache.handed(), notes);
+        cache.forget_handed(&notes[..1]);
+        drop(cache);
+        assert_eq!(CacheDb::open(&file.path()).handed(), notes[1..]);
+    }
+
+    #[test]
     fn an_unreadable_file_is_replaced() {
         let file = File::new();
         private_files::write_atomically(&file.path(), &[0xff; 8192]).unwrap();

@@ -33,6 +33,27 @@ pub(in crate::store) fn write(connection: &Connection, change: &MailChange) -> R
     }
 }
 
+/// Removes notes that an earlier run had handed to readers, when it was killed.
+pub(in crate::store) fn take_handed(
+    connection: &mut Connection,
+    handed: &[(Aid, MessageId)],
+) -> rusqlite::Result<Vec<u64>> {
+    let transaction = connection.transaction()?;
+    let mut taken = Vec::new();
+    {
+        let mut delete = transaction
+            .prepare("DELETE FROM inbox WHERE aid = ?1 AND message_id = ?2 RETURNING id")?;
+        for (aid, note) in handed {
+            let ids = delete.query_map([&aid.as_bytes()[..], note.as_bytes()], |row| row.get(0))?;
+            for id in ids {
+                taken.push(i64::cast_unsigned(id?));
+            }
+        }
+    }
+    transaction.commit()?;
+    Ok(taken)
+}
+
 fn send(connection: &Connection, outgoing: &Outgoing) -> Result<bool, Error> {
     let Outgoing {
         facts,

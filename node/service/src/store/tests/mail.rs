@@ -95,6 +95,23 @@ async fn a_note_is_received_once_and_its_name_outlives_the_agent() {
 }
 
 #[tokio::test]
+async fn what_was_handed_over_before_a_crash_is_removed_at_the_start() {
+    let file = File::new();
+    let (store, aid) = hosting(&file).await;
+    for number in 1..=3 {
+        store.mail(receive(number, aid, aid)).await.unwrap();
+    }
+    store.close().await;
+    let (mut connection, mut saved) = open(&file.path()).unwrap();
+    let handed = [(aid, id(2)), (stranger(), id(3)), (aid, id(4))];
+    take_handed(&mut connection, &mut saved, &handed).unwrap();
+    let left = |mail: &SavedMail| mail.unread.iter().map(|note| note.id).collect::<Vec<_>>();
+    assert_eq!(left(&saved.mail), [1, 3]);
+    drop(connection);
+    assert_eq!(left(&mail(&file)), [1, 3]);
+}
+
+#[tokio::test]
 async fn unread_notes_read_back_and_what_was_offered_is_marked() {
     let file = File::new();
     let (store, aid) = hosting(&file).await;
