@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MPL-2.0
 //! The daemon of a data directory, whichever process it is: one that runs, or this one once nobody
 //! has the directory any more.
+//!
+//! Whether one runs is told by the lock, and asked before each message: what answers at a dead
+//! daemon's port by now must get none of them.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;

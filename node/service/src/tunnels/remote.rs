@@ -172,6 +172,7 @@ impl Metered {
     /// Fails if the end that was read is that of a stream which the other side dropped.
     ///
     /// QUIC streams end alike either way; one that was dropped refuses what is written to it.
+    /// Where our own direction was ended before, that cannot be told, and it passes for an end.
     fn poll_is_whole(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         if self.is_shut {
             return Ok(());
