@@ -41,6 +41,13 @@ impl Receipts {
         }
     }
 
+    /// The answer with all notes is on its way.
+    fn leave(&self, given: &Given) {
+        for (_, receipt) in &mut self.kept().receipts {
+            receipt.leaves(given.clone());
+        }
+    }
+
     /// The client has read all answers.
     fn read(&self) {
         let receipts = std::mem::take(&mut self.kept().receipts);
@@ -180,9 +187,13 @@ impl<B: Body<Data = Bytes, Error = Infallible> + Unpin> Body for Handing<B> {
                 self.hear(&frame);
                 return Poll::Ready(Some(Ok(frame)));
             }
-            if self.answer.is_none() || self.closing.0.is_empty() {
+            let Some(answer) = &self.answer else {
+                return Poll::Ready(None);
+            };
+            if self.closing.0.is_empty() {
                 return Poll::Ready(None);
             }
+            self.closing.0.leave(answer);
         }
         let end = self.end.get_or_insert_with(|| Box::pin(sleep(HANDING)));
         ready!(end.as_mut().poll(cx));

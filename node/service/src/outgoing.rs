@@ -38,6 +38,11 @@ impl Outgoing {
         self.0.send_modify(|state| state.is_broken = true);
     }
 
+    /// Whether somebody waits to learn what has become of an answer.
+    pub fn is_awaited(&self) -> bool {
+        self.0.receiver_count() > 0
+    }
+
     /// What was given to the connection until now that this task serves; `None` if it serves none.
     pub fn here() -> Option<Given> {
         let state = HERE.try_with(|here| here.0.subscribe()).ok()?;
@@ -47,7 +52,7 @@ impl Outgoing {
 }
 
 /// What was given to a connection until some moment.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Given {
     state: watch::Receiver<State>,
     /// How often all had left before.

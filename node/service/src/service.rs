@@ -240,7 +240,6 @@ impl Service {
     /// calls fail with [`Error::Stopped`](crate::Error::Stopped).
     pub async fn shutdown(&self) {
         self.save_cache().await;
-        self.core.cache_db.close();
         self.core.stop.cancel();
         self.core.tasks.close();
         let ending = async {
@@ -250,6 +249,9 @@ impl Service {
         if timeout(DRAIN_TIMEOUT, ending).await.is_err() {
             tracing::warn!("some tasks did not end in time");
         }
+        let cache_db = self.core.cache_db.clone();
+        // Fails only where there is no cache any more.
+        let _ = tokio::task::spawn_blocking(move || cache_db.close()).await;
         self.core.store.close().await;
     }
 
@@ -436,6 +438,7 @@ fn open(config: &Config) -> Result<Opened, StartError> {
 fn remove_handed(connection: &mut Connection, saved: &mut Saved, cache_db: &CacheDb) {
     let handed = cache_db.handed();
     match store::take_handed(connection, saved, &handed) {
+        Ok(()) if handed.is_empty() => {}
         Ok(()) => cache_db.forget_handed(&handed),
         Err(error) => tracing::warn!(%error, "notes that were read come again"),
     }

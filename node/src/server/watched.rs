@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use a2al_service::Outgoing;
+use a2al_service::{HANDING, Outgoing};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
@@ -22,6 +22,8 @@ pub(super) struct Watched {
     outgoing: Outgoing,
     /// The end that is held back.
     end: Option<Pin<Box<Sleep>>>,
+    /// The wait for the client's end after the server's.
+    lingering: Option<Pin<Box<Sleep>>>,
 }
 
 impl Watched {
@@ -30,6 +32,7 @@ impl Watched {
             stream,
             outgoing,
             end: None,
+            lingering: None,
         }
     }
 
@@ -80,8 +83,30 @@ impl AsyncWrite for Watched {
         Poll::Ready(self.told(flushed))
     }
 
+    /// Where it matters, waits a little for the end of the client, which may break off with answers
+    /// unread. Takes nothing of what the client still says: after an upgrade that is not over.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        let this = &mut *self;
+        let Some(lingering) = &mut this.lingering else {
+            ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+            if !this.outgoing.is_awaited() {
+                return Poll::Ready(Ok(()));
+            }
+            this.lingering = Some(Box::pin(sleep(HANDING)));
+            return self.poll_shutdown(cx);
+        };
+        if lingering.as_mut().poll(cx).is_pending() {
+            let mut room = [0];
+            match ready!(this.stream.poll_peek(cx, &mut ReadBuf::new(&mut room))) {
+                Ok(0) => return Poll::Ready(Ok(())),
+                // An error may be behind it.
+                Ok(_) => return Poll::Pending,
+                Err(_) => this.outgoing.broken(),
+            }
+        } else if !matches!(this.stream.take_error(), Ok(None)) {
+            this.outgoing.broken();
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
@@ -10,12 +11,13 @@ use crate::harness::{Api, Daemon, eventually};
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Asks for notes, and leaves when the answer is there, without reading it.
-async fn leaves(api: &Api, aid: &str) {
+/// Asks for notes, and leaves when the answer is there, without reading it. `headers` end with a line
+/// break.
+async fn leaves(api: &Api, aid: &str, headers: &str) {
     let host = api.base().trim_start_matches("http://");
     let mut stream = TcpStream::connect(host).await.expect("the API listens");
     let request = format!(
-        "POST /agents/{aid}/mailbox/poll HTTP/1.1\r\nHost: {host}\r\n\
+        "POST /agents/{aid}/mailbox/poll HTTP/1.1\r\nHost: {host}\r\n{headers}\
          Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{{}}"
     );
     stream.write_all(request.as_bytes()).await.expect("open");
@@ -27,12 +29,35 @@ async fn a_reader_that_breaks_off_has_not_read() {
     let daemon = Daemon::alone().await;
     let api = &daemon.api;
     let (sender, recipient) = (api.agent().await.aid, api.reader().await);
-    // More than one try, because on a busy machine a reader seems to have had the time to read.
-    eventually("what was not read comes again", DEADLINE, async || {
+    for headers in ["", "Connection: close\r\n"] {
+        // More than one try, because on a busy machine a reader seems to have had the time to read.
+        eventually("what was not read comes again", DEADLINE, async || {
+            api.sent_note(&sender, &recipient, b"unread").await;
+            leaves(api, &recipient, headers).await;
+            let read = api.poll(&recipient).await;
+            read.iter().any(|note| note.again).then_some(())
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn what_a_reader_broke_off_comes_again_after_a_kill() {
+    let daemon = Daemon::alone().await;
+    let api = &daemon.api;
+    let (sender, recipient) = (api.agent().await.aid, api.reader().await);
+    let path = format!("/agents/{recipient}/mailbox");
+    eventually("what was not read waits again", DEADLINE, async || {
+        let waiting = api.get(&path).await.ok();
+        if waiting["messages"] != json!([]) {
+            return Some(());
+        }
         api.sent_note(&sender, &recipient, b"unread").await;
-        leaves(api, &recipient).await;
-        let read = api.poll(&recipient).await;
-        read.iter().any(|note| note.again).then_some(())
+        leaves(api, &recipient, "").await;
+        None
     })
     .await;
+    let daemon = daemon.kill().await.start().await;
+    let read = daemon.api.poll(&recipient).await;
+    assert!(read.iter().any(|note| note.again), "{read:?}");
 }

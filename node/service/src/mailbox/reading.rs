@@ -12,13 +12,16 @@ use std::time::Duration;
 use a2al_protocol::{Aid, mailbox::MessageId};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::REMOVING;
 use super::inbox::{Chosen, Claim};
 use crate::model::{Message, MessageList};
 use crate::outgoing::{Given, Outgoing};
+use crate::store::cache::CacheDb;
 use crate::store::mail::{MailChange, Received};
 use crate::{Error, Service, clock};
 
@@ -43,16 +46,19 @@ pub struct Polled {
 #[derive(Debug)]
 pub struct Receipt {
     service: Service,
-    claim: Arc<Mutex<Option<Claim>>>,
-    /// The notes of the claim.
-    notes: Arc<[(Aid, MessageId)]>,
+    claim: SharedClaim,
+    /// What `cache.db` is to know by.
+    names: Arc<[(Aid, MessageId)]>,
+    /// To be told whether the notes are removed, once the answer has left.
+    removed: Option<oneshot::Sender<bool>>,
     /// Ends the wait for the reader.
     _ends: DropGuard,
 }
 
+type SharedClaim = Arc<Mutex<Option<Claim>>>;
+
 impl Receipt {
     fn new(service: &Service, claim: Claim, notes: &[Received]) -> Self {
-        let notes = notes.iter().map(|note| (note.aid, note.message)).collect();
         let is_empty = claim.notes.is_empty();
         let claim = Arc::new(Mutex::new(Some(claim)));
         let ended = CancellationToken::new();
@@ -67,7 +73,8 @@ impl Receipt {
         Self {
             service: service.clone(),
             claim,
-            notes,
+            names: notes.iter().map(|note| (note.aid, note.message)).collect(),
+            removed: None,
             _ends: ended.drop_guard(),
         }
     }
@@ -75,82 +82,126 @@ impl Receipt {
     /// The last byte of the answer was given to its reader: the notes are removed. Within
     /// [`Outgoing::scope`](crate::Outgoing::scope), when it has left, and the reader has not broken
     /// off at once.
-    pub fn handed_over(self) {
+    pub fn handed_over(mut self) {
         let given = Outgoing::here();
-        let service = self.service.clone();
-        let tasks = service.core.tasks.clone();
+        if let Some(given) = given.clone() {
+            self.leaves(given);
+        }
+        let tasks = self.service.core.tasks.clone();
         tasks.spawn(async move {
-            // As a whole: what ends the wait for the reader must not go before the rest.
-            let receipt = self;
-            let has_arrived = service.has_arrived(given, &receipt.notes).await;
-            if has_arrived && let Some(claim) = taken(&receipt.claim) {
-                let aid = claim.aid;
-                service.take_away(aid, claim.keep()).await;
+            if self.service.has_arrived(given).await {
+                self.remove().await;
             }
-            service.forget_handed(&receipt.notes).await;
         });
     }
-}
 
-impl Receipt {
+    /// The last byte was given to a connection. Once it has left, the notes do not come again if this
+    /// node is killed, unless the receipt was dropped before.
+    pub fn leaves(&mut self, mut given: Given) {
+        if self.names.is_empty() {
+            return;
+        }
+        let (removed, is_removed) = oneshot::channel();
+        self.removed = Some(removed);
+        let (service, names) = (self.service.clone(), Arc::clone(&self.names));
+        // Nobody else gets the notes before what is known of this reader is put right.
+        let claim = Arc::clone(&self.claim);
+        self.service.core.tasks.spawn(async move {
+            if service.until_stopped(given.flushed()).await == Some(true) {
+                service.note_handed(&names, is_removed).await;
+            }
+            drop(claim);
+        });
+    }
+
     /// The reader has read the notes, as the front end knows for sure: they are removed.
     pub fn read(self) {
-        let service = self.service.clone();
-        if let Some(claim) = taken(&self.claim) {
-            let (aid, ids) = (claim.aid, claim.keep());
-            let tasks = service.core.tasks.clone();
-            tasks.spawn(async move { service.take_away(aid, ids).await });
+        let tasks = self.service.core.tasks.clone();
+        tasks.spawn(self.remove());
+    }
+
+    async fn remove(mut self) {
+        let Some(claim) = taken(&self.claim) else {
+            return;
+        };
+        let aid = claim.aid;
+        let is_removed = self.service.take_away(aid, claim.keep()).await;
+        if let Some(removed) = self.removed.take() {
+            // Nobody asks if the answer has not left.
+            let _ = removed.send(is_removed);
         }
     }
 }
 
-fn taken(claim: &Mutex<Option<Claim>>) -> Option<Claim> {
+fn taken(claim: &SharedClaim) -> Option<Claim> {
     // Nothing panics while the lock is held; what it holds is still whole.
     claim.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
 impl Service {
     /// Whether an answer may be taken for read.
-    async fn has_arrived(&self, given: Option<Given>, notes: &Arc<[(Aid, MessageId)]>) -> bool {
+    async fn has_arrived(&self, given: Option<Given>) -> bool {
         let Some(mut given) = given else {
             // Whoever closes its pipe at once ends this node, and need not have read what is in it.
             return self.rest(HANDING).await;
         };
-        if self.until_stopped(given.flushed()).await != Some(true) {
-            return false;
-        }
-        let (cache, handed) = (self.core.cache_db.clone(), Arc::clone(notes));
-        let keeping = spawn_blocking(move || cache.keep_handed(&handed));
-        tokio::select! {
-            biased;
-            () = given.broken() => {
-                // What is forgotten afterwards has to be there.
-                let _ = keeping.await;
-                false
+        self.until_stopped(given.flushed()).await == Some(true)
+            && tokio::select! {
+                biased;
+                () = given.broken() => false,
+                () = sleep(HANDING) => true,
             }
-            () = sleep(HANDING) => true,
+    }
+
+    /// Has `cache.db` know that an answer has left, until its notes are removed or it is known that
+    /// they were not read.
+    async fn note_handed(
+        &self,
+        names: &Arc<[(Aid, MessageId)]>,
+        is_removed: oneshot::Receiver<bool>,
+    ) {
+        self.in_cache(names, CacheDb::keep_handed).await;
+        match is_removed.await {
+            Ok(true) => self.in_cache(names, CacheDb::forget_handed).await,
+            // The next start removes them.
+            Ok(false) => {}
+            Err(_) => {
+                let mut failures = 0;
+                while !self.in_cache(names, CacheDb::take_back_handed).await
+                    && self.rest(REMOVING.wait(failures)).await
+                {
+                    failures = failures.saturating_add(1);
+                }
+            }
         }
     }
 
-    async fn forget_handed(&self, notes: &Arc<[(Aid, MessageId)]>) {
-        let (cache, handed) = (self.core.cache_db.clone(), Arc::clone(notes));
-        // Only a runtime that ends leaves it undone; what is removed need not be forgotten.
-        let _ = spawn_blocking(move || cache.forget_handed(&handed)).await;
+    async fn in_cache<T: Default + Send + 'static>(
+        &self,
+        names: &Arc<[(Aid, MessageId)]>,
+        work: impl FnOnce(&CacheDb, &[(Aid, MessageId)]) -> T + Send + 'static,
+    ) -> T {
+        let (cache, names) = (self.core.cache_db.clone(), Arc::clone(names));
+        // Fails only while the runtime ends.
+        let done = spawn_blocking(move || work(&cache, &names)).await;
+        done.unwrap_or_default()
     }
 
-    /// Removes notes that were read; a full disk is waited for, since they take room until then.
-    async fn take_away(&self, aid: Aid, ids: Vec<u64>) {
+    /// Removes notes that were read; a full disk is waited for, since they take room until then. False
+    /// if they stay, because the node stops.
+    async fn take_away(&self, aid: Aid, ids: Vec<u64>) -> bool {
         if ids.is_empty() {
-            return;
+            return true;
         }
         if !self.mail_at_last(&MailChange::Take { aid, ids }).await {
-            return;
+            return false;
         }
         // There is room again for what agents of this node have sent.
         let now = Instant::now();
         let outbox = &self.core.mail.outbox;
         outbox.call_again(now, |pair| pair.recipient == aid);
         self.core.mail.retry.notify_one();
+        true
     }
 
     /// Takes the notes of an agent: the oldest, as many as have at most `room` bytes together, but

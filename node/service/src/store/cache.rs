@@ -103,34 +103,29 @@ impl CacheDb {
     /// Keeps in mind that notes were handed to a reader, also if the process is killed. If the machine
     /// fails it may be forgotten, since nothing is synced; the notes then come again, marked.
     pub(crate) fn keep_handed(&self, notes: &[(Aid, MessageId)]) {
-        self.each_handed("INSERT OR IGNORE INTO handed_notes VALUES (?1, ?2)", notes);
+        let insert = "INSERT OR IGNORE INTO handed_notes VALUES (?1, ?2)";
+        self.with(|connection| each(connection, insert, notes));
     }
 
-    /// Forgets it: the notes are removed, or were not read after all.
+    /// Forgets it, because the notes are removed.
     pub(crate) fn forget_handed(&self, notes: &[(Aid, MessageId)]) {
-        let delete = "DELETE FROM handed_notes WHERE aid = ?1 AND message_id = ?2";
-        self.each_handed(delete, notes);
+        self.with(|connection| each(connection, FORGET, notes));
+    }
+
+    /// Takes it back, because the notes were not read. True once that is on disk.
+    pub(crate) fn take_back_handed(&self, notes: &[(Aid, MessageId)]) -> bool {
+        let taken_back = self.with(|connection| {
+            connection.pragma_update(None, "synchronous", "FULL")?;
+            let done = each(connection, FORGET, notes);
+            connection.pragma_update(None, "synchronous", "NORMAL")?;
+            done
+        });
+        taken_back.is_some()
     }
 
     /// The notes that were handed over and perhaps not removed.
     pub(crate) fn handed(&self) -> Vec<(Aid, MessageId)> {
         self.with(handed).unwrap_or_default()
-    }
-
-    fn each_handed(&self, statement: &str, notes: &[(Aid, MessageId)]) {
-        if notes.is_empty() {
-            return;
-        }
-        self.with(|connection| {
-            let transaction = connection.transaction()?;
-            {
-                let mut statement = transaction.prepare_cached(statement)?;
-                for (aid, note) in notes {
-                    statement.execute([&aid.as_bytes()[..], note.as_bytes()])?;
-                }
-            }
-            transaction.commit()
-        });
     }
 
     /// Closes the file. From now on nothing is loaded or saved.
@@ -233,6 +228,23 @@ fn held_record(key: [u8; 32], record: &[u8], now: UnixSeconds) -> Option<HeldRec
         key: DhtKey::from_bytes(key),
         record,
     })
+}
+
+const FORGET: &str = "DELETE FROM handed_notes WHERE aid = ?1 AND message_id = ?2";
+
+fn each(
+    connection: &mut Connection,
+    statement: &str,
+    notes: &[(Aid, MessageId)],
+) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    {
+        let mut statement = transaction.prepare_cached(statement)?;
+        for (aid, note) in notes {
+            statement.execute([&aid.as_bytes()[..], note.as_bytes()])?;
+        }
+    }
+    transaction.commit()
 }
 
 fn handed(connection: &mut Connection) -> rusqlite::Result<Vec<(Aid, MessageId)>> {
