@@ -48,11 +48,9 @@ fn credential(vector: &Value, record: &VerifiedRecord) -> Credential {
 fn renewed(vector: &Value) -> VerifiedRecord {
     let record = captured(vector);
     let draft = Draft {
-        kind: record.kind(),
-        payload: record.payload().to_vec(),
         seq: Seq(record.seq().0 + 1),
         timestamp: clock::now(),
-        ttl_secs: record.ttl_secs(),
+        ..Draft::of_record(&record)
     };
     draft
         .sign(&credential(vector, &record))

@@ -26,14 +26,7 @@ pub(super) fn current(
     let renewed = |record: VerifiedRecord| {
         let is_older = record.issued_at() < credential.issued_at();
         let record = if is_older {
-            let draft = Draft {
-                kind: record.kind(),
-                payload: record.payload().to_vec(),
-                seq: record.seq(),
-                timestamp: record.timestamp(),
-                ttl_secs: record.ttl_secs(),
-            };
-            draft.sign(credential).ok()?
+            Draft::of_record(&record).sign(credential).ok()?
         } else {
             record
         };
