@@ -57,7 +57,7 @@ fn next(bytes: &mut &[u8], now: UnixSeconds) -> Option<VerifiedRecord> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::time::Duration;
 
     use a2al_protocol::delegation::Terms;
@@ -71,7 +71,7 @@ mod tests {
         sealed_by(&Credential::node(SigningKey::generate()), body, 60)
     }
 
-    fn sealed_by(sender: &Credential, body: &[u8], ttl_secs: u32) -> SealedNote {
+    pub(crate) fn sealed_by(sender: &Credential, body: &[u8], ttl_secs: u32) -> SealedNote {
         let recipient = SigningKey::generate().public();
         let recipient = Recipient {
             aid: recipient.aid(),
@@ -86,7 +86,7 @@ mod tests {
     }
 
     /// A credential of an agent whose delegation ends after a minute, or never.
-    fn agent(master: &SigningKey, issued_at: u64, ends: bool) -> Credential {
+    pub(crate) fn agent(master: &SigningKey, issued_at: u64, ends: bool) -> Credential {
         let key = SigningKey::generate();
         let issued_at = UnixSeconds(issued_at);
         let mut terms = Terms::new(master.public().aid(), key.public(), issued_at);
