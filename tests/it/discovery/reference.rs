@@ -8,8 +8,7 @@ use a2al_protocol::{
 use serde_json::{Value, json};
 
 use super::DEADLINE;
-use crate::harness::{Daemon, Net, eventually};
-use crate::reach::beside;
+use crate::harness::{Daemon, Net, beside, eventually};
 
 const VECTORS: &str = include_str!("../../vectors/reference-0.3.5.json");
 
