@@ -3,16 +3,11 @@
 
 use std::time::Duration;
 
-use a2al_protocol::network::{
-    self, AgentStream, CallError, Client, Config, Content, Network, Paths,
-};
+use a2al_protocol::network::{AgentStream, CallError, Config, Content, Network, Paths};
 use a2al_protocol::{Aid, Credential, SigningKey, VerifiedRecord};
 use tokio::time::timeout;
 
-use super::{Daemon, eventually};
-
-/// Longest time until the node has joined.
-const JOIN_DEADLINE: Duration = Duration::from_secs(20);
+use super::{Daemon, joined};
 
 /// Longest time to open a stream.
 const CALL_DEADLINE: Duration = Duration::from_secs(20);
@@ -21,9 +16,7 @@ const CALL_DEADLINE: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub(crate) struct RawCaller {
     pub(crate) aid: Aid,
-    client: Client,
-    /// Keeps the queue of inbound calls, which nobody makes.
-    _network: Network,
+    network: Network,
 }
 
 impl RawCaller {
@@ -40,32 +33,18 @@ impl RawCaller {
     }
 
     async fn at(addresses: Vec<String>) -> Self {
-        let mut config = Config::new(SigningKey::generate());
-        config.listen = network::parse_listen("127.0.0.1:0").expect("an address");
-        let parsed = network::parse_bootstrap(&addresses.join(",")).into_iter();
-        config.bootstrap = parsed
-            .map(|address| address.expect("the daemon's own address"))
-            .collect();
-        let network = network::start(config).await.expect("a free port");
-        let client = network.client.clone();
-        eventually("the caller joins", JOIN_DEADLINE, async || {
-            (client.state().borrow().dht_peers > 0).then_some(())
-        })
-        .await;
+        let network = joined(Config::new(SigningKey::generate()), &addresses).await;
         let credential = Credential::node(SigningKey::generate());
         let aid = credential.aid();
-        client.host(credential.into());
-        Self {
-            aid,
-            client,
-            _network: network,
-        }
+        network.client.host(credential.into());
+        Self { aid, network }
     }
 
     /// The published endpoint of an agent.
     pub(crate) async fn endpoint(&self, agent: &str) -> VerifiedRecord {
         let agent = agent.parse().expect("an address");
-        self.client
+        self.network
+            .client
             .endpoint(agent)
             .await
             .expect("a published agent")
@@ -83,7 +62,8 @@ impl RawCaller {
         endpoint: &VerifiedRecord,
         content: Content,
     ) -> Result<AgentStream, CallError> {
-        let call = self.client.call(self.aid, endpoint, Paths::Any, content);
+        let client = &self.network.client;
+        let call = client.call(self.aid, endpoint, Paths::Any, content);
         let called = timeout(CALL_DEADLINE, call).await;
         called.expect("an answer in time")
     }

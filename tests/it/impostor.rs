@@ -4,27 +4,19 @@
 use std::sync::Arc;
 
 use a2al_protocol::delegation::{Delegation, DelegationProof, Terms};
-use a2al_protocol::network::{self, Client, Config, Network};
+use a2al_protocol::network::{Client, Network};
 use a2al_protocol::{
-    Credential, Draft, Endpoint, NatType, RecordKind, Seq, SigningKey, UnixSeconds, VerifiedRecord,
-    clock,
+    Credential, Endpoint, NatType, RecordKind, SigningKey, UnixSeconds, VerifiedRecord, clock,
 };
 use serde_json::{Value, json};
 
-use crate::harness::{Daemon, Identity, Net, Upstream, eventually};
+use crate::harness::{Daemon, Identity, Net, Upstream, beside, eventually, signed};
 
 const JOIN_DEADLINE: std::time::Duration = std::time::Duration::from_secs(20);
 
-/// A node in this process that joined through `daemon`.
+/// A node in this process that joined through `daemon`, and knows another one.
 async fn hostile(daemon: &Daemon) -> Network {
-    let mut config = Config::new(SigningKey::generate());
-    config.listen = network::parse_listen("127.0.0.1:0").expect("an address");
-    let addresses = daemon.addresses().await.join(",");
-    let parsed = network::parse_bootstrap(&addresses).into_iter();
-    config.bootstrap = parsed
-        .map(|address| address.expect("the daemon's own address"))
-        .collect();
-    let node = network::start(config).await.expect("a free port");
+    let node = beside(daemon).await;
     eventually("the hostile node joins", JOIN_DEADLINE, async || {
         (node.client.state().borrow().dht_peers >= 2).then_some(())
     })
@@ -59,14 +51,7 @@ fn leading_to(client: &Client, credential: &Credential, seq: u64) -> VerifiedRec
     }
     .encode()
     .expect("few addresses");
-    let draft = Draft {
-        kind: RecordKind::ENDPOINT,
-        payload,
-        seq: Seq(seq),
-        timestamp: clock::now(),
-        ttl_secs: 3600,
-    };
-    draft.sign(credential).expect("a record as any other")
+    signed(credential, RecordKind::ENDPOINT, payload, seq)
 }
 
 /// The newest record of `identity` as the hostile node reads it.

@@ -67,6 +67,11 @@ async fn head(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> String {
     String::from_utf8(head).expect("text")
 }
 
+async fn send(stream: &mut (impl tokio::io::AsyncWrite + Unpin), bytes: impl AsRef<[u8]>) {
+    let written = stream.write_all(bytes.as_ref()).await;
+    written.expect("an open stream");
+}
+
 async fn next(stream: &mut (impl tokio::io::AsyncRead + Unpin), text: &str) {
     let mut bytes = vec![0; text.len()];
     let read = timeout(PATIENCE, stream.read_exact(&mut bytes)).await;
@@ -107,15 +112,13 @@ async fn a_service_learns_who_calls_and_sees_the_rest_as_before() {
 async fn a_service_notices_that_its_caller_has_left() {
     for content in [Content::Http, Content::Bytes] {
         let (_net, mut played, _caller, mut stream) = called(content).await;
-        stream
-            .write_all(b"GET /events HTTP/1.1\r\nHost: a\r\n\r\n")
-            .await
-            .expect("an open stream");
+        send(&mut stream, b"GET /events HTTP/1.1\r\nHost: a\r\n\r\n").await;
         let (mut service, _) = played.request().await;
-        service
-            .write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-            .await
-            .expect("an open connection");
+        send(
+            &mut service,
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        )
+        .await;
         head(&mut stream).await;
         drop(stream);
         // With the events after that, no matter how slowly they come.

@@ -3,14 +3,12 @@
 
 use std::time::{Duration, Instant};
 
-use a2al_protocol::network::{self, Client, Config, Network, PeerId};
-use a2al_protocol::{
-    Credential, Draft, Endpoint, NatType, RecordKind, Seq, SigningKey, VerifiedRecord, clock,
-};
+use a2al_protocol::network::{Client, PeerId};
+use a2al_protocol::{Credential, Endpoint, NatType, RecordKind, SigningKey, VerifiedRecord};
 use serde_json::{Value, json};
 
 use crate::cli::Cli;
-use crate::harness::{Daemon, Net, Pair, Setup, eventually};
+use crate::harness::{Daemon, Net, Pair, Setup, beside, eventually, signed};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -85,39 +83,15 @@ async fn an_agents_node_is_reached_without_a_word_to_its_service() {
     unknown.refused(502, "resolve failed");
 }
 
-/// A node in this process that joined through `daemon`.
-pub(crate) async fn beside(daemon: &Daemon) -> Network {
-    let mut config = Config::new(SigningKey::generate());
-    config.listen = network::parse_listen("127.0.0.1:0").expect("an address");
-    let addresses = daemon.addresses().await.join(",");
-    let parsed = network::parse_bootstrap(&addresses).into_iter();
-    config.bootstrap = parsed
-        .map(|address| address.expect("its own address"))
-        .collect();
-    let node = network::start(config).await.expect("a free port");
-    eventually("the node joins", DEADLINE, async || {
-        (node.client.state().borrow().dht_peers > 0).then_some(())
-    })
-    .await;
-    node
-}
-
 /// A record of the agent with `key` whose node is reached through `relay` only, where it has no place.
 pub(crate) fn behind_relay(relay: &str, key: &SigningKey) -> VerifiedRecord {
     let endpoint = Endpoint {
         addresses: vec![format!("{relay}/p2p-circuit/p2p/{}", PeerId::random())],
         nat: NatType::Symmetric,
     };
-    let draft = Draft {
-        kind: RecordKind::ENDPOINT,
-        payload: endpoint.encode().expect("one address"),
-        seq: Seq(1),
-        timestamp: clock::now(),
-        ttl_secs: 3600,
-    };
-    draft
-        .sign(&Credential::node(key.clone()))
-        .expect("a record as any other")
+    let payload = endpoint.encode().expect("one address");
+    let credential = Credential::node(key.clone());
+    signed(&credential, RecordKind::ENDPOINT, payload, 1)
 }
 
 async fn published(client: &Client, record: VerifiedRecord) -> String {

@@ -201,6 +201,12 @@ impl Client {
         serde_json::from_str(&line).unwrap()
     }
 
+    /// Whom the next line answers with an error, and with which code.
+    async fn hears_error(&mut self) -> (Value, Value) {
+        let answer = self.hears().await;
+        (answer["id"].clone(), answer["error"]["code"].clone())
+    }
+
     /// Closes its side and waits for the end of the bridge.
     async fn close(mut self) {
         self.write.shutdown().await.unwrap();
@@ -222,18 +228,10 @@ async fn an_error_without_an_id_answers_the_request_that_it_came_for() {
     let mut client = Client::of(&server);
     client.open().await;
     client.request(1, "null").await;
-    let answer = client.hears().await;
-    assert_eq!(
-        (&answer["id"], &answer["error"]["code"]),
-        (&json!(1), &json!(-1))
-    );
+    assert_eq!(client.hears_error().await, (json!(1), json!(-1)));
     client.request(2, "other").await;
     assert_eq!(client.hears().await["id"], 99);
-    let answer = client.hears().await;
-    assert_eq!(
-        (&answer["id"], &answer["error"]["code"]),
-        (&json!(2), &json!(-32000))
-    );
+    assert_eq!(client.hears_error().await, (json!(2), json!(-32000)));
     client.close().await;
 }
 
@@ -253,12 +251,7 @@ async fn every_line_that_could_be_a_request_is_answered() {
         (&deep, 5.into(), -32600),
     ] {
         client.send(line).await;
-        let answer = client.hears().await;
-        assert_eq!(
-            (&answer["id"], &answer["error"]["code"]),
-            (&id, &code.into()),
-            "{line}"
-        );
+        assert_eq!(client.hears_error().await, (id, code.into()), "{line}");
     }
     // More than wait to be written.
     client.send(&"{\n".repeat(300)).await;

@@ -63,6 +63,7 @@ mod store;
 pub mod text;
 mod tunnels;
 mod wallets;
+mod whole;
 
 pub use config::{Config, InboundLimits, NetworkConfig};
 pub use error::{Error, Failures, Input, Wire};

@@ -17,10 +17,13 @@ fn agent(seed: u8) -> Credential {
     Credential::agent(operational, proof.verify(NOW).unwrap()).unwrap()
 }
 
-fn recipient(credential: &Credential) -> Recipient {
-    Recipient {
-        aid: credential.aid(),
-        key: credential.public_key(),
+impl Recipient {
+    /// The agent that the credential is of.
+    pub(crate) fn of(credential: &Credential) -> Self {
+        Self {
+            aid: credential.aid(),
+            key: credential.public_key(),
+        }
     }
 }
 
@@ -33,7 +36,7 @@ fn lifetime() -> Lifetime {
 }
 
 fn send(from: &Credential, to: &Credential, msg_type: u8, body: &[u8]) -> SealedNote {
-    SealedNote::seal(from, &recipient(to), msg_type, body, lifetime()).unwrap()
+    SealedNote::seal(from, &Recipient::of(to), msg_type, body, lifetime()).unwrap()
 }
 
 /// What arrives of a record that another node was given.
@@ -70,7 +73,7 @@ fn bodies_of_every_length_arrive() {
         assert_eq!(note.body, body);
     }
     let longer = vec![0; MAX_LONG_BODY_LEN + 1];
-    let refused = SealedNote::seal(&alice, &recipient(&bob), 3, &longer, lifetime());
+    let refused = SealedNote::seal(&alice, &Recipient::of(&bob), 3, &longer, lifetime());
     let max = MAX_LONG_BODY_LEN;
     assert_eq!(refused, Err(SealError::TooLong { max }));
 }
@@ -88,7 +91,7 @@ fn nobody_else_opens_a_note() {
 fn a_note_that_names_another_sender_is_refused() {
     let (alice, bob, eve) = (agent(1), agent(2), agent(3));
     let random = Randomness::fresh();
-    let payload = seal(alice.aid(), &recipient(&bob), 3, b"from alice", &random).unwrap();
+    let payload = seal(alice.aid(), &Recipient::of(&bob), 3, b"from alice", &random).unwrap();
     let forged = Draft {
         kind: RecordKind::MAILBOX,
         payload,

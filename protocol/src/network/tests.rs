@@ -22,6 +22,7 @@ use super::*;
 use crate::credential::Credential;
 use crate::delegation::{DelegationProof, Terms};
 use crate::key::SigningKey;
+use crate::mailbox::{Lifetime, Recipient, SealedNote};
 use crate::record::{Draft, Endpoint, NatType, RecordKind, Seq, VerifiedRecord};
 use crate::time::UnixSeconds;
 use crate::{Aid, clock};
@@ -106,6 +107,15 @@ fn guest(node: &Network) -> Aid {
     credential.aid()
 }
 
+/// Calls for bytes from an agent on that node.
+async fn call(
+    node: &Network,
+    from: Aid,
+    record: &VerifiedRecord,
+) -> Result<AgentStream, CallError> {
+    within(node.client.call(from, record, Paths::Any, Content::Bytes)).await
+}
+
 fn endpoint_record(credential: &Credential, node: &Network, seq: u64) -> VerifiedRecord {
     let addresses = node
         .client
@@ -133,6 +143,16 @@ fn record(credential: &Credential, kind: RecordKind, payload: Vec<u8>, seq: u64)
         ttl_secs: 3600,
     };
     draft.sign(credential).unwrap()
+}
+
+/// A note that lives for an hour.
+pub(super) fn sealed(from: &Credential, to: &Credential, body: &[u8]) -> SealedNote {
+    let lifetime = Lifetime {
+        seq: Seq(1),
+        timestamp: clock::now(),
+        ttl_secs: 3600,
+    };
+    SealedNote::seal(from, &Recipient::of(to), 3, body, lifetime).unwrap()
 }
 
 /// An agent that is hosted and published.

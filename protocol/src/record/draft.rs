@@ -44,6 +44,17 @@ pub enum SignError {
 }
 
 impl Draft {
+    /// What a record says, to be signed again.
+    pub fn of_record(record: &VerifiedRecord) -> Self {
+        Self {
+            kind: record.kind(),
+            payload: record.payload().to_vec(),
+            seq: record.seq(),
+            timestamp: record.timestamp(),
+            ttl_secs: record.ttl_secs(),
+        }
+    }
+
     /// Signs the record as the address of `credential`.
     ///
     /// # Errors

@@ -51,14 +51,7 @@ fn sign_anew(entry: &Value, record: &VerifiedRecord) -> VerifiedRecord {
         Some(delegation) => Credential::agent(key, delegation.clone()).unwrap(),
         None => Credential::node(key),
     };
-    let draft = Draft {
-        kind: record.kind(),
-        payload: record.payload().to_vec(),
-        seq: record.seq(),
-        timestamp: record.timestamp(),
-        ttl_secs: record.ttl_secs(),
-    };
-    draft.sign(&credential).unwrap()
+    Draft::of_record(record).sign(&credential).unwrap()
 }
 
 /// The payload says what the vectors say, and encodes to the same bytes.

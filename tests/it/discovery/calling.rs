@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use a2al_protocol::network::Client;
-use a2al_protocol::{Credential, Draft, RecordKind, Seq, SigningKey, Topic, clock};
+use a2al_protocol::{Credential, RecordKind, SigningKey, Topic};
 use serde_json::{Value, json};
 
-use crate::harness::{Api, Daemon, Net, Scripted, answer, body};
-use crate::reach::{behind_relay, beside};
+use crate::harness::{Api, Daemon, Net, Scripted, answer, beside, body, signed};
+use crate::reach::behind_relay;
 
 impl Api {
     /// A published agent in front of `service` that offers `name`.
@@ -56,16 +56,8 @@ async fn offer_from_behind(client: &Client, relay: &Daemon, name: &str) {
     let key = SigningKey::generate();
     let endpoint = behind_relay(&relay.addresses().await[0], &key);
     client.publish(endpoint).await.expect("honest holders");
-    let draft = Draft {
-        kind: RecordKind::TOPIC,
-        payload: Topic::new(name).encode().expect("a short entry"),
-        seq: Seq(1),
-        timestamp: clock::now(),
-        ttl_secs: 3600,
-    };
-    let record = draft
-        .sign(&Credential::node(key))
-        .expect("a record as any other");
+    let payload = Topic::new(name).encode().expect("a short entry");
+    let record = signed(&Credential::node(key), RecordKind::TOPIC, payload, 1);
     client.publish_entry(record).await.expect("honest holders");
 }
 

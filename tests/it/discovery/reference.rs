@@ -8,8 +8,7 @@ use a2al_protocol::{
 use serde_json::{Value, json};
 
 use super::DEADLINE;
-use crate::harness::{Daemon, Net, eventually};
-use crate::reach::beside;
+use crate::harness::{Daemon, Net, beside, eventually};
 
 const VECTORS: &str = include_str!("../../vectors/reference-0.3.5.json");
 
@@ -48,11 +47,9 @@ fn credential(vector: &Value, record: &VerifiedRecord) -> Credential {
 fn renewed(vector: &Value) -> VerifiedRecord {
     let record = captured(vector);
     let draft = Draft {
-        kind: record.kind(),
-        payload: record.payload().to_vec(),
         seq: Seq(record.seq().0 + 1),
         timestamp: clock::now(),
-        ttl_secs: record.ttl_secs(),
+        ..Draft::of_record(&record)
     };
     draft
         .sign(&credential(vector, &record))

@@ -3,15 +3,13 @@
 
 use std::time::Duration;
 
-use a2al_protocol::network::{self, Config, Network};
-use a2al_protocol::{
-    Credential, Draft, Endpoint, NatType, RecordKind, Seq, SigningKey, VerifiedRecord, clock,
-};
+use a2al_protocol::network::{Config, Network};
+use a2al_protocol::{Credential, Endpoint, NatType, RecordKind, SigningKey, VerifiedRecord};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
-use crate::harness::{Daemon, Mcp, Pair, eventually};
+use crate::harness::{Daemon, Mcp, Pair, eventually, joined, signed};
 
 /// Stands in every poisoned text.
 const MARK: &str = "IGNORE";
@@ -154,32 +152,16 @@ async fn poisoned_answers_and_notes_stay_in_their_place() {
 async fn node_beside(daemon: &Daemon, version: &str) -> Network {
     let mut config = Config::new(SigningKey::generate());
     version.clone_into(&mut config.agent_version);
-    config.listen = network::parse_listen("127.0.0.1:0").expect("an address");
-    let addresses = daemon.addresses().await.join(",");
-    let parsed = network::parse_bootstrap(&addresses).into_iter();
-    config.bootstrap = parsed.map(|address| address.expect("its own")).collect();
-    let node = network::start(config).await.expect("a free port");
-    eventually("the node joins", Duration::from_secs(20), async || {
-        (node.client.state().borrow().dht_peers > 0).then_some(())
-    })
-    .await;
-    node
+    joined(config, &daemon.addresses().await).await
 }
 
 /// A signed record whose addresses are what somebody wrote there.
 fn endpoint_at(addresses: Vec<String>) -> VerifiedRecord {
     let nat = NatType::Public;
     let endpoint = Endpoint { addresses, nat };
-    let draft = Draft {
-        kind: RecordKind::ENDPOINT,
-        payload: endpoint.encode().expect("as many as there may be"),
-        seq: Seq(1),
-        timestamp: clock::now(),
-        ttl_secs: 3600,
-    };
-    draft
-        .sign(&Credential::node(SigningKey::generate()))
-        .expect("a record as any other")
+    let payload = endpoint.encode().expect("as many as there may be");
+    let credential = Credential::node(SigningKey::generate());
+    signed(&credential, RecordKind::ENDPOINT, payload, 1)
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::session::Session;
+use crate::whole::poll_is_whole;
 
 /// A service's connection, whose bytes count for its session.
 #[derive(Debug)]
@@ -27,21 +28,6 @@ pub(super) struct Replayed<S> {
     pub(super) session: Arc<Session>,
     /// Whether our direction was ended.
     pub(super) is_shut: bool,
-}
-
-impl<S: AsyncWrite + Unpin> Replayed<S> {
-    /// Fails if the end that was read is that of a stream which the caller dropped.
-    ///
-    /// QUIC streams end alike either way; one that was dropped takes nothing any more.
-    fn poll_is_whole(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        if self.is_shut {
-            return Ok(());
-        }
-        match Pin::new(&mut self.inner).poll_write(cx, &[]) {
-            Poll::Ready(Err(_)) => Err(io::ErrorKind::ConnectionReset.into()),
-            Poll::Ready(Ok(_)) | Poll::Pending => Ok(()),
-        }
-    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
@@ -98,7 +84,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Replayed<S> {
         ready!(Pin::new(&mut this.inner).poll_read(cx, buffer))?;
         if buffer.filled().len() == before {
             this.session.caller_ended.store(true, Ordering::Relaxed);
-            this.poll_is_whole(cx)?;
+            if !this.is_shut {
+                poll_is_whole(&mut this.inner, cx)?;
+            }
         }
         Poll::Ready(Ok(()))
     }

@@ -196,32 +196,17 @@ pub(super) fn open(sealed: &SealedNote, credential: &Credential) -> Result<Note,
 
 #[cfg(test)]
 mod tests {
-    use a2al_protocol::delegation::Terms;
-    use a2al_protocol::mailbox::{Lifetime, Recipient};
-    use a2al_protocol::{DelegationProof, Seq, SigningKey};
+    use a2al_protocol::SigningKey;
 
+    use super::super::sealed::tests::{agent, sealed_by};
     use super::*;
 
     #[test]
     fn a_delegation_that_ends_early_does_not_end_the_memory_of_a_note() {
-        let (master, key) = (SigningKey::generate(), SigningKey::generate());
-        let mut terms = Terms::new(master.public().aid(), key.public(), clock::now());
-        terms.expires_at = Some(clock::now().saturating_add(Duration::from_secs(60)));
-        let proof = DelegationProof::by_master(&master, terms).unwrap();
-        let sender = Credential::agent(key, proof.verify(clock::now()).unwrap()).unwrap();
-        let recipient = SigningKey::generate().public();
-        let recipient = Recipient {
-            aid: recipient.aid(),
-            key: recipient,
-        };
-        let lifetime = Lifetime {
-            seq: Seq(1),
-            timestamp: clock::now(),
-            ttl_secs: 7 * 24 * 3600,
-        };
-        let note = SealedNote::seal(&sender, &recipient, 3, b"x", lifetime).unwrap();
-        let life = Duration::from_secs(lifetime.ttl_secs.into());
-        let end = lifetime.timestamp.saturating_add(life);
+        let sender = agent(&SigningKey::generate(), clock::now().0, true);
+        let week = Duration::from_secs(7 * 24 * 3600);
+        let note = sealed_by(&sender, b"x", 7 * 24 * 3600);
+        let end = note.record.timestamp().saturating_add(week);
         assert!(note.record.expires_at() < end);
         assert_eq!(last_second(&note.record), end);
     }

@@ -26,14 +26,7 @@ pub(super) fn current(
     let renewed = |record: VerifiedRecord| {
         let is_older = record.issued_at() < credential.issued_at();
         let record = if is_older {
-            let draft = Draft {
-                kind: record.kind(),
-                payload: record.payload().to_vec(),
-                seq: record.seq(),
-                timestamp: record.timestamp(),
-                ttl_secs: record.ttl_secs(),
-            };
-            draft.sign(credential).ok()?
+            Draft::of_record(&record).sign(credential).ok()?
         } else {
             record
         };
@@ -64,7 +57,7 @@ fn next(bytes: &mut &[u8], now: UnixSeconds) -> Option<VerifiedRecord> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::time::Duration;
 
     use a2al_protocol::delegation::Terms;
@@ -78,7 +71,7 @@ mod tests {
         sealed_by(&Credential::node(SigningKey::generate()), body, 60)
     }
 
-    fn sealed_by(sender: &Credential, body: &[u8], ttl_secs: u32) -> SealedNote {
+    pub(crate) fn sealed_by(sender: &Credential, body: &[u8], ttl_secs: u32) -> SealedNote {
         let recipient = SigningKey::generate().public();
         let recipient = Recipient {
             aid: recipient.aid(),
@@ -93,7 +86,7 @@ mod tests {
     }
 
     /// A credential of an agent whose delegation ends after a minute, or never.
-    fn agent(master: &SigningKey, issued_at: u64, ends: bool) -> Credential {
+    pub(crate) fn agent(master: &SigningKey, issued_at: u64, ends: bool) -> Credential {
         let key = SigningKey::generate();
         let issued_at = UnixSeconds(issued_at);
         let mut terms = Terms::new(master.public().aid(), key.public(), issued_at);

@@ -12,10 +12,12 @@ use a2al_protocol::Aid;
 use a2al_protocol::network::{AgentStream, CallError, Content, Paths, Refusal};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::time::timeout;
+use tokio_util::either::Either;
 
 use super::ahead::{Nobody, Waiting};
 use super::traffic::Traffic;
 use crate::connect::refused;
+use crate::whole::poll_is_whole;
 use crate::{Error, Service};
 
 /// Longest time to reach an agent's service, lookup and both handshakes included.
@@ -38,12 +40,8 @@ pub(super) struct Remote {
     stream: Stream,
 }
 
-#[derive(Debug)]
-enum Stream {
-    Agent(Box<AgentStream>),
-    /// To an agent of this node.
-    Own(DuplexStream),
-}
+/// To an agent elsewhere, or of this node.
+type Stream = Either<Box<AgentStream>, DuplexStream>;
 
 impl Target {
     /// Opens a stream to the agent's service, which has taken it when this returns. Takes at most
@@ -95,7 +93,7 @@ impl Target {
         }
         let calling = service.call_own(self.caller, self.agent, Content::Bytes);
         let stream = calling.await.map_err(|refusal| refused(refusal.into()))?;
-        let stream = Stream::Own(stream);
+        let stream = Either::Right(stream);
         Ok(Some(Remote { stream }))
     }
 
@@ -117,7 +115,7 @@ impl Target {
             return Ok(Err(failure(error)));
         }
         Ok(Ok(Remote {
-            stream: Stream::Agent(Box::new(stream)),
+            stream: Either::Left(Box::new(stream)),
         }))
     }
 }
@@ -144,8 +142,8 @@ impl Remote {
     /// Whether the bytes pass through a relay.
     pub(super) fn is_relayed(&self) -> bool {
         match &self.stream {
-            Stream::Agent(stream) => stream.path().is_relayed(),
-            Stream::Own(_) => false,
+            Either::Left(stream) => stream.path().is_relayed(),
+            Either::Right(_) => false,
         }
     }
 
@@ -168,22 +166,6 @@ pub(super) struct Metered {
     is_shut: bool,
 }
 
-impl Metered {
-    /// Fails if the end that was read is that of a stream which the other side dropped.
-    ///
-    /// QUIC streams end alike either way; one that was dropped refuses what is written to it.
-    /// Where our own direction was ended before, that cannot be told, and it passes for an end.
-    fn poll_is_whole(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        if self.is_shut {
-            return Ok(());
-        }
-        match self.stream.poll_write(cx, &[]) {
-            Poll::Ready(Err(_)) => Err(io::ErrorKind::ConnectionReset.into()),
-            Poll::Ready(Ok(_)) | Poll::Pending => Ok(()),
-        }
-    }
-}
-
 impl AsyncRead for Metered {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -191,9 +173,10 @@ impl AsyncRead for Metered {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        ready!(self.stream.poll_read(cx, buffer))?;
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
         match buffer.filled().len() - before {
-            0 => self.poll_is_whole(cx)?,
+            0 if self.is_shut => {}
+            0 => poll_is_whole(&mut self.stream, cx)?,
             len => self.traffic.received(len),
         }
         Poll::Ready(Ok(()))
@@ -206,43 +189,17 @@ impl AsyncWrite for Metered {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let len = ready!(self.stream.poll_write(cx, bytes))?;
+        let len = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes))?;
         self.traffic.sent(len);
         Poll::Ready(Ok(len))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.stream {
-            Stream::Agent(stream) => Pin::new(stream).poll_flush(cx),
-            Stream::Own(stream) => Pin::new(stream).poll_flush(cx),
-        }
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.is_shut = true;
-        match &mut self.stream {
-            Stream::Agent(stream) => Pin::new(stream).poll_shutdown(cx),
-            Stream::Own(stream) => Pin::new(stream).poll_shutdown(cx),
-        }
-    }
-}
-
-impl Stream {
-    fn poll_read(
-        &mut self,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match self {
-            Self::Agent(stream) => Pin::new(stream).poll_read(cx, buffer),
-            Self::Own(stream) => Pin::new(stream).poll_read(cx, buffer),
-        }
-    }
-
-    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match self {
-            Self::Agent(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Self::Own(stream) => Pin::new(stream).poll_write(cx, bytes),
-        }
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

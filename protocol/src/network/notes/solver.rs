@@ -83,22 +83,12 @@ mod tests {
     use crate::credential::Credential;
     use crate::key::SigningKey;
     use crate::limits::MIN_WORK_BITS;
-    use crate::mailbox::{Lifetime, Recipient, SealedNote};
-    use crate::record::Seq;
+    use crate::network::tests::sealed;
 
     #[tokio::test]
     async fn a_proof_that_was_found_is_not_looked_for_again() {
         let [alice, bob] = [(); 2].map(|()| Credential::node(SigningKey::generate()));
-        let recipient = Recipient {
-            aid: bob.aid(),
-            key: bob.public_key(),
-        };
-        let lifetime = Lifetime {
-            seq: Seq(1),
-            timestamp: crate::clock::now(),
-            ttl_secs: 3600,
-        };
-        let note = SealedNote::seal(&alice, &recipient, 3, b"hello", lifetime).unwrap();
+        let note = sealed(&alice, &bob, b"hello");
         let challenge = Challenge::new(&bob.aid().key(), &note.record);
         let solver = Solver::default();
         let work = Work {

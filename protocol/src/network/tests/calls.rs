@@ -41,14 +41,7 @@ async fn an_agent_is_called_by_its_address_and_bytes_come_back() {
     let long = vec![7; 1 << 20];
     // The first stream runs the handshake, the others build on it.
     for said in [b"hello".as_slice(), b"", b"again", &long] {
-        let stream = within(nodes[0].client.call(
-            caller.aid(),
-            &record,
-            Paths::Any,
-            Content::Bytes,
-        ))
-        .await
-        .unwrap();
+        let stream = call(&nodes[0], caller.aid(), &record).await.unwrap();
         assert_eq!(within(converse(stream, said)).await.unwrap(), said);
     }
 }
@@ -82,12 +75,10 @@ async fn both_sides_know_who_the_other_one_is_and_what_is_sent() {
 async fn a_refusal_arrives_with_its_reason() {
     let mut nodes = network(2).await;
     let (_, _, record) = published(&nodes[1]).await;
-    let (caller, own) = (nodes[0].client.clone(), guest(&nodes[0]));
+    let own = guest(&nodes[0]);
     // Before and after the pair has proved itself.
     for _ in 0..2 {
-        let stream = within(caller.call(own, &record, Paths::Any, Content::Bytes))
-            .await
-            .unwrap();
+        let stream = call(&nodes[0], own, &record).await.unwrap();
         let handle = stream.refusal();
         within(nodes[1].calls.recv())
             .await
@@ -105,13 +96,7 @@ async fn an_agent_that_left_its_node_is_refused_with_that_reason() {
     let nodes = network(2).await;
     let (owner, _, record) = published(&nodes[1]).await;
     nodes[1].client.unhost(&owner.aid());
-    let refused = within(nodes[0].client.call(
-        guest(&nodes[0]),
-        &record,
-        Paths::Any,
-        Content::Bytes,
-    ))
-    .await;
+    let refused = call(&nodes[0], guest(&nodes[0]), &record).await;
     assert!(
         matches!(refused, Err(CallError::Refused(Refusal::NotHosted))),
         "{refused:?}"
@@ -123,12 +108,7 @@ async fn only_agents_of_this_node_can_call_from_it() {
     let nodes = network(2).await;
     let (_, _, record) = published(&nodes[1]).await;
     let stranger = Owner::new().aid();
-    let refused = within(
-        nodes[0]
-            .client
-            .call(stranger, &record, Paths::Any, Content::Bytes),
-    )
-    .await;
+    let refused = call(&nodes[0], stranger, &record).await;
     assert!(matches!(refused, Err(CallError::CallerNotHosted(aid)) if aid == stranger));
 }
 
@@ -136,13 +116,10 @@ async fn only_agents_of_this_node_can_call_from_it() {
 async fn a_stream_that_breaks_before_it_was_agreed_on_can_still_be_closed() {
     let nodes = network(2).await;
     let (_, _, record) = published(&nodes[1]).await;
-    let call = || {
-        let caller = &nodes[0].client;
-        within(caller.call(guest(&nodes[0]), &record, Paths::Any, Content::Bytes))
-    };
+    let calling = || call(&nodes[0], guest(&nodes[0]), &record);
     // The first one proves the pair; what comes later is answered only when it is read.
-    drop(call().await.unwrap());
-    let mut stream = call().await.unwrap();
+    drop(calling().await.unwrap());
+    let mut stream = calling().await.unwrap();
     nodes[1].client.shutdown().await;
     within(stream.read_u8()).await.unwrap_err();
     within(stream.shutdown()).await.unwrap_err();
@@ -155,13 +132,7 @@ async fn a_node_that_is_gone_is_unreachable() {
     let (_, _, record) = published(&nodes[1]).await;
     nodes[1].client.shutdown().await;
     eventually(|| async { nodes[0].client.state().borrow().connected_peers == 0 }).await;
-    let refused = within(nodes[0].client.call(
-        guest(&nodes[0]),
-        &record,
-        Paths::Any,
-        Content::Bytes,
-    ))
-    .await;
+    let refused = call(&nodes[0], guest(&nodes[0]), &record).await;
     // QUIC gives up after nine seconds, the caller after ten: either may come first.
     assert!(
         matches!(refused, Err(CallError::Unreachable | CallError::Timeout)),

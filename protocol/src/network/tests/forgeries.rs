@@ -29,8 +29,7 @@ async fn a_node_that_serves_a_stolen_record_is_not_the_agent() {
     let record = endpoint_record(&credential, &nodes[1], 1);
     let forged = credential.forged_with(SigningKey::generate());
     nodes[1].client.host(Arc::new(forged));
-    let caller = &nodes[0].client;
-    let outcome = within(caller.call(guest(&nodes[0]), &record, Paths::Any, Content::Bytes)).await;
+    let outcome = call(&nodes[0], guest(&nodes[0]), &record).await;
     assert_eq!(untrusted(outcome), Mistrust::InvalidProof);
 }
 
@@ -46,15 +45,10 @@ async fn a_revoked_key_is_refused_once_a_newer_delegation_was_seen() {
     );
     nodes[1].client.host(old);
     nodes[2].client.host(new);
-    let caller = &nodes[0].client;
     // As long as nothing newer was seen the old key is as good as any.
-    within(caller.call(guest(&nodes[0]), &stolen, Paths::Any, Content::Bytes))
-        .await
-        .unwrap();
-    within(caller.call(guest(&nodes[0]), &genuine, Paths::Any, Content::Bytes))
-        .await
-        .unwrap();
-    let outcome = within(caller.call(guest(&nodes[0]), &stolen, Paths::Any, Content::Bytes)).await;
+    call(&nodes[0], guest(&nodes[0]), &stolen).await.unwrap();
+    call(&nodes[0], guest(&nodes[0]), &genuine).await.unwrap();
+    let outcome = call(&nodes[0], guest(&nodes[0]), &stolen).await;
     assert_eq!(untrusted(outcome), Mistrust::StaleDelegation);
 }
 
@@ -65,8 +59,7 @@ async fn an_older_key_does_not_answer_for_a_newer_record() {
     let old = owner.credential(UnixSeconds(clock::now().0 - 1000));
     let record = endpoint_record(&owner.credential(clock::now()), &nodes[1], 1);
     nodes[1].client.host(old);
-    let caller = &nodes[0].client;
-    let outcome = within(caller.call(guest(&nodes[0]), &record, Paths::Any, Content::Bytes)).await;
+    let outcome = call(&nodes[0], guest(&nodes[0]), &record).await;
     assert_eq!(untrusted(outcome), Mistrust::OtherKey);
 }
 
@@ -78,13 +71,7 @@ async fn a_caller_with_a_stolen_delegation_is_refused() {
     nodes[0]
         .client
         .host(Arc::new(victim.forged_with(SigningKey::generate())));
-    let stream = within(
-        nodes[0]
-            .client
-            .call(victim.aid(), &record, Paths::Any, Content::Bytes),
-    )
-    .await
-    .unwrap();
+    let stream = call(&nodes[0], victim.aid(), &record).await.unwrap();
     assert_eq!(refusal(stream).await, Refusal::InvalidProof);
 }
 
@@ -97,21 +84,9 @@ async fn a_revoked_caller_is_refused() {
         .client
         .host(owner.credential(UnixSeconds(clock::now().0 - 1000)));
     nodes[1].client.host(owner.credential(clock::now()));
-    let genuine = within(
-        nodes[1]
-            .client
-            .call(owner.aid(), &record, Paths::Any, Content::Bytes),
-    )
-    .await
-    .unwrap();
+    let genuine = call(&nodes[1], owner.aid(), &record).await.unwrap();
     within(nodes[2].calls.recv()).await.unwrap();
-    let revoked = within(
-        nodes[0]
-            .client
-            .call(owner.aid(), &record, Paths::Any, Content::Bytes),
-    )
-    .await
-    .unwrap();
+    let revoked = call(&nodes[0], owner.aid(), &record).await.unwrap();
     assert_eq!(refusal(revoked).await, Refusal::StaleDelegation);
     drop(genuine);
 }

@@ -7,22 +7,7 @@ use super::*;
 use crate::behaviour::records::{Query, Source};
 use crate::behaviour::streams::write_frame;
 use crate::limits::{MAX_MAILBOX_NOTES, MIN_WORK_BITS};
-use crate::mailbox::{
-    Challenge, Lifetime, MessageId, Note, Opened, Pass, Recipient, SealedNote, Work, open,
-};
-
-fn sealed(from: &Credential, to: &Credential, body: &[u8]) -> SealedNote {
-    let recipient = Recipient {
-        aid: to.aid(),
-        key: to.public_key(),
-    };
-    let lifetime = Lifetime {
-        seq: Seq(1),
-        timestamp: clock::now(),
-        ttl_secs: 3600,
-    };
-    SealedNote::seal(from, &recipient, 3, body, lifetime).unwrap()
-}
+use crate::mailbox::{Challenge, MessageId, Note, Opened, Pass, Work, open};
 
 /// Reads a note that came from the network, fetching its parts if there are any.
 async fn read(client: &Client, record: &VerifiedRecord, by: &Credential) -> Note {

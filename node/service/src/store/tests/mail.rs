@@ -47,6 +47,22 @@ fn send(number: u64, sender: Aid, recipient: Aid) -> MailChange {
     }))
 }
 
+/// A note was read.
+fn take(aid: Aid, number: u64) -> MailChange {
+    let ids = vec![number];
+    MailChange::Take { aid, ids }
+}
+
+/// A note that brings permission to answer it.
+fn with_pass(number: u64, aid: Aid, sender: Aid, ends: u64) -> MailChange {
+    let mut note = received(number, aid, sender);
+    note.reply = Some(KeptPass {
+        encoded: vec![number.to_be_bytes()[7]],
+        expires_at: UnixSeconds(ends),
+    });
+    MailChange::Receive(note.into())
+}
+
 fn stranger() -> Aid {
     SigningKey::generate().public().aid()
 }
@@ -57,6 +73,15 @@ async fn hosting(file: &File) -> (Store, Aid) {
     let store = file.store();
     store.write(register(&agent)).await.unwrap();
     (store, agent.aid())
+}
+
+/// The same with a contact of the agent.
+async fn befriended(file: &File) -> (Store, Aid, Aid) {
+    let (store, aid) = hosting(file).await;
+    let contact = stranger();
+    let befriend = MailChange::Befriend { aid, contact };
+    store.mail(befriend).await.unwrap();
+    (store, aid, contact)
 }
 
 fn mail(file: &File) -> SavedMail {
@@ -72,8 +97,7 @@ async fn a_note_is_received_once_and_its_name_outlives_the_agent() {
     store.write(register(&agent)).await.unwrap();
     assert!(store.mail(receive(1, aid, sender)).await.unwrap());
     assert!(!store.mail(receive(1, aid, sender)).await.unwrap());
-    let ids = vec![1];
-    store.mail(MailChange::Take { aid, ids }).await.unwrap();
+    store.mail(take(aid, 1)).await.unwrap();
     assert!(
         !store.mail(receive(1, aid, sender)).await.unwrap(),
         "read before"
@@ -123,8 +147,7 @@ async fn unread_notes_read_back_and_what_was_offered_is_marked() {
         .mail(MailChange::Offer { ids: vec![1, 2] })
         .await
         .unwrap();
-    let ids = vec![1];
-    store.mail(MailChange::Take { aid, ids }).await.unwrap();
+    store.mail(take(aid, 1)).await.unwrap();
     store.close().await;
     let unread = mail(&file).unread;
     let facts: Vec<_> = unread
@@ -148,12 +171,7 @@ async fn unread_notes_read_back_and_what_was_offered_is_marked() {
 #[tokio::test]
 async fn strangers_take_no_room_from_contacts() {
     let file = File::new();
-    let (store, aid) = hosting(&file).await;
-    let contact = stranger();
-    store
-        .mail(MailChange::Befriend { aid, contact })
-        .await
-        .unwrap();
+    let (store, aid, contact) = befriended(&file).await;
     let room = MAX_UNREAD_OF_STRANGERS as u64;
     let one = stranger();
     for number in 0..room / 2 {
@@ -181,10 +199,7 @@ async fn strangers_take_no_room_from_contacts() {
     );
     let crowd = store.strangers(aid, contact).await.unwrap();
     assert_eq!(crowd, (MAX_UNREAD_OF_STRANGERS, false));
-    store
-        .mail(MailChange::Take { aid, ids: vec![0] })
-        .await
-        .unwrap();
+    store.mail(take(aid, 0)).await.unwrap();
     assert!(
         store
             .mail(receive(room + 2, aid, stranger()))
@@ -263,12 +278,8 @@ async fn permissions_and_endpoints_are_remembered() {
     let (store, aid) = hosting(&file).await;
     let other = stranger();
     for (number, end) in [(1, 70), (2, 90), (3, 80)] {
-        let mut note = received(number, aid, other);
-        note.reply = Some(KeptPass {
-            encoded: vec![number.to_be_bytes()[7]],
-            expires_at: UnixSeconds(end),
-        });
-        store.mail(MailChange::Receive(note.into())).await.unwrap();
+        let note = with_pass(number, aid, other, end);
+        store.mail(note).await.unwrap();
     }
     let MailChange::Send(outgoing) = send(9, aid, other) else {
         panic!("a note");
@@ -293,21 +304,11 @@ async fn permissions_and_endpoints_are_remembered() {
 #[tokio::test]
 async fn strangers_leave_room_for_the_passes_of_contacts() {
     let file = File::new();
-    let (store, aid) = hosting(&file).await;
-    let contact = stranger();
-    store
-        .mail(MailChange::Befriend { aid, contact })
-        .await
-        .unwrap();
+    let (store, aid, contact) = befriended(&file).await;
     let receive = async |number: u64, sender| {
-        let mut note = received(number, aid, sender);
-        note.reply = Some(KeptPass {
-            encoded: vec![7],
-            expires_at: UnixSeconds(1000 + number),
-        });
-        store.mail(MailChange::Receive(note.into())).await.unwrap();
-        let ids = vec![number];
-        store.mail(MailChange::Take { aid, ids }).await.unwrap();
+        let note = with_pass(number, aid, sender, 1000 + number);
+        store.mail(note).await.unwrap();
+        store.mail(take(aid, number)).await.unwrap();
     };
     let (first, second) = (stranger(), stranger());
     receive(0, first).await;

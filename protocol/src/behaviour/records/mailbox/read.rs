@@ -160,26 +160,14 @@ impl Reader {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::{agent, sealed};
     use super::*;
-    use crate::credential::Credential;
-    use crate::key::SigningKey;
-    use crate::mailbox::{Lifetime, Recipient, SealedNote};
-    use crate::record::Seq;
     use crate::time::UnixSeconds;
 
     #[test]
     fn holders_that_lie_about_a_reply_pass_do_not_hide_the_genuine_one() {
-        let [alice, bob] = [(); 2].map(|()| Credential::node(SigningKey::generate()));
-        let recipient = Recipient {
-            aid: bob.aid(),
-            key: bob.public_key(),
-        };
-        let lifetime = Lifetime {
-            seq: Seq(1),
-            timestamp: clock::now(),
-            ttl_secs: 3600,
-        };
-        let note = SealedNote::seal(&alice, &recipient, 3, b"hello", lifetime).unwrap();
+        let (alice, bob) = (agent(), agent());
+        let note = sealed(&alice, &bob, b"hello", 3600);
         let until = UnixSeconds(clock::now().0 + 3600);
         let pass = Pass::issue(&alice, bob.aid(), until);
         let genuine = pass.beside(&note.record).unwrap();

@@ -94,21 +94,17 @@ fn source() -> Source {
     Source::of(PeerId::random(), None)
 }
 
-fn agent() -> Credential {
+pub(super) fn agent() -> Credential {
     Credential::node(SigningKey::generate())
 }
 
-fn sealed(from: &Credential, to: &Credential, body: &[u8], ttl_secs: u32) -> SealedNote {
-    let recipient = Recipient {
-        aid: to.aid(),
-        key: to.public_key(),
-    };
+pub(super) fn sealed(from: &Credential, to: &Credential, body: &[u8], ttl_secs: u32) -> SealedNote {
     let lifetime = Lifetime {
         seq: Seq(1),
         timestamp: clock::now(),
         ttl_secs,
     };
-    SealedNote::seal(from, &recipient, 3, body, lifetime).unwrap()
+    SealedNote::seal(from, &Recipient::of(to), 3, body, lifetime).unwrap()
 }
 
 fn placed(key: DhtKey, record: &VerifiedRecord) -> PlacedRecord {

@@ -172,10 +172,7 @@ async fn a_relay_sees_nothing_of_what_agents_say() {
     let canary = SigningKey::generate().seed().to_vec();
     let from = guest(&caller);
     for round in 0..10 {
-        let call = caller
-            .client
-            .call(from, &record, Paths::Any, Content::Bytes);
-        let stream = within(call).await.unwrap();
+        let stream = call(&caller, from, &record).await.unwrap();
         let conversation = converse(stream, &canary);
         let answering = async {
             let call = within(called.calls.recv()).await.unwrap();
@@ -220,12 +217,7 @@ async fn a_relay_cannot_pose_as_the_node() {
     let record = relayed_record(&credential, &relay, target);
     let from = guest(&caller);
     for _ in 0..ROUNDS {
-        let outcome = within(
-            caller
-                .client
-                .call(from, &record, Paths::Any, Content::Bytes),
-        )
-        .await;
+        let outcome = call(&caller, from, &record).await;
         assert!(
             matches!(outcome, Err(CallError::Unreachable)),
             "{outcome:?}"
@@ -263,12 +255,7 @@ async fn a_relay_cannot_lead_to_another_node() {
     other.hosted.insert(Arc::clone(&credential));
     let record = relayed_record(&credential, &relay, target);
     for _ in 0..ROUNDS {
-        let outcome = within(
-            caller
-                .client
-                .call(from, &record, Paths::Any, Content::Bytes),
-        )
-        .await;
+        let outcome = call(&caller, from, &record).await;
         assert!(
             matches!(outcome, Err(CallError::Unreachable)),
             "{outcome:?}"
@@ -276,10 +263,7 @@ async fn a_relay_cannot_lead_to_another_node() {
     }
     assert!(other.calls.try_recv().is_err());
     let genuine = relayed_record(&credential, &honest, other.peer);
-    let call = caller
-        .client
-        .call(from, &genuine, Paths::Any, Content::Bytes);
-    assert!(within(call).await.is_ok());
+    assert!(call(&caller, from, &genuine).await.is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -292,12 +276,7 @@ async fn a_node_behind_a_relay_cannot_pose_as_the_agent() {
     let record = relayed_record(&credential, &relay, impostor.peer);
     let from = guest(&caller);
     for _ in 0..ROUNDS {
-        let outcome = within(
-            caller
-                .client
-                .call(from, &record, Paths::Any, Content::Bytes),
-        )
-        .await;
+        let outcome = call(&caller, from, &record).await;
         assert!(
             matches!(outcome, Err(CallError::Untrusted(Mistrust::InvalidProof))),
             "{outcome:?}"
@@ -305,8 +284,5 @@ async fn a_node_behind_a_relay_cannot_pose_as_the_agent() {
     }
     assert!(impostor.calls.try_recv().is_err());
     impostor.hosted.insert(credential);
-    let call = caller
-        .client
-        .call(from, &record, Paths::Any, Content::Bytes);
-    assert!(within(call).await.is_ok());
+    assert!(call(&caller, from, &record).await.is_ok());
 }

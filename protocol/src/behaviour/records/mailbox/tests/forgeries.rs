@@ -45,10 +45,7 @@ fn draft(payload: Vec<u8>, age: u64) -> Draft {
 }
 
 fn payload(from: &Credential, to: &Credential) -> Vec<u8> {
-    let recipient = Recipient {
-        aid: to.aid(),
-        key: to.public_key(),
-    };
+    let recipient = Recipient::of(to);
     seal(
         from.aid(),
         &recipient,
