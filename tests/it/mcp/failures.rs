@@ -18,6 +18,7 @@ async fn the_argument_at_fault_is_named() {
     let kind = json!({ "aid": aid, "recipient": aid, "text": "x", "msg_type": 300 });
     let recipient = json!({ "aid": aid, "recipient": "zz", "text": "x" });
     let nothing = json!({ "aid": aid, "service_tcp": null });
+    let filter = json!({ "services": ["a.b"], "filter": { "tags": ["x"], "tag": "y" } });
     for (tool, arguments, argument) in [
         ("a2al_agent_patch", &bad, "aid"),
         ("a2al_agent_export", &bad, "aid"),
@@ -28,11 +29,15 @@ async fn the_argument_at_fault_is_named() {
         ("a2al_mailbox_send", &kind, "msg_type"),
         ("a2al_mailbox_send", &recipient, "recipient"),
         ("a2al_agent_patch", &nothing, "service_tcp"),
+        ("a2al_discover", &filter, "filter"),
     ] {
         let failed = mcp.fails(tool, arguments.clone()).await;
         assert_eq!(failed["argument"], argument, "{tool} {arguments}: {failed}");
         assert_eq!(failed["retryable"], false, "{failed}");
     }
+    let failed = mcp.fails("a2al_discover", filter).await;
+    let message = failed["message"].as_str().expect("text");
+    assert!(message.contains("`tag`"), "names the key: {message}");
 }
 
 #[tokio::test]
