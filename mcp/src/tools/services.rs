@@ -153,9 +153,10 @@ impl Server {
         Parameters(asked): Parameters<Offer>,
     ) -> Result<Json<ServicesRegistered>, Failure> {
         let Offer { one, services } = asked;
-        Ok(Json(
-            self.service().register_services(one.aid, services).await?,
-        ))
+        let registered = self.service().register_services(one.aid, services).await;
+        registered
+            .map(Json)
+            .map_err(|error| Failure::from(error).about_if("bad_service", "services"))
     }
 
     /// Ends the registration of an agent for a service.

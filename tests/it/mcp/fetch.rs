@@ -86,6 +86,11 @@ async fn failures_say_what_to_do() {
             json!("local_aid"),
         ),
         (
+            json!({ "remote_aid": pair.aid, "local_aid": nobody }),
+            "caller_not_registered",
+            json!("local_aid"),
+        ),
+        (
             json!({ "remote_aid": pair.aid, "body": "", "body_base64": "" }),
             "bad_argument",
             json!("body"),
