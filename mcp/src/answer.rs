@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MPL-2.0
 //! What a tool answers: structured content and a short text, or what went wrong and what to do.
 
-use a2al_service::Error;
+use a2al_service::{Error, Input};
 use rmcp::ErrorData;
 use rmcp::handler::server::tool::IntoCallToolResult;
 use rmcp::model::{CallToolResponse, CallToolResult, ContentBlock};
@@ -74,17 +74,27 @@ impl Failure {
         self.argument = Some(argument.into());
         self
     }
+
+    /// The same; where it has that code, `argument` is at fault.
+    pub(crate) fn about_if(self, code: &str, argument: &str) -> Self {
+        if self.code == code {
+            self.about(argument)
+        } else {
+            self
+        }
+    }
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let wire = error.wire();
+        let argument = part_of_entry(&error).or_else(|| argument(wire.code));
         Self {
             code: wire.code,
             message: error.to_string(),
             retryable: wire.retryable,
             next: next(wire.code, wire.retryable).to_owned(),
-            argument: argument(wire.code).map(ToOwned::to_owned),
+            argument: argument.map(ToOwned::to_owned),
         }
     }
 }
@@ -166,10 +176,24 @@ fn next(code: &str, retryable: bool) -> &'static str {
     }
 }
 
+/// The argument that makes an entry for a service too long, where that is what failed.
+fn part_of_entry(error: &Error) -> Option<&'static str> {
+    match error {
+        Error::Input(Input::BriefTooLong { .. }) => Some("brief"),
+        Error::Input(Input::EntryTooLong { longest, .. }) => Some(match *longest {
+            "the name of the service" => "services",
+            named_alike => named_alike,
+        }),
+        _ => None,
+    }
+}
+
 /// The argument a failure of the service is about, where its code says so.
 fn argument(code: &str) -> Option<&'static str> {
     Some(match code {
-        "bad_local_aid" => "local_aid",
+        "not_found" => "aid",
+        "bad_local_aid" | "caller_not_registered" => "local_aid",
+        "tunnel_not_found" => "tunnel_id",
         "bad_local_port" | "port_in_use" => "local_port",
         "bad_idle_timeout" => "idle_timeout_sec",
         "bad_service_tcp" | "service_tcp_not_local" => "service_tcp",

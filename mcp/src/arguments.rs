@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use a2al_service::model::plainly;
 use rmcp::ErrorData;
 use rmcp::handler::server::common::{FromContextPart, schema_for_input};
 use rmcp::handler::server::tool::ToolCallContext;
@@ -79,6 +80,7 @@ fn read<T: DeserializeOwned + JsonSchema + 'static>(
             .or_else(|| mistyped(&schema, &given))
             .or_else(|| found_out::<T>(&problem, &given));
         let argument = argument.unwrap_or("arguments").to_owned();
+        let problem = plainly(&problem);
         BadArgument { argument, problem }
     })
 }
@@ -239,8 +241,12 @@ mod tests {
             (json!({}), "aid", "missing field"),
             (json!({ "aid": "a0" }), "aid", ""),
             (json!({ "aid": 7 }), "aid", "invalid type"),
-            (json!({ "aid": AID, "count": "2" }), "count", "invalid type"),
-            (json!({ "aid": AID, "names": "x" }), "names", "invalid type"),
+            (
+                json!({ "aid": AID, "count": "2" }),
+                "count",
+                "a whole number",
+            ),
+            (json!({ "aid": AID, "names": "x" }), "names", "a list"),
             (
                 json!({ "aid": AID, "name": "x" }),
                 "name",

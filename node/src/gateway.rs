@@ -73,7 +73,17 @@ pub fn by_host<S: Clone + Send + Sync + 'static>(gateway: Gateway) -> Router<S> 
     Router::new().fallback(at_host).with_state(gateway)
 }
 
-async fn at_path(State(gateway): State<Gateway>, request: Request) -> Result<Response, Problem> {
+/// Passes a request on to an agent's service, as it is: any method, any body, streaming both ways.
+#[utoipa::path(get, path = "/aid/{aid}/{path}", operation_id = "gateway", tag = "connect", params(
+    ("aid" = String, Path, description = "The agent's address."),
+    ("path" = String, Path, description = "Path and query at the service; may have slashes, or be empty."),
+), responses(
+    (status = 200, description = "What the service answered; the status is its own."), Problem,
+))]
+pub(crate) async fn at_path(
+    State(gateway): State<Gateway>,
+    request: Request,
+) -> Result<Response, Problem> {
     let (base, aid, target) = Base::of_path(&request, gateway.port).ok_or_else(bad_aid)?;
     if request::is_page_visit(request.headers()) {
         return Ok(to_own_host(&aid, gateway.port, &target));

@@ -2,8 +2,9 @@
 //! The REST API: one file per topic, each route a thin adapter over [`Service`].
 //!
 //! A route is documented where it is written: the router and the OpenAPI document are built from
-//! the same list, so neither can have a path the other lacks. Conventions that hold for every
-//! route (content type, body size, form of errors) are in the module `conventions`.
+//! the same list, so neither can have a path the other lacks; the gateway, which is beside them, is
+//! described in `openapi`. Conventions that hold for every route (content type, body size, form of
+//! errors) are in the module `conventions`.
 
 mod agents;
 mod answer;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -113,6 +113,37 @@ async fn bodies_are_bounded_on_every_route() {
         ..Call::default()
     };
     assert_eq!(call.send(&daemon).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_field_that_cannot_be_read_is_named_in_the_words_of_json() {
+    let daemon = Daemon::alone().await;
+    for (body, said) in [
+        (
+            json!({ "services": "x" }),
+            "`services`: invalid type: string \"x\", expected a list",
+        ),
+        (
+            json!({ "services": [7] }),
+            "`services[0]`: invalid type: integer `7`, expected a string",
+        ),
+        (
+            json!({ "limit": -1 }),
+            "`limit`: invalid value: integer `-1`, expected a whole number from 0 to",
+        ),
+        (
+            json!({ "filter": 3 }),
+            "`filter`: invalid type: integer `3`, expected an object",
+        ),
+        (json!(3), "invalid type: integer `3`, expected an object"),
+        // A key that means nothing is none that clients may not send.
+        (json!({ "filter": { "tag": "x" } }), "services required"),
+    ] {
+        let answer = daemon.api.post("/discover", body.clone()).await;
+        assert_eq!(answer.status, 400, "{body}: {}", answer.text);
+        let told = answer.json()["error"].as_str().expect("text").to_owned();
+        assert!(told.contains(said), "{body}: {told}");
+    }
 }
 
 /// A request whose body is over the limit and that does not tell its length.

@@ -24,6 +24,9 @@ const CALLERS: usize = 3;
 /// Longest life of one run of the daemon, in milliseconds.
 const MAX_LIFE_MS: usize = 500;
 
+/// How long the daemon may take after the last start to publish every agent again.
+const PUBLISHING: Duration = Duration::from_secs(10);
+
 /// What callers know about one agent.
 #[derive(Debug, Clone)]
 struct Known {
@@ -280,7 +283,31 @@ fn settle(known: &mut Known, found: Option<&Value>) {
     known.service = Some(service);
 }
 
-/// Checks that every agent that was published once is published again within ten seconds of the start.
+/// What the daemon shows of those of the agents in `due` that are not published.
+async fn unpublished(due: &[Known], api: &Api) -> Vec<Value> {
+    let listed = api.get("/agents").await.ok();
+    let listed = listed["agents"].as_array().expect("a list");
+    let missing = due.iter().filter_map(|known| {
+        let aid = known.identity.aid.as_str();
+        let shown = listed.iter().find(|agent| agent["aid"] == aid);
+        let Some(shown) = shown else {
+            return Some(json!({ "aid": aid, "shown": false }));
+        };
+        let state = [
+            "aid",
+            "seq",
+            "published_to_dht",
+            "last_publish_at",
+            "next_republish_estimate",
+            "dht_active_replicas",
+        ];
+        let state = state.map(|name| (name.to_owned(), shown[name].clone()));
+        (shown["published_to_dht"] != true).then(|| state.into_iter().collect())
+    });
+    missing.collect()
+}
+
+/// Checks that every agent that was published once is published again soon after the start.
 async fn published_again(ledger: &RefCell<Ledger>, daemon: &Daemon) {
     let is_due = |known: &&Known| known.is_published && known.state == State::Registered;
     let due = ledger
@@ -290,22 +317,23 @@ async fn published_again(ledger: &RefCell<Ledger>, daemon: &Daemon) {
         .filter(is_due)
         .cloned()
         .collect::<Vec<_>>();
-    eventually(
-        "every agent is published again",
-        Duration::from_secs(10),
-        async || {
-            let listed = daemon.api.get("/agents").await.ok();
-            let listed = listed["agents"].as_array().expect("a list").clone();
-            let is_published = |known: &Known| {
-                let shown = listed
-                    .iter()
-                    .find(|agent| agent["aid"] == known.identity.aid.as_str());
-                shown.is_some_and(|agent| agent["published_to_dht"] == true)
-            };
-            due.iter().all(is_published).then_some(())
-        },
-    )
+    let started = Instant::now();
+    let missing = eventually("agents are listed", 2 * PUBLISHING, async || {
+        let missing = unpublished(&due, &daemon.api).await;
+        (missing.is_empty() || started.elapsed() >= PUBLISHING).then_some(missing)
+    })
     .await;
+    assert!(
+        missing.is_empty(),
+        "{} of {} agents are not published again within {PUBLISHING:?} of the start:\n{}",
+        missing.len(),
+        due.len(),
+        missing
+            .iter()
+            .map(Value::to_string)
+            .collect::<Vec<_>>()
+            .join("\n")
+    );
     for known in &due {
         let found = daemon.api.resolve(&known.identity.aid).await;
         let seq = found["seq"].as_u64().expect("a number");

@@ -247,6 +247,10 @@ async fn every_route_is_described_and_in_the_readme() {
             );
         }
     }
+    let gateway = paths["/aid/{aid}/{path}"].as_object();
+    let methods = gateway.map(|by_method| by_method.keys().collect::<Vec<_>>());
+    let every = ["delete", "get", "patch", "post", "put"];
+    assert!(methods.is_some_and(|methods| methods == every));
     let readme = std::fs::read_to_string(root().join("README.md")).expect("a README");
     let missing = paths
         .keys()

@@ -94,7 +94,9 @@ impl Server {
                 return Err(Failure::new("bad_argument", problem, next).about("aid"));
             }
         };
-        Ok(Json(registered?))
+        registered
+            .map(Json)
+            .map_err(|error| Failure::from(error).about_if("no_kept_key", "aid"))
     }
 
     /// The agents this node hosts, with their services and whether they are published.

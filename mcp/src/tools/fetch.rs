@@ -160,9 +160,13 @@ impl Server {
                 fetched.why = Some(called.why);
                 Ok(Json(fetched))
             }
-            _ => {
-                let problem = "give either remote_aid or service";
-                let next = "leave one out; a2al_discover finds agents by service";
+            (Some(_), Some(_)) => {
+                let problem = "give remote_aid or service, not both";
+                Err(Failure::new("bad_argument", problem, "leave one out").about("service"))
+            }
+            (None, None) => {
+                let problem = "it is not said whom to call: give remote_aid or service";
+                let next = "add remote_aid, or service; a2al_discover finds agents by service";
                 Err(Failure::new("bad_argument", problem, next).about("remote_aid"))
             }
         }

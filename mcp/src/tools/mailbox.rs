@@ -147,6 +147,7 @@ impl Server {
             let next = "give what it says as text, or as body_base64";
             return Err(Failure::new("bad_argument", problem, next).about("text"));
         }
+        let body = text.as_ref().map_or("body_base64", |_| "text");
         if let Some(text) = text {
             if !note.body_base64.is_empty() {
                 let problem = "give text or body_base64, not both";
@@ -160,12 +161,8 @@ impl Server {
         let sent = self.service().send_note(aid, note).await;
         sent.map(Json).map_err(|error| {
             // The address of the sender was read before.
-            let failure = Failure::from(error);
-            if failure.code == "bad_aid" {
-                failure.about("recipient")
-            } else {
-                failure
-            }
+            let failure = Failure::from(error).about_if("bad_aid", "recipient");
+            failure.about_if("body_too_long", body)
         })
     }
 

@@ -43,7 +43,7 @@ struct Search {
     services: Vec<String>,
     /// Which entries count; all by default.
     #[serde(default)]
-    filter: Option<Filter>,
+    filter: Option<Only>,
     /// Most entries in one answer, 1 to 1000; 20 by default.
     #[serde(default)]
     #[schemars(example = 20)]
@@ -55,6 +55,17 @@ struct Search {
     #[serde(default)]
     #[schemars(example = 3)]
     probe: Option<u32>,
+}
+
+/// Which entries count. Unlike over REST, a name that means nothing is refused: a model that misspelt
+/// one would take what it finds for what it asked for.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Only {
+    /// Entries with any of these protocols; all when absent or empty.
+    protocols: Option<Vec<String>>,
+    /// Entries with all of these tags.
+    tags: Option<Vec<String>>,
 }
 
 /// Entries in one answer unless asked for more. Ours: a model reads them all.
@@ -142,9 +153,10 @@ impl Server {
         Parameters(asked): Parameters<Offer>,
     ) -> Result<Json<ServicesRegistered>, Failure> {
         let Offer { one, services } = asked;
-        Ok(Json(
-            self.service().register_services(one.aid, services).await?,
-        ))
+        let registered = self.service().register_services(one.aid, services).await;
+        registered
+            .map(Json)
+            .map_err(|error| Failure::from(error).about_if("bad_service", "services"))
     }
 
     /// Ends the registration of an agent for a service.
@@ -185,7 +197,9 @@ impl Server {
     ) -> Result<Json<Found>, Failure> {
         let request = Discover {
             services: Some(asked.services),
-            filter: asked.filter,
+            filter: asked
+                .filter
+                .map(|Only { protocols, tags }| Filter { protocols, tags }),
             limit: Some(asked.limit.unwrap_or(FEW)),
             cursor: asked.cursor,
             probe: asked.probe.map(ProbeResults::First),

@@ -12,6 +12,7 @@ mod fetch;
 mod identity;
 mod mailbox;
 mod peers;
+mod plain;
 mod reach;
 mod records;
 mod secret;
@@ -37,6 +38,7 @@ pub use mailbox::{
     SentNote,
 };
 pub use peers::{Path, Peer, PeerList, Transport};
+pub use plain::plainly;
 pub use reach::Reached;
 pub use records::{Profile, PublishRecord, Record, RecordList, Resolution};
 pub use secret::Secret;

@@ -2,11 +2,11 @@
 //! What routes take from a request: addresses from the path, leniently read JSON from the body.
 
 use a2al_protocol::Aid;
+use a2al_service::model::plainly;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use http_body_util::BodyExt;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
 
@@ -82,7 +82,8 @@ fn invalid(detail: impl std::fmt::Display) -> Problem {
     )
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> serde_json::Result<T> {
+/// The value, or what is wrong with it, and in which field where that can be told.
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
     let bytes = if bytes.trim_ascii().is_empty() {
         b"{}"
     } else {
@@ -90,17 +91,31 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> serde_json::Result<T> {
     };
     // serde would take a list for the object's fields in order.
     if bytes.trim_ascii_start().starts_with(b"[") {
-        return Err(serde::de::Error::custom("expected an object"));
+        return Err("expected an object".to_owned());
     }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    match Option::deserialize(&mut deserializer)? {
+    let read = serde_path_to_error::deserialize(&mut deserializer);
+    match read.map_err(|error| told(&error))? {
         Some(value) => Ok(value),
-        None => serde_json::from_str("{}"),
+        None => serde_json::from_str("{}").map_err(|error| plainly(&error.to_string())),
+    }
+}
+
+fn told(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
+    let field = error.path().to_string();
+    let problem = plainly(&error.inner().to_string());
+    // The body itself is `.`, and a place that is not known `?`.
+    if field == "." || field.contains('?') {
+        problem
+    } else {
+        format!("`{field}`: {problem}")
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde::Deserialize;
+
     use super::*;
 
     #[derive(Debug, Default, Deserialize, PartialEq)]
@@ -134,6 +149,20 @@ mod tests {
     fn what_is_not_the_object_is_refused() {
         for body in ["[]x", "3", r#"{"name":1}"#, r#"{"name":"a""#, "{", "\u{0}"] {
             assert!(parse::<Example>(body.as_bytes()).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn the_field_at_fault_is_named() {
+        for (body, said) in [
+            ("3", "invalid type: integer `3`, expected an object"),
+            (
+                r#"{"name":1}"#,
+                "`name`: invalid type: integer `1`, expected a string",
+            ),
+        ] {
+            let problem = parse::<Example>(body.as_bytes()).unwrap_err();
+            assert!(problem.starts_with(said), "{problem}");
         }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use axum::http::header;
 use axum::response::IntoResponse;
 use utoipa::OpenApi;
+use utoipa::openapi::PathItem;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -20,13 +21,29 @@ use super::{App, ProblemBody};
                        `Authorization: Bearer <token>`; so do local ones when \
                        `require_local_token` is set.",
     ),
-    components(schemas(ProblemBody))
+    components(schemas(ProblemBody)),
+    paths(crate::gateway::at_path)
 )]
 struct Described;
 
 /// A router without routes, with title and common schemas in its document.
 pub(super) fn described() -> OpenApiRouter<App> {
-    OpenApiRouter::with_openapi(Described::openapi())
+    let mut document = Described::openapi();
+    let beside = document.paths.paths.values_mut();
+    beside.for_each(with_every_method);
+    OpenApiRouter::with_openapi(document)
+}
+
+/// Describes the other methods like `GET`, for a path that takes them all.
+fn with_every_method(item: &mut PathItem) {
+    let like_get = |method: &str| {
+        let mut operation = item.get.clone()?;
+        let name = operation.operation_id.unwrap_or_default();
+        operation.operation_id = Some(format!("{method}_{name}"));
+        Some(operation)
+    };
+    let [post, put, patch, delete] = ["post", "put", "patch", "delete"].map(like_get);
+    (item.post, item.put, item.patch, item.delete) = (post, put, patch, delete);
 }
 
 pub(super) fn routes() -> OpenApiRouter<App> {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
-use crate::harness::{Mcp, Pair};
+use crate::harness::{Daemon, Mcp, Pair};
 
 #[tokio::test]
 async fn answers_come_as_text_json_or_bytes_with_who_sent_them() {
@@ -60,7 +60,6 @@ async fn failures_say_what_to_do() {
     mcp.open("2025-11-25").await;
     let nobody = pair.caller().api.identity().await.aid;
     for (arguments, code, argument) in [
-        (json!({}), "bad_argument", json!("remote_aid")),
         (
             json!({ "remote_aid": "a0" }),
             "bad_argument",
@@ -87,6 +86,11 @@ async fn failures_say_what_to_do() {
             json!("local_aid"),
         ),
         (
+            json!({ "remote_aid": pair.aid, "local_aid": nobody }),
+            "caller_not_registered",
+            json!("local_aid"),
+        ),
+        (
             json!({ "remote_aid": pair.aid, "body": "", "body_base64": "" }),
             "bad_argument",
             json!("body"),
@@ -105,6 +109,24 @@ async fn failures_say_what_to_do() {
             failed["next"].as_str().is_some_and(|next| next.len() > 10),
             "{failed}"
         );
+    }
+}
+
+#[tokio::test]
+async fn either_an_agent_or_a_service_is_called() {
+    let daemon = Daemon::alone().await;
+    let mut mcp = Mcp::over_http(&daemon.api);
+    mcp.open("2025-11-25").await;
+    let both = json!({ "remote_aid": daemon.api.identity().await.aid, "service": "a.b" });
+    for (arguments, argument, next) in [
+        (json!({}), "remote_aid", "add remote_aid, or service"),
+        (both, "service", "leave one out"),
+    ] {
+        let failed = mcp.fails("a2al_fetch", arguments).await;
+        assert_eq!(failed["code"], "bad_argument", "{failed}");
+        assert_eq!(failed["argument"], argument, "{failed}");
+        let told = failed["next"].as_str().expect("text");
+        assert!(told.starts_with(next), "{failed}");
     }
 }
 
@@ -153,7 +175,7 @@ async fn a_long_call_reports_progress_and_can_be_called_off() {
 
 #[tokio::test]
 async fn no_call_takes_longer_than_a_host_waits() {
-    let daemon = crate::harness::Daemon::alone().await;
+    let daemon = Daemon::alone().await;
     let address = silent_service().await;
     let agent = daemon.api.serving(&address).await;
     let mut mcp = Mcp::over_http(&daemon.api);
