@@ -30,10 +30,18 @@ use crate::{Aid, clock};
 /// Longest time that any one step of a test may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// A node on a free loopback port. All nodes are in this process, so none of them may go by how much
+/// memory it takes.
+fn config(key: SigningKey) -> Config {
+    let mut config = Config::new(key);
+    config.listen = parse_listen("127.0.0.1:0").unwrap();
+    config.max_memory_bytes = usize::MAX;
+    config
+}
+
 /// A node on a free loopback port that joins through `others`.
 async fn node(others: &[&Network]) -> Network {
-    let mut config = Config::new(SigningKey::generate());
-    config.listen = parse_listen("127.0.0.1:0").unwrap();
+    let mut config = config(SigningKey::generate());
     config.bootstrap = others.iter().map(|other| bootstrap_of(other)).collect();
     start(config).await.unwrap()
 }

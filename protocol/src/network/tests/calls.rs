@@ -146,8 +146,7 @@ async fn a_peer_that_has_just_come_is_reached_whoever_dials_it_in_vain() {
     let caller = node(&[]).await;
     let silent = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let at = silent.local_addr().unwrap();
-    let mut config = Config::new(SigningKey::generate());
-    config.listen = parse_listen("127.0.0.1:0").unwrap();
+    let mut config = config(SigningKey::generate());
     let before = start(config.clone()).await.unwrap();
     let peer = before.client.peer_id();
     before.client.shutdown().await;

@@ -94,8 +94,7 @@ fn key_closest_to(place: &DhtKey, nodes: &[Network]) -> SigningKey {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_a_hundred_searches_past_a_lying_holder_all_are_complete_and_true() {
     let nodes = network(7).await;
-    let mut config = Config::new(key_closest_to(&DhtKey::of_topic(TOPIC), &nodes));
-    config.listen = parse_listen("127.0.0.1:0").unwrap();
+    let mut config = config(key_closest_to(&DhtKey::of_topic(TOPIC), &nodes));
     config.bootstrap = vec![bootstrap_of(&nodes[0])];
     let liar = start_serving(config, serve).await.unwrap();
     for node in nodes.iter().chain([&liar]) {

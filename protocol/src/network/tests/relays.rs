@@ -63,7 +63,7 @@ async fn serve_at(
     set_up: impl FnOnce(&mut Behaviour),
 ) -> Server {
     let (keypair, meter) = (Keypair::generate_ed25519(), RelayMeter::new(limits));
-    let mut config = Config::new(SigningKey::generate());
+    let mut config = config(SigningKey::generate());
     config.upnp = false;
     let (records, _, _) = records::Behaviour::new();
     let (agents, _, _) = agents::Behaviour::new(Bindings::default());
