@@ -35,11 +35,13 @@ const FIGURES: [(&str, Unit, (f64, f64)); 12] = [
         Unit::MebibytesPerSecond,
         (0.70, 0.85),
     ),
+    ("tunnel CPU down", Unit::CpuPerGib, (1.62, 1.35)),
     (
         "tunnel up, 1 connection",
         Unit::MebibytesPerSecond,
         (0.70, 0.85),
     ),
+    ("tunnel CPU up", Unit::CpuPerGib, (1.62, 1.35)),
     (
         "tunnel down, 8 connections",
         Unit::MebibytesPerSecond,
@@ -50,8 +52,6 @@ const FIGURES: [(&str, Unit, (f64, f64)); 12] = [
         Unit::MebibytesPerSecond,
         (0.70, 0.85),
     ),
-    ("tunnel CPU down", Unit::CpuPerGib, (1.62, 1.35)),
-    ("tunnel CPU up", Unit::CpuPerGib, (1.62, 1.35)),
     ("tunnel echo, p50", Unit::Millis, (1.5, 1.2)),
     ("tunnel connect + echo, p50", Unit::Millis, (1.5, 1.2)),
     ("tunnel connections", Unit::PerSecond, (0.50, 0.75)),
@@ -60,10 +60,38 @@ const FIGURES: [(&str, Unit, (f64, f64)); 12] = [
     ("fetch CPU", Unit::CpuPerCall, (4.4, 2.9)),
 ];
 
+/// What is measured on one way right after it was on the other, since no machine is the same for minutes. Together they
+/// give the figures, in that order.
+const STEPS: [Step; 9] = [
+    Step::Down,
+    Step::Up,
+    Step::DownMany,
+    Step::UpMany,
+    Step::Echo,
+    Step::Connect,
+    Step::Connections,
+    Step::Call,
+    Step::Calls,
+];
+
+#[derive(Clone, Copy)]
+enum Step {
+    Down,
+    Up,
+    DownMany,
+    UpMany,
+    Echo,
+    Connect,
+    Connections,
+    Call,
+    Calls,
+}
+
 /// Ports that may be kept for connections that have ended when the next ones are counted.
 const MAX_KEPT_PORTS: u64 = 1000;
 
-type Figures = [f64; FIGURES.len()];
+/// Figures of one way, and of each round.
+type Rounds = Vec<Vec<f64>>;
 
 /// Adds what tunnels and fetches cost.
 pub(crate) async fn measure(report: &mut Report) {
@@ -74,18 +102,23 @@ pub(crate) async fn measure(report: &mut Report) {
         Some(executable) => Some(Path::through(executable.into(), &service, &http).await),
         None => None,
     };
-    let (mut limits, mut figures, mut others) = (Vec::new(), Vec::new(), Vec::new());
+    let paths: Vec<_> = [bare, ours].into_iter().chain(other).collect();
+    let mut measured: Vec<Rounds> = vec![Rounds::new(); paths.len()];
     for _ in 0..ROUNDS {
-        limits.push(bare.measured().await);
-        figures.push(ours.measured().await);
-        if let Some(other) = &other {
-            others.push(other.measured().await);
+        for rounds in &mut measured {
+            rounds.push(Vec::with_capacity(FIGURES.len()));
+        }
+        for step in STEPS {
+            for (path, rounds) in paths.iter().zip(&mut measured) {
+                let figures = path.measured(step).await;
+                rounds.last_mut().expect("a round").extend(figures);
+            }
         }
     }
     for (at, (what, unit, (must, stretch))) in FIGURES.into_iter().enumerate() {
-        let median = |rounds: &[Figures]| median(rounds.iter().map(|round| round[at]).collect());
-        let line = Line::new(what, unit, median(&figures), median(&limits));
-        let other = (!others.is_empty()).then(|| median(&others));
+        let median = |rounds: &Rounds| median(rounds.iter().map(|round| round[at]).collect());
+        let line = Line::new(what, unit, median(&measured[1]), median(&measured[0]));
+        let other = measured.get(2).map(median);
         report.add(line.target(must, stretch).other(other));
     }
 }
@@ -129,34 +162,30 @@ impl Path {
         }
     }
 
-    async fn measured(&self) -> Figures {
-        let (down, down_cpu) = self.carried(1, raw::download).await;
-        let (up, up_cpu) = self.carried(1, raw::upload).await;
-        let (down_many, _) = self.carried(8, raw::download).await;
-        let (up_many, _) = self.carried(8, raw::upload).await;
-        let echo = median_millis(raw::echoes(&self.raw, CALLS).await);
-        let mut connects = Vec::with_capacity(CONNECTIONS);
-        for _ in 0..CONNECTIONS {
-            connects.push(raw::connect_and_echo(&self.raw).await);
+    async fn measured(&self, step: Step) -> Vec<f64> {
+        match step {
+            Step::Down => self.carried(1, raw::download).await.into(),
+            Step::Up => self.carried(1, raw::upload).await.into(),
+            Step::DownMany => vec![self.carried(8, raw::download).await[0]],
+            Step::UpMany => vec![self.carried(8, raw::upload).await[0]],
+            Step::Echo => vec![median_millis(raw::echoes(&self.raw, CALLS).await)],
+            Step::Connect => {
+                let mut connects = Vec::with_capacity(CONNECTIONS);
+                for _ in 0..CONNECTIONS {
+                    connects.push(raw::connect_and_echo(&self.raw).await);
+                }
+                vec![median_millis(connects)]
+            }
+            Step::Connections => {
+                ports_are_free().await;
+                vec![self.connections().await]
+            }
+            Step::Call => {
+                let request = std::slice::from_ref(&self.request);
+                vec![one_at_a_time(&self.http, request, CALLS).await]
+            }
+            Step::Calls => self.calls().await.into(),
         }
-        ports_are_free().await;
-        let connections = self.connections().await;
-        let one = one_at_a_time(&self.http, std::slice::from_ref(&self.request), CALLS).await;
-        let (rate, call_cpu) = self.calls().await;
-        [
-            down,
-            up,
-            down_many,
-            up_many,
-            down_cpu,
-            up_cpu,
-            echo,
-            median_millis(connects),
-            connections,
-            one,
-            rate,
-            call_cpu,
-        ]
     }
 
     /// Mebibytes per second over `count` connections at once, and seconds of processor time for a gibibyte.
@@ -164,7 +193,7 @@ impl Path {
         &self,
         count: usize,
         transfer: impl Fn(String, Duration) -> F,
-    ) -> (f64, f64) {
+    ) -> [f64; 2] {
         let (started, before) = (Instant::now(), cpu::used(&self.raw_pids));
         let transfers = (0..count).map(|_| tokio::spawn(transfer(self.raw.clone(), WINDOW)));
         let carried = join_all(transfers).await;
@@ -175,7 +204,7 @@ impl Path {
         let carried = carried.sum::<u64>() as f64;
         let used = cpu::used(&self.raw_pids) - before;
         let rate = carried / MEBIBYTE / started.elapsed().as_secs_f64();
-        (rate, used / (carried / GIBIBYTE))
+        [rate, used / (carried / GIBIBYTE)]
     }
 
     /// Connections per second with one echo each, 32 at once.
@@ -201,12 +230,12 @@ impl Path {
     }
 
     /// Calls per second, 32 at once, and microseconds of processor time for a call.
-    async fn calls(&self) -> (f64, f64) {
+    async fn calls(&self) -> [f64; 2] {
         let (started, before) = (Instant::now(), cpu::used(&self.http_pids));
         let rate = crate::at_once(&self.http, &self.request).await;
         let calls = rate * started.elapsed().as_secs_f64();
         let used = cpu::used(&self.http_pids) - before;
-        (rate, used * 1e6 / calls)
+        [rate, used * 1e6 / calls]
     }
 }
 
