@@ -13,7 +13,7 @@ use libp2p::swarm::SwarmEvent;
 use libp2p::{Multiaddr, Swarm, TransportError};
 use tokio::time::timeout;
 
-use crate::behaviour::Behaviour;
+use crate::behaviour::{Behaviour, BehaviourEvent};
 use crate::network::address;
 use crate::network::error::StartError;
 
@@ -54,19 +54,26 @@ pub(super) async fn listen(
                     return Err(StartError::Listen { address, source });
                 }
             }
-            _ => {}
+            event => send_away(swarm, &event),
         }
     }
     // A listener on all interfaces names loopback first; whoever reads our addresses next is to find the others as well.
     let is_everywhere =
         |address: &Multiaddr| address::ip(address).is_some_and(|ip| ip.is_unspecified());
     if addresses.iter().any(is_everywhere) {
-        while timeout(ADDRESSES_QUIET, swarm.select_next_some())
-            .await
-            .is_ok()
-        {}
+        while let Ok(event) = timeout(ADDRESSES_QUIET, swarm.select_next_some()).await {
+            send_away(swarm, &event);
+        }
     }
     Ok(())
+}
+
+/// Closes a connection that came before this node has taken on its roles: the peer would not learn of them, a relay's
+/// for one, as long as it lasts. It may come again at once.
+fn send_away(swarm: &mut Swarm<Behaviour>, event: &SwarmEvent<BehaviourEvent>) {
+    if let SwarmEvent::ConnectionEstablished { connection_id, .. } = event {
+        swarm.close_connection(*connection_id);
+    }
 }
 
 fn is_any_v6(address: &Multiaddr) -> bool {
