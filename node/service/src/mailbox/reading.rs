@@ -47,7 +47,7 @@ pub struct Polled {
 pub struct Receipt {
     service: Service,
     claim: SharedClaim,
-    /// What `cache.db` is to know by.
+    /// The notes, as `cache.db` names them.
     names: Arc<[(Aid, MessageId)]>,
     /// To be told whether the notes are removed, once the answer has left.
     removed: Option<oneshot::Sender<bool>>,
